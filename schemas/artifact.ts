@@ -1,0 +1,41 @@
+import { z } from "zod";
+
+const digest = z.string().regex(/^[0-9a-f]{64}$/);
+
+export const artifactTypes = z.enum(["tokenizer", "language-model", "reward-model", "value-model", "report"]);
+
+/** Numbers and facts that later stages need and that the model's own files have no room for. */
+export const artifactMetadataSchema = z.strictObject({
+  /** Reward models: mean and std of raw scores on reference answers; consumers use (score − mean) / std. */
+  scoreNormalization: z.strictObject({ mean: z.number(), std: z.number().positive() }).optional(),
+  /** Headline figures, by their metric names. */
+  figures: z.record(z.string(), z.number()),
+  /** Rows read, dropped, cut and unreadable, by data entry. */
+  data: z.record(z.string(), z.record(z.string(), z.number())).optional(),
+});
+
+/** What describes an artifact: `artifact.json` beside its files. Its digest is the artifact's name in the store. */
+export const manifestSchema = z.strictObject({
+  version: z.literal(1),
+  type: artifactTypes,
+  files: z.array(z.strictObject({ path: z.string(), bytes: z.number().int(), sha256: digest })),
+  metadata: artifactMetadataSchema,
+});
+
+/** A stage's finished result, found by the stage's key. */
+export const resultSchema = z.strictObject({
+  version: z.literal(1),
+  key: digest,
+  artifact: digest,
+  type: artifactTypes,
+  kind: z.string(),
+  stage: z.string(),
+  run: z.string(),
+  finishedAt: z.string(),
+  seconds: z.number(),
+  figures: z.record(z.string(), z.number()),
+});
+
+export type ArtifactMetadata = z.output<typeof artifactMetadataSchema>;
+export type Manifest = z.output<typeof manifestSchema>;
+export type StageResult = z.output<typeof resultSchema>;

@@ -1,0 +1,57 @@
+import { z } from "zod";
+
+const digest = z.string().regex(/^[0-9a-f]{64}$/);
+
+/** Where an input of a stage comes from once the plan is frozen. */
+export const planInputSchema = z.discriminatedUnion("from", [
+  /** The artifact of an earlier stage. */
+  z.strictObject({ from: z.literal("stage"), stage: z.string(), type: z.string() }),
+  /** A Hugging Face directory named in `models`. */
+  z.strictObject({ from: z.literal("directory"), path: z.string(), type: z.string(), digest }),
+  /** A model from scratch: its sizes, and the tokenizer's stage. */
+  z.strictObject({ from: z.literal("scratch"), model: z.string(), configuration: z.record(z.string(), z.json()), tokenizer: z.string() }),
+  /** One or more data entries, resolved to files. */
+  z.strictObject({
+    from: z.literal("data"),
+    use: z.enum(["text", "dialogues", "pairs", "prompts"]),
+    entries: z.array(z.strictObject({
+      name: z.string(), format: z.string(), path: z.string(), digest,
+      holdout: z.number(), maxBadShare: z.number(),
+    })).min(1),
+  }),
+]);
+
+export const plannedStageSchema = z.strictObject({
+  name: z.string(),
+  kind: z.string(),
+  /** SHA-256 over everything that decides the stage's result. */
+  key: digest,
+  /** What the key was computed from, so that two keys can be compared member by member. */
+  keyParts: z.record(z.string(), z.json()),
+  /** Complete parameters, presets and defaults resolved. */
+  parameters: z.record(z.string(), z.json()),
+  seed: z.number().int(),
+  inputs: z.record(z.string(), planInputSchema),
+  /** Stages that must be finished first. */
+  after: z.array(z.string()),
+  output: z.string(),
+  resources: z.strictObject({
+    cpus: z.number().optional(), gpus: z.number(), memory: z.string().optional(), executionProviders: z.array(z.string()).optional(),
+  }),
+  taskQueue: z.string(),
+  timeouts: z.strictObject({ heartbeatSeconds: z.number(), attemptHours: z.number() }),
+});
+
+/** The spec resolved and frozen: all that a run needs. Written once, never changed. */
+export const planSchema = z.strictObject({
+  version: z.literal(1),
+  name: z.string(),
+  specDigest: digest,
+  specPath: z.string(),
+  stages: z.array(plannedStageSchema).min(1),
+  warnings: z.array(z.string()),
+});
+
+export type PlanInput = z.output<typeof planInputSchema>;
+export type PlannedStage = z.output<typeof plannedStageSchema>;
+export type Plan = z.output<typeof planSchema>;

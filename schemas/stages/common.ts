@@ -1,0 +1,44 @@
+import { z } from "zod";
+
+/** The name of a data entry, model or stage; the planner resolves it and checks its type. */
+export const reference = (what: string) => z.string().min(1).describe(`Name of ${what}.`);
+
+export const optimizerParameters = {
+  learningRate: z.number().positive(),
+  schedule: z.enum(["constant", "linear", "cosine", "inverse-square-root"]),
+  warmup: z.number().min(0).max(1).default(0.1).describe("Share of the steps over which the learning rate rises from 0."),
+  floor: z.number().min(0).max(1).default(0.1).describe("Share of the peak at which cosine and linear schedules end."),
+  beta1: z.number().min(0).lt(1).default(0.9),
+  beta2: z.number().min(0).lt(1).default(0.95),
+  epsilon: z.number().positive().default(1e-8),
+  weightDecay: z.number().min(0).default(0),
+  maxGradientNorm: z.number().positive().default(1).describe("Global gradient norm that is clipped to."),
+} as const;
+
+/** Parameters that say how a stage runs, not what it computes: they are no part of its key. */
+export const operationalParameters = {
+  checkpoint: z.strictObject({
+    everySteps: z.number().int().positive().optional(),
+    everySeconds: z.number().positive().default(60),
+  }).prefault({}).describe("When state is saved on the way. Does not change results or keys."),
+  resources: z.strictObject({
+    cpus: z.number().int().positive().optional(),
+    gpus: z.number().int().min(0).default(0),
+    memory: z.string().regex(/^\d+(\.\d+)?(MB|GB)$/, "a number with MB or GB, such as \"8GB\"").optional(),
+    executionProviders: z.array(z.enum(["cpu", "cuda"])).min(1).optional()
+      .describe("ONNX Runtime providers for scoring and generation, in order of preference."),
+  }).prefault({}).describe("What the stage needs of a worker. Does not change keys."),
+} as const;
+
+export const rowLimits = {
+  maxTokens: z.number().int().positive().optional().describe("Rows longer than this are too long; default: the model's context."),
+  tooLong: z.enum(["drop", "cut"]).default("drop").describe("Drop rows that are too long, or cut whole turns from their start."),
+  maxTooLongShare: z.number().min(0).max(1).default(0.2).describe("More too-long rows than this share is an error."),
+} as const;
+
+export const sampling = {
+  temperature: z.number().min(0).default(0.8),
+  topP: z.number().gt(0).max(1).default(1),
+  topK: z.number().int().min(0).default(0),
+  repetitionPenalty: z.number().positive().default(1),
+} as const;

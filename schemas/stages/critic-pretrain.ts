@@ -1,0 +1,25 @@
+import { z } from "zod";
+import { operationalParameters, optimizerParameters, reference, sampling } from "./common.js";
+import { tricksSchema } from "../tricks.js";
+
+export const criticPretrainParameters = z.strictObject({
+  kind: z.literal("critic-pretrain"),
+  description: z.string().optional(),
+  seed: z.number().int().min(0).optional(),
+  policy: reference("a language model: the frozen policy whose returns are regressed"),
+  reward: reference("a reward model"),
+  init: reference("a reward model, a value model or a language model the critic starts from"),
+  prompts: reference("a data entry with prompts"),
+  steps: z.number().int().positive().default(20).describe("Rounds of rollouts."),
+  rollouts: z.number().int().positive().default(64).describe("Answers a round."),
+  epochs: z.number().int().positive().default(2).describe("Passes over each round's answers."),
+  minibatch: z.number().int().positive().default(32),
+  maxNewTokens: z.number().int().positive().default(48),
+  ...sampling,
+  tricks: tricksSchema.pick({ klPenalty: true, rewardScaling: true, rewardNormalization: true, gae: true, valueClipping: true, gradientClipping: true })
+    .optional().describe("Shape of the rewards and returns; default as in ppo-max, so that the critic meets PPO's own scale."),
+  ...optimizerParameters,
+  learningRate: optimizerParameters.learningRate.default(3e-4),
+  schedule: optimizerParameters.schedule.default("constant"),
+  ...operationalParameters,
+}).describe("Fits a value model to the returns of the frozen policy before the first policy update (P §5.4).");

@@ -1,0 +1,34 @@
+import { z } from "zod";
+import { operationalParameters, optimizerParameters, reference, sampling } from "./common.js";
+import { tricksSchema } from "../tricks.js";
+
+const { learningRate: _policyRate, maxGradientNorm: _norm, ...optimizer } = optimizerParameters;
+
+export const goldScorers = z.enum(["sample"]);
+
+export const ppoParameters = z.strictObject({
+  kind: z.literal("ppo"),
+  description: z.string().optional(),
+  seed: z.number().int().min(0).optional(),
+  policy: reference("a language model: where the policy starts"),
+  reference: reference("a language model the KL is measured against; default: `policy`").optional(),
+  reward: reference("a reward model"),
+  critic: reference("a value model, a reward model (score head kept) or a language model (fresh head)"),
+  prompts: reference("a data entry with prompts"),
+  pretrainingData: reference("a data entry with text, for the ptx loss").optional(),
+  preset: z.enum(["vanilla", "ppo-max", "moss-rlhf-release"]).default("ppo-max"),
+  tricks: tricksSchema.prefault({}),
+  steps: z.number().int().positive().default(80).describe("PPO iterations: rollouts, then updates."),
+  rollouts: z.number().int().positive().default(64).describe("Answers an iteration."),
+  epochs: z.number().int().positive().default(1).describe("Passes over each iteration's answers."),
+  minibatch: z.number().int().positive().default(32),
+  maxNewTokens: z.number().int().positive().default(48),
+  ...sampling,
+  missingEndPenalty: z.number().min(0).default(0).describe("Taken off the score of an answer cut at maxNewTokens."),
+  ...optimizer,
+  schedule: optimizer.schedule.default("constant"),
+  policyLearningRate: z.number().positive().default(4e-5),
+  criticLearningRate: z.number().positive().default(5e-4),
+  gold: goldScorers.optional().describe("Draws this gold score as a curve beside the proxy reward; training never sees it."),
+  ...operationalParameters,
+}).describe("PPO with the tricks that the preset and `tricks` name.");

@@ -1,0 +1,21 @@
+import { z } from "zod";
+import { operationalParameters, optimizerParameters, reference, rowLimits } from "./common.js";
+
+export const rewardModelParameters = z.strictObject({
+  kind: z.literal("reward-model"),
+  description: z.string().optional(),
+  seed: z.number().int().min(0).optional(),
+  model: reference("a language model"),
+  data: reference("a data entry with pairs"),
+  epochs: z.number().positive().default(1),
+  maxSteps: z.number().int().positive().optional(),
+  maxPairs: z.number().int().positive().optional().describe("Uses this many training pairs."),
+  batch: z.number().int().positive().default(32).describe("Pairs a step."),
+  lmCoefficient: z.number().min(0).default(1).describe("β_rm: weight of the LM term on the chosen answer (P eq. 2)."),
+  normalizeOn: z.number().int().positive().default(256).describe("Training-split reference answers on which scores get mean 0 and std 1."),
+  ...rowLimits,
+  ...optimizerParameters,
+  learningRate: optimizerParameters.learningRate.default(5e-4),
+  schedule: optimizerParameters.schedule.default("cosine"),
+  ...operationalParameters,
+}).describe("Pairwise reward model: −log σ(r_w − r_l) + β_rm · NLL(chosen) (P eq. 2).");

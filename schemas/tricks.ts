@@ -1,0 +1,88 @@
+import { z } from "zod";
+
+const positive = z.number().positive();
+const fraction = z.number().min(0).max(1);
+
+/**
+ * Parameters of every PPO trick. One schema a trick; `tricks` in a spec turns one on with an object (missing members
+ * take the preset's value, then the default here) and off with `false`. Numbers in comments are rows of P figure 5.
+ */
+export const trickParameters = {
+  /** #1 */
+  klPenalty: z.strictObject({
+    coefficient: z.number().min(0).default(0.05).describe("η: weight of log π − log π_ref in each token's reward."),
+  }).describe("Token-level KL penalty against the reference (P eq. 19). The key factor for stability."),
+  adaptiveKl: z.strictObject({
+    target: positive.default(6).describe("KL per answer, in nats, that the coefficient is steered to."),
+    horizon: positive.default(10000).describe("Number of answers over which it is steered."),
+  }).describe("Adapts η: β ← β · (1 + clip(KL/target − 1, ±0.2) · n/horizon). Needs klPenalty, whose coefficient it starts from."),
+  /** #2 */
+  referenceSampling: z.strictObject({})
+    .describe("Importance sampling against the fixed reference instead of the rollout policy (P: 'infinite buffer')."),
+  /** #3 */
+  entropyBonus: z.strictObject({
+    coefficient: positive.default(0.01),
+    clip: positive.default(30).describe("Entropy above this many nats earns no more."),
+  }).describe("Adds the policy's entropy to its objective. Not recommended by P."),
+  /** #4 */
+  rewardScaling: z.strictObject({
+    clip: positive.optional().describe("Clips the scaled reward to ±clip; absent: no clipping."),
+  }).describe("Divides rewards by the running std of the discounted return, without a shift of the mean."),
+  /** #5 */
+  rewardNormalization: z.strictObject({
+    clip: positive.default(0.8).describe("δ: bound of the normalised reward."),
+  }).describe("r̃ = clip((r − mean)/std, ±δ) over the history of the run (P eq. 18)."),
+  /** #6 */
+  advantageNormalization: z.strictObject({
+    clip: positive.optional().describe("δ: bound of the normalised advantage; absent: no clipping."),
+  }).describe("Advantages to mean 0 and variance 1 over the batch's response tokens, then clipped."),
+  /** #7 */
+  valueClipping: z.strictObject({
+    range: positive.default(0.2),
+  }).describe("Value loss ½ max((V − R)², (clip(V, V_old ± range) − R)²)."),
+  /** #10 */
+  gae: z.strictObject({
+    lambda: fraction.default(0.9),
+    gamma: fraction.default(1),
+  }).describe("Generalised advantage estimation; off: the whole return minus the value (λ = 1, γ = 1)."),
+  /** #11 */
+  clippedSurrogate: z.strictObject({
+    range: positive.default(0.2),
+  }).describe("Policy loss max(−Aρ, −A · clip(ρ, 1 ± range)); off: −Aρ."),
+  /** #12 */
+  gradientClipping: z.strictObject({
+    norm: positive.default(1),
+  }).describe("Scales policy and critic gradients down to this global norm."),
+  pretrainingLoss: z.strictObject({
+    coefficient: positive.default(0.1).describe("λ_ptx."),
+    data: z.string().optional().describe("Name of a data entry; absent: the stage's `pretrainingData`."),
+  }).describe("PPO-ptx: adds cross-entropy on pretraining text to the policy loss (P eq. 17)."),
+} as const;
+
+export type TrickName = keyof typeof trickParameters;
+export type TrickParameters = { readonly [Name in TrickName]: z.output<(typeof trickParameters)[Name]> };
+/** The tricks that are on, with complete parameters. */
+export type ResolvedTricks = Partial<TrickParameters>;
+
+export const trickNames = Object.keys(trickParameters) as TrickName[];
+
+/** What a spec may write under `tricks`. */
+export const tricksSchema = z.strictObject({
+  klPenalty: toggle("klPenalty"),
+  adaptiveKl: toggle("adaptiveKl"),
+  referenceSampling: toggle("referenceSampling"),
+  entropyBonus: toggle("entropyBonus"),
+  rewardScaling: toggle("rewardScaling"),
+  rewardNormalization: toggle("rewardNormalization"),
+  advantageNormalization: toggle("advantageNormalization"),
+  valueClipping: toggle("valueClipping"),
+  gae: toggle("gae"),
+  clippedSurrogate: toggle("clippedSurrogate"),
+  gradientClipping: toggle("gradientClipping"),
+  pretrainingLoss: toggle("pretrainingLoss"),
+}).partial();
+
+function toggle<Name extends TrickName>(name: Name) {
+  const schema: (typeof trickParameters)[Name] = trickParameters[name];
+  return z.union([z.literal(false), schema]).describe(schema.description ?? name);
+}

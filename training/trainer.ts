@@ -1,0 +1,55 @@
+import type { Backend } from "../backends/backend.js";
+import type { DialogueRow, PairRow, PromptRow, Split, TextRow } from "../data/types.js";
+import type { ArtifactMetadata } from "../schemas/artifact.js";
+import type { ArtifactType } from "../schemas/stages/table.js";
+
+/**
+ * One stage's work as a sequence of steps. The loop in loop.ts drives every trainer alike: step, metrics, checkpoint,
+ * cancellation. A trainer holds nothing that `checkpoint` does not write, and draws all randomness from
+ * randomAt(seed, purpose, step), so a resumed stage ends with the bytes of one that was never interrupted.
+ */
+export interface Trainer {
+  /** Number of steps in all; known once the data is read. */
+  readonly steps: number;
+  /** Metric names that belong on a progress line, in order, such as ["loss/policy", "objective/kl"]. */
+  readonly headline: readonly string[];
+  /** Does step `index` (from 0) and returns its metrics under the names the field knows. */
+  step(index: number): Promise<Metrics>;
+  /** Writes all that the next step depends on into an empty directory. `steps` is how many are done. */
+  checkpoint(directory: string, steps: number): Promise<void>;
+  /** Writes the artifact's files into an empty directory. */
+  finish(directory: string): Promise<ArtifactMetadata>;
+}
+
+export type Metrics = Readonly<Record<string, number>>;
+
+/** An input as the stage sees it. */
+export interface InputArtifact {
+  readonly type: ArtifactType;
+  readonly directory: string;
+  readonly metadata: ArtifactMetadata;
+}
+
+/** What a stage kind's factory is given. `Parameters` are complete; inputs and data are those its declaration names. */
+export interface TrainerSetup<Parameters> {
+  readonly parameters: Parameters;
+  readonly seed: number;
+  readonly backend: Backend;
+  readonly artifacts: Readonly<Record<string, InputArtifact>>;
+  /** Data by input name, read and split. */
+  readonly data: Readonly<Record<string, StageData>>;
+  /** Directory of the checkpoint to continue from. */
+  readonly resume?: { readonly directory: string; readonly steps: number };
+  /** Says what is being done between steps (loading, reading, saving); also a sign of life. */
+  readonly phase: (text: string) => void;
+}
+
+/** Rows of a data input under the use its declaration asks for; other members are empty. */
+export interface StageData {
+  readonly text: Split<TextRow>;
+  readonly dialogues: Split<DialogueRow>;
+  readonly pairs: Split<PairRow>;
+  readonly prompts: Split<PromptRow>;
+  /** Rows read and unreadable, by data entry. */
+  readonly counts: Readonly<Record<string, Readonly<Record<string, number>>>>;
+}
