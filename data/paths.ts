@@ -1,0 +1,129 @@
+import { constants } from "node:fs";
+import { access, realpath, stat } from "node:fs/promises";
+import { dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
+import { fileURLToPath } from "node:url";
+import { TruelineError } from "../foundation/errors.js";
+
+export interface PathOptions {
+  /** Directory of the spec that names the path. */
+  readonly specDirectory: string;
+  /** Directories that absolute paths may lie in (`--allow-path`). */
+  readonly allowPaths: readonly string[];
+  /** What the path has to be; a model is a directory. */
+  readonly kind?: "file" | "directory";
+}
+
+/** Folders that ship with the package, by the first part of the path that names them: `sample/dialogues.jsonl`. */
+const shippedFolders: ReadonlyMap<string, string> = new Map([["sample", "sample/files"]]);
+
+/** A folder that is searched, and the path below it. */
+interface Place {
+  readonly base: string;
+  readonly below: string;
+}
+
+/**
+ * The real path, free of links, of a file that a spec names. A relative path is looked for beside the spec, then in the
+ * folder `TRUELINE_DATA`, then in the folders that ship with the package (`sample/…`); neither `..` nor a link may lead
+ * out of the folder in which it is found. An absolute path has to lie in one of `allowPaths`, links followed.
+ *
+ * Errors: TL_DATA_MISSING with the places looked in, TL_DATA_OUTSIDE, TL_DATA_UNREADABLE.
+ */
+export async function resolveDataPath(path: string, options: PathOptions): Promise<string> {
+  if (path.includes("\0")) throw new TruelineError("TL_DATA_MISSING", `${JSON.stringify(path)} is no path: it holds a NUL character.`);
+  return isAbsolute(path) ? resolveAbsolute(path, options) : resolveRelative(path, options);
+}
+
+async function resolveAbsolute(path: string, options: PathOptions): Promise<string> {
+  // Both the path as written and its real path are checked, so that nothing outside is even probed.
+  const allowed = await Promise.all(options.allowPaths.map(async (folder) => ({ written: resolve(folder), real: await realPath(folder) })));
+  const named = allowed.some(({ written, real }) => isInside(written, resolve(path)) || (real !== undefined && isInside(real, resolve(path))));
+  if (!named) {
+    throw new TruelineError("TL_DATA_OUTSIDE", `${path} is an absolute path, and no allowed folder holds it.`, {
+      hint: `Write it relative to the spec, or allow its folder: --allow-path ${dirname(path)}`,
+    });
+  }
+  const real = await realPath(path);
+  if (real === undefined) throw missing(path, [path]);
+  if (!allowed.some((folder) => folder.real !== undefined && isInside(folder.real, real))) throw leaves(path, real);
+  return usable(path, real, options);
+}
+
+async function resolveRelative(path: string, options: PathOptions): Promise<string> {
+  const places = searched(path, options);
+  for (const { base, below } of places) {
+    const wanted = resolve(base, below);
+    if (!isInside(resolve(base), wanted)) {
+      throw new TruelineError("TL_DATA_OUTSIDE", `${path} leads out of the folder it is looked for in.`, {
+        hint: "Put the file beside the spec or below it, or in the folder TRUELINE_DATA; an absolute path needs --allow-path.",
+      });
+    }
+    const [realBase, real] = await Promise.all([realPath(base), realPath(wanted)]);
+    if (realBase === undefined || real === undefined) continue;
+    if (!isInside(realBase, real)) throw leaves(path, real);
+    return usable(path, real, options);
+  }
+  throw missing(path, places.map(({ base, below }) => join(base, below)));
+}
+
+function searched(path: string, options: PathOptions): Place[] {
+  const places: Place[] = [{ base: resolve(options.specDirectory), below: path }];
+  const folder = process.env["TRUELINE_DATA"];
+  if (folder !== undefined && folder !== "") places.push({ base: resolve(folder), below: path });
+  const [first = "", ...rest] = path.split(/[/\\]/);
+  const shipped = shippedFolders.get(first);
+  if (shipped !== undefined && rest.length > 0) places.push({ base: join(packageData(), shipped), below: rest.join(sep) });
+  return places;
+}
+
+/** The package's own data folder, found alike from the sources and from `dist`. */
+function packageData(): string {
+  const room = dirname(fileURLToPath(import.meta.url));
+  const built = join("dist", "data");
+  return room.endsWith(`${sep}${built}`) ? join(room.slice(0, -built.length), "data") : room;
+}
+
+/** Undefined where nothing is. */
+async function realPath(path: string): Promise<string | undefined> {
+  try {
+    return await realpath(path);
+  } catch (error) {
+    if (hasCode(error, "ENOENT") || hasCode(error, "ENOTDIR")) return undefined;
+    throw new TruelineError("TL_DATA_UNREADABLE", `${path} can't be looked up.`, { cause: error });
+  }
+}
+
+async function usable(path: string, real: string, { kind = "file" }: PathOptions): Promise<string> {
+  const found = await stat(real);
+  if (kind === "file" ? !found.isFile() : !found.isDirectory()) {
+    throw new TruelineError("TL_DATA_UNREADABLE", `${path} (${real}) is no ${kind === "file" ? "regular file" : "directory"}.`);
+  }
+  try {
+    await access(real, constants.R_OK);
+  } catch (error) {
+    throw new TruelineError("TL_DATA_UNREADABLE", `${path} (${real}) may not be read.`, { cause: error, hint: "Look at its permissions." });
+  }
+  return real;
+}
+
+function isInside(folder: string, path: string): boolean {
+  const way = relative(folder, path);
+  return way !== ".." && !way.startsWith(`..${sep}`) && !isAbsolute(way);
+}
+
+function missing(path: string, places: readonly string[]): TruelineError {
+  const hint = process.env["TRUELINE_DATA"] === undefined
+    ? "Put the file beside the spec, or set TRUELINE_DATA to the folder that holds it."
+    : "Put the file beside the spec, or in the folder TRUELINE_DATA.";
+  return new TruelineError("TL_DATA_MISSING", `${path} was not found. Looked for ${places.join(", ")}.`, { hint });
+}
+
+function leaves(path: string, real: string): TruelineError {
+  return new TruelineError("TL_DATA_OUTSIDE", `${path} is a link that leads out of its folder, to ${real}.`, {
+    hint: "Copy the file, or name it by its absolute path and allow its folder with --allow-path.",
+  });
+}
+
+function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && "code" in error && error.code === code;
+}
