@@ -1,0 +1,90 @@
+import { InvalidArgumentError, type Command } from "commander";
+import { z } from "zod";
+import type { Output } from "./output.js";
+
+/**
+ * How to add a command: write cli/NAME.ts that exports `const nameCommand = defineCommand({ … })`, and add a line to the
+ * table in commands.ts. Import heavy rooms (temporal, backends, training) inside `run`, so that `--help` stays quick.
+ * `run` prints data with `output.data` or `output.json` and everything else with `output.note`; it throws
+ * TruelineError for failures and returns an exit code only where that differs from 0 without an error.
+ */
+export interface CommandDefinition {
+  readonly name: string;
+  readonly register: (program: Command, output: Output, finish: (code: number) => void) => void;
+}
+
+export interface OptionDefinition<Schema extends z.ZodType = z.ZodType> {
+  /** Commander's form: `--max-tokens <number>` takes a value, `--json` none, `--allow-path <dir...>` several. */
+  readonly flags: string;
+  readonly summary: string;
+  /** Checks and converts what the user wrote; its default is the option's. */
+  readonly schema: Schema;
+}
+
+type Options = Readonly<Record<string, OptionDefinition>>;
+type Values<Definitions extends Options> = { readonly [Name in keyof Definitions]: z.output<Definitions[Name]["schema"]> };
+
+export interface Invocation<Definitions extends Options> {
+  /** As many as `arguments` declares; a missing optional one is undefined. */
+  readonly arguments: readonly string[];
+  readonly options: Values<Definitions>;
+  readonly output: Output;
+}
+
+interface Definition<Definitions extends Options> {
+  readonly name: string;
+  /** Commander's form, such as `<spec>` or `<run> [stage]`. */
+  readonly arguments?: string;
+  readonly summary: string;
+  /** Longer text for `--help`. */
+  readonly details?: string;
+  /** Command lines that work as they stand, shown by `--help`. At least one. */
+  readonly examples: readonly [string, ...string[]];
+  /** By camel-case name: `maxTokens` for `--max-tokens`. */
+  readonly options: Definitions;
+  readonly run: (invocation: Invocation<Definitions>) => Promise<number | undefined>;
+}
+
+/** A command of the command line, its options checked and typed by their schemas. */
+export function defineCommand<const Definitions extends Options>(definition: Definition<Definitions>): CommandDefinition {
+  const register: CommandDefinition["register"] = (program, output, finish) => {
+    const command = program.command(definition.name).summary(definition.summary)
+      .description(definition.details === undefined ? definition.summary : `${definition.summary}\n\n${definition.details}`);
+    if (definition.arguments !== undefined) command.arguments(definition.arguments);
+    for (const { flags, summary, schema } of Object.values(definition.options)) {
+      const byDefault = schema.safeParse(undefined).data;
+      const shown = typeof byDefault === "number" || typeof byDefault === "string" ? ` (default: ${byDefault})` : "";
+      command.option(flags, summary + shown);
+    }
+    command.addHelpText("after", `\nExamples:\n${definition.examples.map((example) => `  $ ${example}`).join("\n")}`);
+    command.action(async () => {
+      const code = await definition.run({
+        arguments: command.processedArgs.map((argument: unknown) => argument as string),
+        options: readOptions(definition.options, command.opts()),
+        output,
+      });
+      if (typeof code === "number") finish(code);
+    });
+  };
+  return { name: definition.name, register };
+}
+
+function readOptions<Definitions extends Options>(definitions: Definitions, given: Record<string, unknown>): Values<Definitions> {
+  const values = Object.entries(definitions).map(([name, { flags, schema }]) => {
+    const parsed = schema.safeParse(given[name]);
+    if (parsed.success) return [name, parsed.data];
+    throw new InvalidArgumentError(`${flags}: ${parsed.error.issues[0]?.message ?? "not valid"}`);
+  });
+  return Object.fromEntries(values) as Values<Definitions>;
+}
+
+/** Options that several commands share. */
+export const jsonOption = {
+  flags: "--json", summary: "print one JSON document on stdout", schema: z.boolean().default(false),
+} satisfies OptionDefinition;
+
+export const allowPathOption = {
+  flags: "--allow-path <directory...>",
+  summary: "lets the spec name absolute data paths inside this directory",
+  schema: z.array(z.string()).default([]),
+} satisfies OptionDefinition;

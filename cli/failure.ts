@@ -1,0 +1,25 @@
+import type pc from "picocolors";
+import { errorRegistry, TruelineError } from "../foundation/errors.js";
+
+/** What to print on stderr about an error, and the exit code. Stack traces are for `debug` alone. */
+export function describeFailure(
+  error: unknown, colors: ReturnType<typeof pc.createColors>, debug: boolean,
+): { readonly text: string; readonly exit: number } {
+  const known = error instanceof TruelineError ? error : new TruelineError("TL_INTERNAL", messageOf(error), {
+    hint: errorRegistry.TL_INTERNAL.remedy, cause: error,
+  });
+  const lines = [`${colors.red(known.code)} ${known.message}`];
+  if (known.hint !== undefined) lines.push(`${colors.cyan("hint:")} ${known.hint}`);
+  if (debug) lines.push(...stacks(error));
+  return { text: lines.join("\n"), exit: known.entry.exit };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** The stack of an error and of everything that caused it. */
+function stacks(error: unknown): string[] {
+  if (!(error instanceof Error)) return [];
+  return [error.stack ?? error.message, ...(error.cause === undefined ? [] : ["caused by:", ...stacks(error.cause)])];
+}

@@ -1,0 +1,51 @@
+import { Command, CommanderError } from "commander";
+import { version } from "../foundation/version.js";
+import { commands } from "./commands.js";
+import { describeFailure } from "./failure.js";
+import type { Output } from "./output.js";
+
+/**
+ * Runs one command line (without node and script) and gives the exit code: 0 done, 1 failed, 2 usage, 3 not found,
+ * 4 conflict, 5 invalid spec. Never throws.
+ */
+export async function runProgram(words: readonly string[], output: Output, debug: boolean): Promise<number> {
+  let code = 0;
+  try {
+    const program = await createProgram(words[0], output, (exit) => { code = exit; });
+    await program.parseAsync([...words], { from: "user" });
+    return code;
+  } catch (error) {
+    if (error instanceof CommanderError) return commanderExit(error, output);
+    const failure = describeFailure(error, output.noteColors, debug);
+    output.note(failure.text);
+    return failure.exit;
+  }
+}
+
+async function createProgram(first: string | undefined, output: Output, finish: (code: number) => void): Promise<Command> {
+  const program = new Command("trueline")
+    .description("Runs alignment pipelines declared in JSON: supervised fine-tuning, reward modelling, PPO-max, evaluation.")
+    .version(version)
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => output.data(text.trimEnd()),
+      writeErr: (text) => output.note(text.trimEnd()),
+    })
+    .showHelpAfterError("See `trueline --help`, or `trueline COMMAND --help`.")
+    .addHelpText("after", [
+      "", "Examples:",
+      "  $ trueline run pipelines/quickstart.json",
+      "  $ trueline plan pipelines/quickstart.json",
+      "", "Exit codes: 0 done, 1 the run failed or an internal error, 2 usage, 3 not found, 4 conflict, 5 invalid spec.",
+    ].join("\n"));
+  const wanted = first !== undefined && Object.hasOwn(commands, first) ? [commands[first]!] : Object.values(commands);
+  for (const command of await Promise.all(wanted.map((each) => each()))) command.register(program, output, finish);
+  return program;
+}
+
+/** Commander has printed its own words, except for option values that our schemas refused. */
+function commanderExit(error: CommanderError, output: Output): number {
+  if (error.code === "commander.invalidArgument") output.note(`error: ${error.message}`);
+  // Help that was asked for is no error; help for want of a command is.
+  return error.exitCode === 0 ? 0 : 2;
+}
