@@ -55,8 +55,9 @@ export const trickParameters = {
   }).describe("Scales policy and critic gradients down to this global norm."),
   pretrainingLoss: z.strictObject({
     coefficient: positive.default(0.1).describe("λ_ptx."),
-    data: z.string().optional().describe("Name of a data entry; absent: the stage's `pretrainingData`."),
-  }).describe("PPO-ptx: adds cross-entropy on pretraining text to the policy loss (P eq. 17)."),
+    rows: z.number().int().positive().default(16).describe("Rows of packed text an update."),
+    length: z.number().int().min(8).default(64).describe("Tokens a row."),
+  }).describe("PPO-ptx: adds cross-entropy on the stage's `pretrainingData` to the policy loss (P eq. 17)."),
 } as const;
 
 export type TrickName = keyof typeof trickParameters;
@@ -81,6 +82,13 @@ export const tricksSchema = z.strictObject({
   gradientClipping: toggle("gradientClipping"),
   pretrainingLoss: toggle("pretrainingLoss"),
 }).partial();
+
+const resolvedTricksSchema = z.strictObject(trickParameters).partial();
+
+/** Leaves out the tricks that `false` turns off. */
+export function tricksThatAreOn(tricks: z.output<typeof tricksSchema>): ResolvedTricks {
+  return resolvedTricksSchema.parse(Object.fromEntries(Object.entries(tricks).filter(([, parameters]) => parameters !== false)));
+}
 
 function toggle<Name extends TrickName>(name: Name) {
   const schema: (typeof trickParameters)[Name] = trickParameters[name];

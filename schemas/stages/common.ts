@@ -31,7 +31,7 @@ export const operationalParameters = {
 } as const;
 
 export const rowLimits = {
-  maxTokens: z.number().int().positive().optional().describe("Rows longer than this are too long; default: the model's context."),
+  maxTokens: z.number().int().positive().optional().describe("Rows longer than this, room for an answer to be sampled included, are too long; default: the model's context."),
   tooLong: z.enum(["drop", "cut"]).default("drop").describe("Drop rows that are too long, or cut whole turns from their start."),
   maxTooLongShare: z.number().min(0).max(1).default(0.2).describe("More too-long rows than this share is an error."),
 } as const;

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { operationalParameters, optimizerParameters, reference, sampling } from "./common.js";
+import { operationalParameters, optimizerParameters, reference, rowLimits, sampling } from "./common.js";
 import { tricksSchema } from "../tricks.js";
 
 export const criticPretrainParameters = z.strictObject({
@@ -16,6 +16,8 @@ export const criticPretrainParameters = z.strictObject({
   minibatch: z.number().int().positive().default(32),
   maxNewTokens: z.number().int().positive().default(48),
   ...sampling,
+  temperature: z.number().positive().default(0.8).describe("Of sampling, and of every log-probability: policy and reference alike."),
+  ...rowLimits,
   tricks: tricksSchema.pick({ klPenalty: true, rewardScaling: true, rewardNormalization: true, gae: true, valueClipping: true, gradientClipping: true })
     .optional().describe("Shape of the rewards and returns; default as in ppo-max, so that the critic meets PPO's own scale."),
   ...optimizerParameters,

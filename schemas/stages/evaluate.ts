@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { operationalParameters, reference, sampling } from "./common.js";
+import { operationalParameters, reference, rowLimits, sampling } from "./common.js";
 import { goldScorers } from "./ppo.js";
 
 export const evaluateParameters = z.strictObject({
@@ -22,5 +22,6 @@ export const evaluateParameters = z.strictObject({
   batch: z.number().int().positive().default(64),
   samples: z.number().int().min(0).default(20).describe("Answers shown side by side in the report."),
   ...sampling,
+  ...rowLimits,
   ...operationalParameters,
 }).describe("Candidate against baseline on held-out prompts: win, tie, lose with 95 % intervals, and what betrays a collapse.");

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { operationalParameters, optimizerParameters, reference, sampling } from "./common.js";
+import { operationalParameters, optimizerParameters, reference, rowLimits, sampling } from "./common.js";
 import { tricksSchema } from "../tricks.js";
 
 const { learningRate: _policyRate, maxGradientNorm: _norm, ...optimizer } = optimizerParameters;
@@ -24,6 +24,8 @@ export const ppoParameters = z.strictObject({
   minibatch: z.number().int().positive().default(32),
   maxNewTokens: z.number().int().positive().default(48),
   ...sampling,
+  temperature: z.number().positive().default(0.8).describe("Of sampling, and of every log-probability: policy and reference alike."),
+  ...rowLimits,
   missingEndPenalty: z.number().min(0).default(0).describe("Taken off the score of an answer cut at maxNewTokens."),
   ...optimizer,
   schedule: optimizer.schedule.default("constant"),

@@ -1,0 +1,126 @@
+import type { Backend } from "../backends/backend.js";
+import { randomAt } from "../foundation/random.js";
+import { offsetsOf, type Experience } from "./experience.js";
+
+/** A prompt as the sampler takes it. `row` finds its text again. */
+export interface EncodedPrompt {
+  readonly tokens: Int32Array;
+  readonly row: number;
+}
+
+/** The names under which the backend holds the four models. */
+export interface RolloutModels {
+  readonly policy: string;
+  /** Absent: the policy is its own reference (it is frozen). */
+  readonly reference?: string;
+  readonly reward: string;
+  readonly critic: string;
+}
+
+export interface RolloutSettings {
+  readonly seed: number;
+  /** Answers an iteration. */
+  readonly rollouts: number;
+  readonly maxNewTokens: number;
+  readonly temperature: number;
+  readonly topP: number;
+  readonly topK: number;
+  readonly repetitionPenalty: number;
+  readonly endTokens: readonly number[];
+  /** Mean and std of the reward model's raw scores on reference answers. */
+  readonly normalization: { readonly mean: number; readonly std: number };
+  /** Taken off the normalised score of an answer without an end token. */
+  readonly missingEndPenalty: number;
+}
+
+/** One iteration's answers: what the tricks read, and what the metrics say of them. */
+export interface Rollouts extends Experience {
+  /** Indices of the prompts' rows. */
+  readonly prompts: readonly number[];
+  /** The answers' tokens, the end token included. */
+  readonly answers: readonly Int32Array[];
+  /** Normalised scores before the penalty for a missing end; rows. */
+  readonly rawScores: Float64Array;
+  /** Mean over tokens of log-probability (filtered) − log-probability (unfiltered); 0 without top-k, top-p, repetition penalty. */
+  readonly filterDiscrepancy: number;
+}
+
+/**
+ * Samples an iteration's answers and looks at them through reference, critic and reward model. Prompts come in epochs,
+ * each in a random order of its own; order and sampling follow from seed and iteration alone. An answer ends at its
+ * first end token; the reward model reads prompt and answer and scores the last real token.
+ */
+export async function sampleRollouts(
+  backend: Backend, models: RolloutModels, prompts: readonly EncodedPrompt[], settings: RolloutSettings, iteration: number,
+): Promise<Rollouts> {
+  const { rollouts, maxNewTokens, temperature, topP, topK, repetitionPenalty, endTokens, normalization } = settings;
+  const drawn = promptsAt(prompts, settings.seed, rollouts, iteration);
+  const random = randomAt(settings.seed, "rollout", iteration);
+  const generated = await backend.generate(models.policy, {
+    prompts: drawn.map(({ tokens }) => tokens),
+    maxNewTokens, temperature, topP, topK, repetitionPenalty, endTokens,
+    uniforms: Float32Array.from({ length: rollouts * maxNewTokens }, () => random.uniform()),
+  });
+
+  const sequences = drawn.map(({ tokens }, row) => concatenate(tokens, generated.tokens[row]!));
+  const targets = drawn.map(({ tokens }, row) => Int32Array.from(generated.tokens[row]!, (_, index) => tokens.length + index));
+  const batch = { sequences, targets };
+  const policyLogProbabilities = flatten(generated.logProbabilities);
+  const sampled = generated.sampledLogProbabilities && flatten(generated.sampledLogProbabilities);
+
+  const { values } = await backend.forward(models.critic, { batch, quantities: ["values"] });
+  const { scores } = await backend.forward(models.reward, { batch, quantities: ["scores"] });
+  const reference = models.reference === undefined
+    ? { logProbabilities: policyLogProbabilities }
+    : await backend.forward(models.reference, { batch, quantities: ["logProbabilities"], temperature });
+
+  const rawScores = Float64Array.from(scores!, (score) => (score - normalization.mean) / normalization.std);
+  return {
+    ...batch,
+    offsets: offsetsOf(targets),
+    policyLogProbabilities,
+    referenceLogProbabilities: reference.logProbabilities!,
+    values: values!,
+    rawScores,
+    scores: rawScores.map((score, row) => score - (generated.finished[row] ? 0 : settings.missingEndPenalty)),
+    finished: generated.finished,
+    prompts: drawn.map(({ row }) => row),
+    answers: generated.tokens,
+    filterDiscrepancy: sampled ? meanDifference(sampled, policyLogProbabilities) : 0,
+  };
+}
+
+/** The prompts of an iteration: `count` places further along the endless row of shuffled epochs. */
+export function promptsAt<Prompt>(prompts: readonly Prompt[], seed: number, count: number, iteration: number): Prompt[] {
+  const epochs = new Map<number, Prompt[]>();
+  return Array.from({ length: count }, (_, index) => {
+    const place = iteration * count + index;
+    const epoch = Math.floor(place / prompts.length);
+    let order = epochs.get(epoch);
+    if (!order) epochs.set(epoch, order = randomAt(seed, "prompts", epoch).shuffled(prompts));
+    return order[place % prompts.length]!;
+  });
+}
+
+function concatenate(first: Int32Array, second: Int32Array): Int32Array {
+  const joined = new Int32Array(first.length + second.length);
+  joined.set(first);
+  joined.set(second, first.length);
+  return joined;
+}
+
+function flatten(rows: readonly Float32Array[]): Float32Array {
+  const flat = new Float32Array(rows.reduce((sum, row) => sum + row.length, 0));
+  let at = 0;
+  for (const row of rows) {
+    flat.set(row, at);
+    at += row.length;
+  }
+  return flat;
+}
+
+function meanDifference(a: Float32Array, b: Float32Array): number {
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) sum += a[i]! - b[i]!;
+  return a.length === 0 ? 0 : sum / a.length;
+}

@@ -1,0 +1,72 @@
+import { TruelineError } from "../../foundation/errors.js";
+import { trickNames, type ResolvedTricks, type TrickName } from "../../schemas/tricks.js";
+import { advantageNormalization } from "./advantage-normalization.js";
+import { clippedSurrogate } from "./clipped-surrogate.js";
+import { entropyBonus } from "./entropy-bonus.js";
+import { gae } from "./gae.js";
+import { gradientClipping } from "./gradient-clipping.js";
+import { klPenalty } from "./kl-penalty.js";
+import { pretrainingLoss, type DrawPretrainingRows } from "./pretraining-loss.js";
+import { referenceSampling } from "./reference-sampling.js";
+import { rewardNormalization } from "./reward-normalization.js";
+import { rewardScaling } from "./reward-scaling.js";
+import type { Trick } from "./trick.js";
+import { valueClipping } from "./value-clipping.js";
+
+interface Context {
+  readonly resolved: ResolvedTricks;
+  readonly drawPretrainingRows?: DrawPretrainingRows;
+}
+
+/** How each trick is made. adaptiveKl has no object of its own: it steers the KL penalty's coefficient. */
+const factories: {
+  readonly [Name in Exclude<TrickName, "adaptiveKl">]:
+    (parameters: NonNullable<ResolvedTricks[Name]>, context: Context) => Trick
+} = {
+  klPenalty: (parameters, { resolved }) => klPenalty(parameters, resolved.adaptiveKl),
+  referenceSampling,
+  entropyBonus,
+  rewardScaling,
+  rewardNormalization,
+  advantageNormalization,
+  valueClipping,
+  gae,
+  clippedSurrogate,
+  gradientClipping,
+  pretrainingLoss: (parameters, { drawPretrainingRows }) => {
+    if (!drawPretrainingRows) throw new TruelineError("TL_INTERNAL", "pretrainingLoss is on and no pretraining text was given");
+    return pretrainingLoss(parameters, drawPretrainingRows);
+  },
+};
+
+/** The tricks that are on. Hooks that only one trick may have stand by themselves. */
+export interface ComposedTricks extends Pick<Trick, "advantages" | "oldLogProbabilities" | "surrogate" | "valueError"> {
+  readonly named: readonly (readonly [TrickName, Trick])[];
+  readonly all: readonly Trick[];
+}
+
+/** Makes the tricks that are on, in the order of their declaration. Errors: TL_INTERNAL where ptx has no text. */
+export function composeTricks(resolved: ResolvedTricks, drawPretrainingRows?: DrawPretrainingRows): ComposedTricks {
+  const context = { resolved, ...(drawPretrainingRows && { drawPretrainingRows }) };
+  const named = trickNames.flatMap((name) => {
+    const trick = name === "adaptiveKl" ? undefined : make(name, context);
+    return trick ? [[name, trick] as const] : [];
+  });
+  const all = named.map(([, trick]) => trick);
+  return {
+    named, all,
+    advantages: only(all, "advantages"),
+    oldLogProbabilities: only(all, "oldLogProbabilities"),
+    surrogate: only(all, "surrogate"),
+    valueError: only(all, "valueError"),
+  };
+}
+
+function make<Name extends keyof typeof factories>(name: Name, context: Context): Trick | undefined {
+  const parameters = context.resolved[name];
+  return parameters ? factories[name](parameters, context) : undefined;
+}
+
+function only<Hook extends keyof Trick>(tricks: readonly Trick[], hook: Hook): Trick[Hook] | undefined {
+  return tricks.find((trick) => trick[hook])?.[hook];
+}

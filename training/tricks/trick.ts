@@ -1,0 +1,38 @@
+import type { OptimizerSettings, StepPart } from "../../backends/backend.js";
+import type { Expression } from "../../backends/expressions.js";
+import type { Json } from "../../foundation/canonical.js";
+import type { Advantages, Experience } from "../experience.js";
+
+/**
+ * One implementation detail of PPO, as the places of the algorithm that it changes. `objective.ts` calls the hooks in the
+ * order in which they stand here. A trick that is off has no object, so that off is the same as absent.
+ */
+export interface Trick {
+  /** Reshapes the rows' scores. */
+  readonly scores?: (scores: Float64Array) => Float64Array;
+  /** Adds to each token's reward. */
+  readonly rewards?: (experience: Experience) => Float64Array;
+  /** Estimates advantages from per-token rewards; one trick at most. */
+  readonly advantages?: (rewards: Float64Array, values: ArrayLike<number>, offsets: Int32Array) => Advantages;
+  /** Reshapes advantages; returns stay as they are. */
+  readonly shapeAdvantages?: (advantages: Float64Array) => Float64Array;
+  /** The log-probabilities that the ratio divides by; one trick at most. */
+  readonly oldLogProbabilities?: (experience: Experience) => Float32Array;
+  /** Loss of a token from its ratio and its negated advantage times the ratio; one trick at most. */
+  readonly surrogate?: (negatedAdvantage: Expression, ratio: Expression) => Expression;
+  /** A term added to each token's policy loss. */
+  readonly policyTerm?: () => Expression;
+  /** A batch of its own that takes part in the policy's update; `update` counts the run's updates. */
+  readonly policyPart?: (update: number) => StepPart;
+  /** Squared error of a token's value; one trick at most. */
+  readonly valueError?: (values: Expression, oldValues: Expression, returns: Expression) => Expression;
+  /** Changes the optimizer's settings for policy and critic. */
+  readonly optimizer?: (settings: OptimizerSettings) => OptimizerSettings;
+  /** Sees the iteration's KL per answer (nats) once its updates are done. */
+  readonly afterIteration?: (klPerAnswer: number, answers: number) => void;
+  /** Figures worth a curve. */
+  readonly metrics?: () => Readonly<Record<string, number>>;
+  /** What a checkpoint must hold to go on, and its way back. */
+  readonly state?: () => Json;
+  readonly restore?: (state: unknown) => void;
+}
