@@ -57,6 +57,141 @@ export const errorRegistry = {
     meaning: "A data entry's format can't serve the stage that reads it.",
     remedy: "Name an entry whose format fits, or change the entry's `format`.",
   },
+  TL_MODEL_MISSING: {
+    exit: 3, retry: false,
+    meaning: "A model directory, or a file that it must have, is not there.",
+    remedy: "Point to a Hugging Face directory with config.json and model.safetensors (or its shards and their index).",
+  },
+  TL_MODEL_CONFIGURATION: {
+    exit: 1, retry: false,
+    meaning: "A model's config.json has a field that is missing or makes no sense.",
+    remedy: "Mend the field named, or take the directory from its source again.",
+  },
+  TL_MODEL_UNSUPPORTED: {
+    exit: 1, retry: false,
+    meaning: "A model needs something that is not implemented, such as another architecture or scaled rotary embeddings.",
+    remedy: "Use a Llama, Qwen2 or Mistral model with plain rotary embeddings and unquantized weights.",
+  },
+  TL_MODEL_FILE: {
+    exit: 1, retry: false,
+    meaning: "A safetensors file or its index is damaged or contradicts itself.",
+    remedy: "Fetch or write the file again; nothing of it was used.",
+  },
+  TL_MODEL_TENSORS: {
+    exit: 1, retry: false,
+    meaning: "The tensors in a model directory are not those that its config.json promises.",
+    remedy: "Use weights and config.json that belong together.",
+  },
+  TL_BACKEND_MODEL_UNKNOWN: {
+    exit: 1, retry: false,
+    meaning: "A backend was asked about a model it does not hold.",
+    remedy: "Load the model under that name first; the message lists the names it holds.",
+  },
+  TL_BACKEND_REQUEST_INVALID: {
+    exit: 1, retry: false,
+    meaning: "A request to a backend contradicts itself: lengths that don't fit, targets outside their row, a setting out of range.",
+    remedy: "Mend what the message names.",
+  },
+  TL_BACKEND_EXPRESSION_INVALID: {
+    exit: 1, retry: false,
+    meaning: "A loss or statistic is not well formed: it mixes tokens with rows, or has a term of constants alone.",
+    remedy: "Give every term one domain; `take` moves values among rows only.",
+  },
+  TL_BACKEND_ROW_TOO_LONG: {
+    exit: 1, retry: false,
+    meaning: "A row of tokens, or a prompt with the tokens it may grow by, is longer than the model's context.",
+    remedy: "Cut or drop longer rows, generate fewer tokens, or use a model with a longer context.",
+  },
+  TL_BACKEND_TOKEN_UNKNOWN: {
+    exit: 1, retry: false,
+    meaning: "A token id is outside the model's vocabulary.",
+    remedy: "Encode the text with the model's own tokenizer.",
+  },
+  TL_BACKEND_QUANTITY_MISSING: {
+    exit: 1, retry: false,
+    meaning: "A model was asked for something its head does not compute, such as values of a language model.",
+    remedy: "Load the model with the head that computes it.",
+  },
+  TL_BACKEND_NOT_TRAINABLE: {
+    exit: 1, retry: false,
+    meaning: "A training step, or optimizer state, was asked of a model that was loaded for reading only.",
+    remedy: "Load the model as trainable.",
+  },
+  TL_BACKEND_HEAD_MISSING: {
+    exit: 1, retry: false,
+    meaning: "A model directory lacks the score or value head that was asked for, and no new one was to be made.",
+    remedy: "Name a directory that has the head, or let the stage make a fresh one.",
+  },
+  TL_BACKEND_PARAMETERS_INVALID: {
+    exit: 1, retry: false,
+    meaning: "A model directory's tensors are not those that its configuration describes: one is missing or has another shape.",
+    remedy: "Check that config.json and the safetensors files belong together and are complete.",
+  },
+  TL_BACKEND_OPTIMIZER_MISSING: {
+    exit: 1, retry: false,
+    meaning: "A checkpoint's optimizer state is missing, or belongs to another model.",
+    remedy: "Resume from a checkpoint that has it; training on without it would silently start the optimizer afresh.",
+  },
+  TL_BACKEND_CLOSED: {
+    exit: 1, retry: false,
+    meaning: "A backend was used after it was closed.",
+    remedy: "Start a new backend.",
+  },
+  TL_STORE_FULL: {
+    exit: 1, retry: true,
+    meaning: "The disk that holds the store is full, or a quota is used up.",
+    remedy: "Free some space, or move the folder and point TRUELINE_HOME at it; the stage goes on from its checkpoint.",
+  },
+  TL_STORE_DENIED: {
+    exit: 1, retry: false,
+    meaning: "The store may not be written: read-only file system or missing rights.",
+    remedy: "Point TRUELINE_HOME at a folder that may be written.",
+  },
+  TL_STORE_CORRUPT: {
+    exit: 1, retry: false,
+    meaning: "Files of the store are not what their manifest or the ledger's chain says.",
+    remedy: "`trueline verify` lists what has changed; restore it from a backup, or remove it to have it made again.",
+  },
+  TL_STORE_MISSING: {
+    exit: 3, retry: false,
+    meaning: "The store does not hold what was asked for.",
+    remedy: "`trueline runs` lists what there is; TRUELINE_HOME says in which folder.",
+  },
+  TL_STORE_LOCKED: {
+    exit: 1, retry: true,
+    meaning: "Another process has held a lock of the store for too long.",
+    remedy: "Wait for it; if no Trueline process runs, remove the lock file that the message names.",
+  },
+  TL_STORE_SUPERSEDED: {
+    exit: 4, retry: false,
+    meaning: "A newer attempt has taken the stage over, so this one may write nothing more.",
+    remedy: "Nothing: the newer attempt goes on.",
+  },
+  TL_TRAIN_DIVERGED: {
+    exit: 1, retry: false,
+    meaning: "A loss or a gradient norm became infinite or not a number.",
+    remedy: "Lower the learning rate or lengthen the warmup; checkpoints before that step are sound.",
+  },
+  TL_TRAIN_CANCELLED: {
+    exit: 1, retry: false,
+    meaning: "A stage was stopped on request after saving its state.",
+    remedy: "Resume the run to continue from there.",
+  },
+  TL_TRAIN_CHECKPOINT: {
+    exit: 1, retry: false,
+    meaning: "A checkpoint's files are not those of the stage that should continue from it.",
+    remedy: "Run `trueline verify`; without the checkpoint the stage starts anew.",
+  },
+  TL_DATA_TOO_LONG: {
+    exit: 1, retry: false,
+    meaning: "More rows than allowed are longer than the model's context or the stage's `maxTokens`.",
+    remedy: "Raise `maxTokens` or the context, cut rows with `tooLong: \"cut\"`, or raise `maxTooLongShare`.",
+  },
+  TL_TRAIN_NOTHING: {
+    exit: 1, retry: false,
+    meaning: "No row is left that a stage could use.",
+    remedy: "Check the data entry's `holdout` and the stage's row limits.",
+  },
 } as const satisfies Record<string, ErrorEntry>;
 
 export type ErrorCode = keyof typeof errorRegistry;

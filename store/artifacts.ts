@@ -1,0 +1,74 @@
+import { mkdir, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { digestOf } from "../foundation/canonical.js";
+import { TruelineError } from "../foundation/errors.js";
+import { syncDirectory } from "../foundation/files.js";
+import { manifestSchema, type ArtifactMetadata, type Manifest } from "../schemas/artifact.js";
+import type { ArtifactType } from "../schemas/stages/table.js";
+import { faultIn, guarded, readIfThere, recordFiles, syncTree, writeWhole } from "./files.js";
+
+const manifestName = "artifact.json";
+
+/** Artifacts by digest: real directories `artifacts/<digest>/`, each with its manifest. */
+export class Artifacts {
+  constructor(private readonly home: string) {}
+
+  directory(digest: string): string {
+    return join(this.home, "artifacts", digest);
+  }
+
+  /**
+   * Makes an artifact of a directory's files by moving it into the store; gives the artifact's digest. Whole or not at
+   * all: files and names are on the disk before the one rename that publishes them.
+   */
+  async publish(directory: string, type: ArtifactType, metadata: ArtifactMetadata): Promise<string> {
+    return guarded(async () => {
+      const manifest: Manifest = { version: 1, type, files: await recordFiles(directory, manifestName), metadata };
+      const digest = digestOf(manifest);
+      await writeWhole(join(directory, manifestName), `${JSON.stringify(manifest, undefined, 1)}\n`);
+      await syncTree(directory);
+      const target = this.directory(digest);
+      if (await this.fault(digest) === undefined) {
+        await rm(directory, { recursive: true });
+        return digest;
+      }
+      await mkdir(join(this.home, "artifacts"), { recursive: true });
+      await rm(target, { recursive: true, force: true });
+      await rename(directory, target);
+      await syncDirectory(join(this.home, "artifacts"));
+      return digest;
+    });
+  }
+
+  /** The manifest of an artifact. Throws TL_STORE_MISSING or TL_STORE_CORRUPT. */
+  async read(digest: string): Promise<Manifest> {
+    const path = join(this.directory(digest), manifestName);
+    const text = await guarded(() => readIfThere(path));
+    if (text === undefined) throw new TruelineError("TL_STORE_MISSING", `There is no artifact ${digest.slice(0, 12)} in ${this.home}.`);
+    const manifest = parseManifest(text);
+    if (manifest === undefined || digestOf(manifest) !== digest) {
+      throw new TruelineError("TL_STORE_CORRUPT", `${path} is not the manifest it was.`, {
+        hint: `Remove ${this.directory(digest)}; the stage is then run again.`,
+      });
+    }
+    return manifest;
+  }
+
+  /** What is wrong with an artifact, in words; undefined when nothing is. `deep` hashes every byte, else sizes are compared. */
+  async fault(digest: string, { deep = false } = {}): Promise<string | undefined> {
+    try {
+      return await faultIn(this.directory(digest), (await this.read(digest)).files, deep);
+    } catch (error) {
+      if (error instanceof TruelineError) return error.message;
+      throw error;
+    }
+  }
+}
+
+function parseManifest(text: string): Manifest | undefined {
+  try {
+    return manifestSchema.safeParse(JSON.parse(text)).data;
+  } catch {
+    return undefined;
+  }
+}

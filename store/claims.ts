@@ -1,0 +1,68 @@
+import { randomUUID } from "node:crypto";
+import { join } from "node:path";
+import { z } from "zod";
+import { TruelineError } from "../foundation/errors.js";
+import { guarded, readIfThere, writeWhole } from "./files.js";
+import { withLock } from "./lock.js";
+import { isAlive, processSchema, thisProcess } from "./processes.js";
+
+const claimSchema = z.strictObject({
+  key: z.string(), token: z.string(), run: z.string(), stage: z.string(), attempt: z.number().int(), holder: processSchema, at: z.string(),
+  released: z.boolean(),
+});
+/** The right to publish checkpoints and the result of a stage's key. Whoever claims last has it; all others are fenced off. */
+export type Claim = z.output<typeof claimSchema>;
+
+export class Claims {
+  constructor(private readonly home: string) {}
+
+  /** Takes the key over from whoever held it. */
+  async take(key: string, by: { readonly run: string; readonly stage: string; readonly attempt: number }): Promise<Claim> {
+    const claim: Claim = { key, token: randomUUID(), ...by, holder: thisProcess, at: new Date().toISOString(), released: false };
+    await withLock(this.lock(key), () => this.write(claim));
+    return claim;
+  }
+
+  /** Does `work` while the claim can't be taken over. Throws TL_STORE_SUPERSEDED when it has been. */
+  async whileHeld<T>(claim: Claim, work: () => Promise<T>): Promise<T> {
+    return withLock(this.lock(claim.key), async () => {
+      const current = await this.read(claim.key);
+      if (current?.token !== claim.token) {
+        throw new TruelineError("TL_STORE_SUPERSEDED",
+          `Attempt ${claim.attempt} of stage "${claim.stage}" has been superseded by ${current === undefined ? "nobody known"
+            : `attempt ${current.attempt} of run ${current.run} (process ${current.holder.pid} on ${current.holder.host})`}.`);
+      }
+      return work();
+    });
+  }
+
+  /** Gives the claim back; nothing happens when another has taken it. */
+  async release(claim: Claim): Promise<void> {
+    await withLock(this.lock(claim.key), async () => {
+      if ((await this.read(claim.key))?.token === claim.token) await this.write({ ...claim, released: true });
+    });
+  }
+
+  /** Who works on a key now: an unreleased claim whose process lives. */
+  async holder(key: string): Promise<Claim | undefined> {
+    const claim = await this.read(key);
+    return claim !== undefined && !claim.released && isAlive(claim.holder) ? claim : undefined;
+  }
+
+  private async read(key: string): Promise<Claim | undefined> {
+    const text = await guarded(() => readIfThere(this.path(key)));
+    return text === undefined ? undefined : claimSchema.safeParse(JSON.parse(text)).data;
+  }
+
+  private write(claim: Claim): Promise<void> {
+    return guarded(() => writeWhole(this.path(claim.key), JSON.stringify(claim)));
+  }
+
+  private path(key: string): string {
+    return join(this.home, "claims", `${key}.json`);
+  }
+
+  private lock(key: string): string {
+    return join(this.home, "claims", `${key}.lock`);
+  }
+}

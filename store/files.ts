@@ -1,0 +1,129 @@
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { mkdir, open, readFile, readdir, stat } from "node:fs/promises";
+import { dirname, join, posix } from "node:path";
+import { TruelineError } from "../foundation/errors.js";
+import { syncDirectory, writeDurably } from "../foundation/files.js";
+
+export interface FileRecord {
+  readonly path: string;
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
+/** The operating system's code of an error or of anything it was caused by, such as "ENOSPC". */
+export function systemCode(error: unknown): string | undefined {
+  for (let at = error; at instanceof Error; at = at.cause) {
+    if ("code" in at && typeof at.code === "string" && /^E[A-Z0-9]+$/.test(at.code)) return at.code;
+  }
+  return undefined;
+}
+
+/** The coded error behind a failed read or write of the store, or the error itself. */
+export function storageFault(error: unknown): unknown {
+  if (error instanceof TruelineError) return error;
+  const code = systemCode(error);
+  const text = error instanceof Error ? error.message : String(error);
+  if (code === "ENOSPC" || code === "EDQUOT") {
+    return new TruelineError("TL_STORE_FULL", text, { hint: "Free some space; the stage is tried again from its checkpoint.", cause: error });
+  }
+  if (code === "EROFS" || code === "EACCES" || code === "EPERM") {
+    return new TruelineError("TL_STORE_DENIED", text, { hint: "Point TRUELINE_HOME at a folder that may be written.", cause: error });
+  }
+  return error;
+}
+
+/** Runs a piece of file work; what fails in it comes out as a coded error. */
+export async function guarded<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw storageFault(error);
+  }
+}
+
+/** Writes a whole file or nothing, its folder made where it is missing. */
+export async function writeWhole(path: string, text: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  await writeDurably(path, text);
+}
+
+/** The text of a file, or undefined where there is none. */
+export async function readIfThere(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (error) {
+    if (systemCode(error) === "ENOENT" || systemCode(error) === "ENOTDIR") return undefined;
+    throw error;
+  }
+}
+
+/** Names in a directory; none where there is no directory. */
+export async function namesIn(directory: string): Promise<string[]> {
+  try {
+    return await readdir(directory);
+  } catch (error) {
+    if (systemCode(error) === "ENOENT") return [];
+    throw error;
+  }
+}
+
+/** Size and SHA-256 of a file. */
+export async function hashFile(path: string): Promise<{ bytes: number; sha256: string }> {
+  const hash = createHash("sha256");
+  let bytes = 0;
+  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) {
+    hash.update(chunk as Uint8Array);
+    bytes += (chunk as Uint8Array).length;
+  }
+  return { bytes, sha256: hash.digest("hex") };
+}
+
+/** Every file under a directory, by path with forward slashes, sorted, without `except`. */
+export async function recordFiles(directory: string, except: string): Promise<FileRecord[]> {
+  const records: FileRecord[] = [];
+  for (const path of await filesUnder(directory)) {
+    if (path !== except) records.push({ path, ...await hashFile(join(directory, path)) });
+  }
+  return records;
+}
+
+/** What is wrong with a directory whose files should be these; undefined when nothing is. `deep` hashes the bytes too. */
+export async function faultIn(directory: string, files: readonly FileRecord[], deep: boolean): Promise<string | undefined> {
+  for (const file of files) {
+    const path = join(directory, file.path);
+    const size = await stat(path).then((found) => found.size, () => undefined);
+    if (size === undefined) return `${file.path} is missing`;
+    if (size !== file.bytes) return `${file.path} has ${size} bytes, not ${file.bytes}`;
+    if (deep && (await hashFile(path)).sha256 !== file.sha256) return `the bytes of ${file.path} have changed`;
+  }
+  return undefined;
+}
+
+/** fsyncs every file and directory of a tree, so that a rename of it publishes it whole. */
+export async function syncTree(directory: string): Promise<void> {
+  for (const entry of await readdir(directory, { withFileTypes: true })) {
+    const path = join(directory, entry.name);
+    await (entry.isDirectory() ? syncTree(path) : syncFile(path));
+  }
+  await syncDirectory(directory);
+}
+
+async function syncFile(path: string): Promise<void> {
+  const handle = await open(path, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+async function filesUnder(directory: string, prefix = ""): Promise<string[]> {
+  const paths: string[] = [];
+  for (const entry of await readdir(join(directory, prefix), { withFileTypes: true })) {
+    const path = posix.join(prefix, entry.name);
+    if (entry.isDirectory()) paths.push(...await filesUnder(directory, path));
+    else paths.push(path);
+  }
+  return paths.sort();
+}

@@ -1,0 +1,122 @@
+import { open, type FileHandle } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { digestOf } from "../foundation/canonical.js";
+import { TruelineError } from "../foundation/errors.js";
+import { entrySchema, type LedgerEntry, type LedgerEvent } from "../schemas/events.js";
+import { guarded, readIfThere, writeWhole } from "./files.js";
+import { withLock } from "./lock.js";
+
+const zero = "0".repeat(64);
+
+/** A run's append-only record, `ledger/<run>.jsonl`: one JSON line an event, each with the hash of the one before. */
+export class Ledger {
+  constructor(private readonly home: string) {}
+
+  /** Appends events, safe with several writer processes; they are on the disk when the promise resolves. */
+  async append(run: string, ...events: readonly LedgerEvent[]): Promise<void> {
+    await withLock(`${this.path(run)}.lock`, () => guarded(async () => {
+      await mkdir(dirname(this.path(run)), { recursive: true });
+      const file = await open(this.path(run), "a+");
+      try {
+        const { text, torn } = splitTorn(await file.readFile("utf8"));
+        // A line that a crash cut short was never acknowledged to anybody: the chain goes on before it.
+        if (torn) await file.truncate(Buffer.byteLength(text));
+        let last = lastEntry(text, this.path(run));
+        const lines = events.map((event) => {
+          last = link(run, event, last);
+          return `${JSON.stringify(last)}\n`;
+        });
+        await writeAll(file, lines.join(""));
+        if (last !== undefined) await writeWhole(this.headPath(run), JSON.stringify({ sequence: last.sequence, hash: last.hash }));
+      } finally {
+        await file.close();
+      }
+    }));
+  }
+
+  /** The events of a run in order; none for an unknown run. Throws TL_STORE_CORRUPT for a line that can't be read. */
+  async read(run: string): Promise<LedgerEntry[]> {
+    const text = splitTorn(await guarded(() => readIfThere(this.path(run))) ?? "").text;
+    return lines(text).map((line, index) => parseEntry(line, `${this.path(run)}:${index + 1}`));
+  }
+
+  /** Walks a run's chain and says everything that is wrong with it; nothing when it is whole. */
+  async verify(run: string): Promise<string[]> {
+    let entries: LedgerEntry[];
+    try {
+      entries = await this.read(run);
+    } catch (error) {
+      if (error instanceof TruelineError) return [error.message];
+      throw error;
+    }
+    return [...chainFaults(run, entries), ...headFault(entries, await guarded(() => readIfThere(this.headPath(run))))];
+  }
+
+  private path(run: string): string {
+    return join(this.home, "ledger", `${run}.jsonl`);
+  }
+
+  /** Where the chain's newest hash is kept apart, so that lines missing from the end are noticed. */
+  private headPath(run: string): string {
+    return join(this.home, "ledger", `${run}.head`);
+  }
+}
+
+/** What is wrong with a chain of entries. Pure. */
+export function chainFaults(run: string, entries: readonly LedgerEntry[]): string[] {
+  return entries.flatMap((entry, index) => {
+    const place = `line ${index + 1} (${entry.event.type})`;
+    const faults: string[] = [];
+    if (entry.run !== run) faults.push(`${place} belongs to run ${entry.run}`);
+    if (entry.sequence !== index) faults.push(`${place} has sequence ${entry.sequence}, not ${index}`);
+    if (entry.previous !== (entries[index - 1]?.hash ?? zero)) faults.push(`${place} does not follow the line before it`);
+    if (entry.hash !== hashOf(entry)) faults.push(`${place} has been changed`);
+    return faults;
+  });
+}
+
+function headFault(entries: readonly LedgerEntry[], text: string | undefined): string[] {
+  const head = /^\{"sequence":(\d+),"hash":"([0-9a-f]{64})"\}$/.exec(text ?? "");
+  if (head === null) return entries.length === 0 ? [] : ["the record of the newest hash is missing"];
+  // A crash between line and head leaves the head one append behind, never ahead.
+  if (entries[Number(head[1])]?.hash === head[2]) return [];
+  return [`lines are missing from the end: the newest was number ${Number(head[1]) + 1}, there are ${entries.length}`];
+}
+
+function link(run: string, event: LedgerEvent, last: LedgerEntry | undefined): LedgerEntry {
+  const entry = { run, sequence: (last?.sequence ?? -1) + 1, at: new Date().toISOString(), previous: last?.hash ?? zero, event };
+  return { ...entry, hash: digestOf(entry) };
+}
+
+function hashOf({ hash: _hash, ...rest }: LedgerEntry): string {
+  return digestOf(rest);
+}
+
+function splitTorn(all: string): { text: string; torn: boolean } {
+  const end = all.lastIndexOf("\n") + 1;
+  return { text: all.slice(0, end), torn: end < all.length };
+}
+
+function lines(text: string): string[] {
+  return text.split("\n").filter((line) => line !== "");
+}
+
+function lastEntry(text: string, path: string): LedgerEntry | undefined {
+  const all = lines(text);
+  const line = all.at(-1);
+  return line === undefined ? undefined : parseEntry(line, `${path}:${all.length}`);
+}
+
+function parseEntry(line: string, place: string): LedgerEntry {
+  try {
+    return entrySchema.parse(JSON.parse(line));
+  } catch (error) {
+    throw new TruelineError("TL_STORE_CORRUPT", `${place} is no ledger entry.`, { cause: error });
+  }
+}
+
+async function writeAll(file: FileHandle, text: string): Promise<void> {
+  await file.appendFile(text);
+  await file.sync();
+}

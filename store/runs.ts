@@ -1,0 +1,83 @@
+import { join } from "node:path";
+import { z } from "zod";
+import { canonicalJson, digestOf } from "../foundation/canonical.js";
+import { TruelineError } from "../foundation/errors.js";
+import { planSchema, type Plan } from "../schemas/plan.js";
+import { guarded, namesIn, readIfThere, writeWhole } from "./files.js";
+
+const runSchema = z.strictObject({
+  version: z.literal(1), id: z.string(), name: z.string(), submittedAt: z.string(), actor: z.string(), planDigest: z.string(),
+  /** Workflow attempts so far: 1 on submission, one more with each resume. */
+  attempts: z.number().int().positive(),
+});
+export type RunRecord = z.output<typeof runSchema>;
+
+/** Submissions: `runs/<id>/` with the frozen plan. */
+export class Runs {
+  constructor(private readonly home: string) {}
+
+  directory(id: string): string {
+    return join(this.home, "runs", id);
+  }
+
+  /** Writes a new run's plan and record. */
+  async create(id: string, plan: Plan, actor: string): Promise<RunRecord> {
+    const record: RunRecord = {
+      version: 1, id, name: plan.name, submittedAt: new Date().toISOString(), actor, planDigest: digestOf(plan), attempts: 1,
+    };
+    await guarded(() => writeWhole(join(this.directory(id), "plan.json"), canonicalJson(plan)));
+    await this.write(record);
+    return record;
+  }
+
+  /** Counts one more attempt and gives its number. */
+  async addAttempt(id: string): Promise<number> {
+    const record = await this.read(id);
+    await this.write({ ...record, attempts: record.attempts + 1 });
+    return record.attempts + 1;
+  }
+
+  /** Throws TL_STORE_MISSING for an unknown run. */
+  async read(id: string): Promise<RunRecord> {
+    const record = await this.find(id);
+    if (record !== undefined) return record;
+    throw new TruelineError("TL_STORE_MISSING", `There is no run "${id}" in ${this.home}.`, { hint: "`trueline runs` lists the runs." });
+  }
+
+  /** The frozen plan. Throws TL_STORE_MISSING for an unknown run, TL_STORE_CORRUPT when the plan is not what was submitted. */
+  async plan(id: string): Promise<Plan> {
+    const { planDigest } = await this.read(id);
+    const path = join(this.directory(id), "plan.json");
+    const text = await guarded(() => readIfThere(path));
+    const plan = text === undefined ? undefined : planSchema.safeParse(parse(text)).data;
+    if (plan === undefined || digestOf(plan) !== planDigest) {
+      throw new TruelineError("TL_STORE_CORRUPT", `${path} is not the plan that was submitted.`);
+    }
+    return plan;
+  }
+
+  /** All runs, newest first. Directories that hold no run are passed over. */
+  async list(): Promise<RunRecord[]> {
+    const found = await Promise.all((await guarded(() => namesIn(join(this.home, "runs")))).map((id) => this.find(id)));
+    return found.filter((run) => run !== undefined)
+      .sort((a, b) => b.submittedAt.localeCompare(a.submittedAt) || b.id.localeCompare(a.id));
+  }
+
+  private async find(id: string): Promise<RunRecord | undefined> {
+    if (!/^[\w-]+$/.test(id)) return undefined;
+    const text = await guarded(() => readIfThere(join(this.directory(id), "run.json")));
+    return text === undefined ? undefined : runSchema.safeParse(parse(text)).data;
+  }
+
+  private write(record: RunRecord): Promise<void> {
+    return guarded(() => writeWhole(join(this.directory(record.id), "run.json"), `${JSON.stringify(record, undefined, 1)}\n`));
+  }
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

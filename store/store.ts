@@ -1,0 +1,58 @@
+import { mkdir, mkdtemp, rm, stat } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { Artifacts } from "./artifacts.js";
+import { Checkpoints } from "./checkpoints.js";
+import { Claims } from "./claims.js";
+import { guarded, namesIn } from "./files.js";
+import { Ledger } from "./ledger.js";
+import { Results } from "./results.js";
+import { Runs } from "./runs.js";
+
+const abandonedMilliseconds = 7 * 24 * 3600_000;
+
+/** All that lasts, under one home directory: artifacts, results, checkpoints, runs and their ledgers. Safe with several processes. */
+export class Store {
+  readonly artifacts: Artifacts;
+  readonly claims: Claims;
+  readonly results: Results;
+  readonly checkpoints: Checkpoints;
+  readonly runs: Runs;
+  readonly ledger: Ledger;
+
+  constructor(readonly home: string) {
+    this.artifacts = new Artifacts(home);
+    this.claims = new Claims(home);
+    this.results = new Results(home, this.artifacts, this.claims);
+    this.checkpoints = new Checkpoints(home, this.claims);
+    this.runs = new Runs(home);
+    this.ledger = new Ledger(home);
+  }
+
+  /** `.trueline` beside the project, unless TRUELINE_HOME says otherwise. */
+  static homeOf(environment: Readonly<NodeJS.ProcessEnv>, workingDirectory: string): string {
+    return environment.TRUELINE_HOME ? resolve(environment.TRUELINE_HOME) : resolve(workingDirectory, ".trueline");
+  }
+
+  /** Gives `work` an empty directory on the store's own disk, so that what it writes can be published by a rename; removed afterwards. */
+  async withScratch<T>(work: (directory: string) => Promise<T>): Promise<T> {
+    const folder = join(this.home, "scratch");
+    const directory = await guarded(async () => {
+      await mkdir(folder, { recursive: true });
+      return mkdtemp(join(folder, "s-"));
+    });
+    try {
+      return await work(directory);
+    } finally {
+      await rm(directory, { recursive: true, force: true });
+    }
+  }
+
+  /** Removes scratch directories that killed processes left a week ago or earlier. */
+  async sweep(): Promise<void> {
+    const folder = join(this.home, "scratch");
+    for (const name of await guarded(() => namesIn(folder))) {
+      const age = await stat(join(folder, name)).then((found) => Date.now() - found.mtimeMs, () => 0);
+      if (age > abandonedMilliseconds) await rm(join(folder, name), { recursive: true, force: true });
+    }
+  }
+}
