@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { stageKinds } from "./stages/table.js";
 
-const name = z.string().regex(/^[a-z][a-z0-9-]*$/i, "letters, digits and dashes, a letter first");
+const name = z.string().regex(/^[A-Za-z][A-Za-z0-9-]*$/, "letters, digits and dashes, a letter first");
 
 export const dataFormats = z.enum(["hh-rlhf", "preference", "dialogue", "prompt", "text"]);
 
