@@ -1,3 +1,4 @@
+import type { Head } from "../models/configuration.js";
 import type { Sum } from "./expressions.js";
 
 /**
@@ -44,11 +45,7 @@ export interface BackendDescription {
   readonly threads: number;
 }
 
-/**
- * `language`: LM head (LlamaForCausalLM). `score`: one label on the last token (LlamaForSequenceClassification), with the
- * LM head kept beside it. `value`: one label on every token, with bias (LlamaForTokenClassification).
- */
-export type Head = "language" | "score" | "value";
+export type { Head };
 
 export interface LoadRequest {
   readonly model: string;

@@ -1,0 +1,30 @@
+/** Values of all 65,536 half-precision bit patterns, made on first use. */
+let halves: Float32Array | undefined;
+
+function halfTable(): Float32Array {
+  const table = new Float32Array(0x10000);
+  for (let bits = 0; bits < 0x10000; bits++) {
+    const sign = bits & 0x8000 ? -1 : 1;
+    const exponent = (bits >> 10) & 0x1f;
+    const fraction = bits & 0x3ff;
+    if (exponent === 0) table[bits] = sign * fraction * 2 ** -24;
+    else if (exponent === 31) table[bits] = fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
+    else table[bits] = sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+  }
+  return table;
+}
+
+/** IEEE half precision to float32; exact. */
+export function fromHalf(bits: Uint16Array): Float32Array {
+  halves ??= halfTable();
+  const result = new Float32Array(bits.length);
+  for (let index = 0; index < bits.length; index++) result[index] = halves[bits[index]!]!;
+  return result;
+}
+
+/** bfloat16 to float32: the upper half of its bits; exact. */
+export function fromBrainFloat(bits: Uint16Array): Float32Array {
+  const result = new Uint32Array(bits.length);
+  for (let index = 0; index < bits.length; index++) result[index] = bits[index]! << 16;
+  return new Float32Array(result.buffer);
+}

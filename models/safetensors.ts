@@ -1,0 +1,145 @@
+import { type FileHandle, open, readFile, readdir } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { z } from "zod";
+import { TruelineError } from "../foundation/errors.js";
+import { writeDurably } from "../foundation/files.js";
+import { fromBrainFloat, fromHalf } from "./float16.js";
+import { type ElementType, maxHeaderBytes, parseHeader } from "./safetensors-header.js";
+import { sizeOf } from "./parameters.js";
+
+export interface Tensor {
+  readonly shape: readonly number[];
+  /** Row-major. */
+  readonly data: Float32Array;
+}
+
+export interface SafetensorsFile {
+  /** In the order of their bytes in the file. */
+  readonly tensors: ReadonlyMap<string, Tensor>;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+const widen: Readonly<Record<ElementType, (bytes: ArrayBuffer) => Float32Array>> = {
+  F64: (bytes) => Float32Array.from(new Float64Array(bytes)),
+  F32: (bytes) => new Float32Array(bytes),
+  F16: (bytes) => fromHalf(new Uint16Array(bytes)),
+  BF16: (bytes) => fromBrainFloat(new Uint16Array(bytes)),
+};
+
+/** Reads a safetensors file into float32. @throws TL_MODEL_MISSING, TL_MODEL_FILE, TL_MODEL_UNSUPPORTED. */
+export async function readSafetensors(path: string): Promise<SafetensorsFile> {
+  const file = await openModelFile(path);
+  try {
+    const { size } = await file.stat();
+    const fail = (wrong: string): never => {
+      throw new TruelineError("TL_MODEL_FILE", `${path}: ${wrong}`, { hint: "The file is damaged or incomplete; fetch or write it again." });
+    };
+    if (size < 8) fail(`the file has ${size} bytes; even an empty one has 8`);
+    const headerBytes = Number(Buffer.from(await readExactly(file, 0, 8, path)).readBigUInt64LE());
+    if (headerBytes > Math.min(size - 8, maxHeaderBytes)) fail(`the header claims ${headerBytes} bytes of a file of ${size}`);
+    const begin = 8 + headerBytes;
+    const text = Buffer.from(await readExactly(file, 8, headerBytes, path)).toString("utf8");
+    const header = parseHeader(text, size - begin, path);
+    const tensors = new Map<string, Tensor>();
+    for (const entry of header.entries) {
+      const bytes = await readExactly(file, begin + entry.begin, entry.end - entry.begin, path);
+      tensors.set(entry.name, { shape: entry.shape, data: widen[entry.type](bytes) });
+    }
+    return { tensors, metadata: header.metadata };
+  } finally {
+    await file.close();
+  }
+}
+
+const indexForm = z.looseObject({ weight_map: z.record(z.string(), z.string()) });
+
+/**
+ * All tensors of a model directory: model.safetensors, or the shards that model.safetensors.index.json names.
+ * @throws TL_MODEL_MISSING, TL_MODEL_FILE, TL_MODEL_UNSUPPORTED, naming the file.
+ */
+export async function readModelTensors(directory: string): Promise<ReadonlyMap<string, Tensor>> {
+  const names: readonly string[] = await readdir(directory).catch(() => []);
+  if (names.includes("model.safetensors")) return (await readSafetensors(join(directory, "model.safetensors"))).tensors;
+  if (names.includes("model.safetensors.index.json")) return readShards(directory, join(directory, "model.safetensors.index.json"));
+  const pickled = names.find((name) => /^pytorch_model.*\.bin$/.test(name));
+  throw new TruelineError("TL_MODEL_MISSING", `${directory} has neither model.safetensors nor model.safetensors.index.json`, {
+    hint: pickled === undefined ? "Point to a Hugging Face model directory." : `${pickled} holds Python objects, which are not read: save the model again as safetensors.`,
+  });
+}
+
+async function readShards(directory: string, path: string): Promise<ReadonlyMap<string, Tensor>> {
+  const fail = (wrong: string): never => {
+    throw new TruelineError("TL_MODEL_FILE", `${path}: ${wrong}`, { hint: "The index and its shards must come from one save." });
+  };
+  const index = parseIndex(await readFile(path, "utf8")) ?? fail("it is not a JSON object with a weight_map of names to files");
+  const files = [...new Set(Object.values(index))].sort();
+  const tensors = new Map<string, Tensor>();
+  for (const file of files) {
+    if (file !== basename(file) || file.startsWith(".")) fail(`weight_map names ${JSON.stringify(file)}; shards lie beside their index`);
+    for (const [name, tensor] of (await readSafetensors(join(directory, file))).tensors) {
+      if (tensors.has(name)) fail(`tensor ${name} is in ${file} and in another shard`);
+      if (index[name] !== file) fail(`tensor ${name} is in ${file}, which weight_map does not say`);
+      tensors.set(name, tensor);
+    }
+  }
+  const absent = Object.keys(index).find((name) => !tensors.has(name));
+  if (absent !== undefined) fail(`tensor ${absent} is not in ${index[absent]}`);
+  return tensors;
+}
+
+function parseIndex(text: string): Readonly<Record<string, string>> | undefined {
+  try {
+    const index = indexForm.safeParse(JSON.parse(text));
+    return index.success ? index.data.weight_map : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Writes tensors as float32 in the given order, whole or not at all, and fsynced. `format: "pt"`, without which
+ * transformers refuses a file, is added to the metadata.
+ */
+export async function writeSafetensors(
+  path: string, tensors: Iterable<readonly [string, Tensor]>, metadata: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  const listed = [...tensors];
+  let end = 0;
+  const entries = listed.map(([name, { shape, data }]) => {
+    if (sizeOf(shape) !== data.length) throw new RangeError(`tensor ${name} of shape [${shape.join(", ")}] holds ${data.length} elements`);
+    const begin = end;
+    end += data.byteLength;
+    return [name, { dtype: "F32", shape, data_offsets: [begin, end] }] as const;
+  });
+  const header = JSON.stringify({ __metadata__: { format: "pt", ...metadata }, ...Object.fromEntries(entries) });
+  // spaces bring the data to a multiple of 8 bytes
+  const padded = Buffer.from(header + " ".repeat((8 - (Buffer.byteLength(header) % 8)) % 8));
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(padded.length));
+  const data = listed.map(([, tensor]) => new Uint8Array(tensor.data.buffer, tensor.data.byteOffset, tensor.data.byteLength));
+  await writeDurably(path, [length, padded, ...data]);
+}
+
+async function openModelFile(path: string): Promise<FileHandle> {
+  try {
+    return await open(path, "r");
+  } catch (error) {
+    throw new TruelineError("TL_MODEL_MISSING", `${path} can't be opened`, { hint: "A model directory has its weights as safetensors files.", cause: error });
+  }
+}
+
+/** Largest single read; Linux stops at 2 GiB. */
+const chunkBytes = 1 << 30;
+
+async function readExactly(file: FileHandle, position: number, length: number, path: string): Promise<ArrayBuffer> {
+  const bytes = new Uint8Array(length);
+  let done = 0;
+  while (done < length) {
+    const { bytesRead } = await file.read(bytes, done, Math.min(chunkBytes, length - done), position + done);
+    if (bytesRead === 0) {
+      throw new TruelineError("TL_MODEL_FILE", `${path}: the file ended while it was read`, { hint: "Something else is writing it." });
+    }
+    done += bytesRead;
+  }
+  return bytes.buffer;
+}
