@@ -1,14 +1,14 @@
 import { z } from "zod";
-import type { Backend, OptimizerSettings, StepResult } from "../backends/backend.js";
+import type { OptimizerSettings } from "../backends/backend.js";
 import { goldScorer } from "../data/gold.js";
-import { permutation, randomAt } from "../foundation/random.js";
 import { Tokenizer } from "../models/tokenizer.js";
 import type { StageParameters } from "../schemas/stages/table.js";
 import { tricksThatAreOn } from "../schemas/tricks.js";
 import { criticHead } from "./critic-head.js";
 import { explainedVariance, mean } from "./experience.js";
 import { loadForTraining, loadFrozen, optimizerAt, readCheckpointState, requireInput, saveCheckpoint, saveModel } from "./models.js";
-import { Objective, type PreparedExperience } from "./objective.js";
+import { overMinibatches, updateMetrics } from "./minibatches.js";
+import { Objective } from "./objective.js";
 import { encodePrompts } from "./prompts.js";
 import { pretrainingRows } from "./pretraining-rows.js";
 import { klPerAnswer, rolloutMetrics } from "./rollout-metrics.js";
@@ -64,10 +64,16 @@ export async function createPpo(setup: TrainerSetup<StageParameters<"ppo">>): Pr
     async step(index) {
       const rollouts = await sampleRollouts(backend, models, prompts.encoded, settings, index);
       const prepared = objective.prepare(rollouts);
-      const updates = await updateModels(backend, objective, prepared, { ...parameters, seed }, index, {
-        policy: optimizer(parameters.policyLearningRate, index),
-        critic: optimizer(parameters.criticLearningRate, index),
-      });
+      const policyOptimizer = optimizer(parameters.policyLearningRate, index);
+      const criticOptimizer = optimizer(parameters.criticLearningRate, index);
+      const updates = await overMinibatches(rollouts.answers.length, { ...parameters, seed }, index, async (rows, update) => ({
+        ...updateMetrics("policy", await backend.step(models.policy, {
+          parts: objective.policyParts(prepared, rows, update), optimizer: policyOptimizer,
+        })),
+        ...updateMetrics("value", await backend.step(models.critic, {
+          parts: [objective.valuePart(prepared, rows)], optimizer: criticOptimizer,
+        })),
+      }));
       const shaping = objective.metrics();
       objective.afterIteration(klPerAnswer(rollouts), rollouts.answers.length);
       return {
@@ -77,6 +83,7 @@ export async function createPpo(setup: TrainerSetup<StageParameters<"ppo">>): Pr
         "val/explained_variance": explainedVariance(prepared.values, prepared.returns),
         ...shaping,
         ...updates,
+        learning_rate: policyOptimizer.learningRate,
       };
     },
 
@@ -89,51 +96,4 @@ export async function createPpo(setup: TrainerSetup<StageParameters<"ppo">>): Pr
       return { figures: {}, data: prompts.counts };
     },
   };
-}
-
-interface UpdateSettings {
-  readonly seed: number;
-  readonly epochs: number;
-  readonly minibatch: number;
-}
-
-/**
- * The updates of an iteration: every epoch goes through the answers in a fresh random order, and each minibatch moves
- * policy and critic once. Returns the means of losses and statistics over the updates.
- */
-async function updateModels(
-  backend: Backend, objective: Objective, prepared: PreparedExperience, { seed, epochs, minibatch }: UpdateSettings,
-  iteration: number, optimizers: { readonly policy: OptimizerSettings; readonly critic: OptimizerSettings },
-): Promise<Metrics> {
-  const rows = prepared.sequences.length;
-  const updatesAnEpoch = Math.ceil(rows / minibatch);
-  const seen: Metrics[] = [];
-  for (let epoch = 0; epoch < epochs; epoch++) {
-    const order = permutation(randomAt(seed, "minibatches", iteration, epoch), rows);
-    for (let part = 0; part < updatesAnEpoch; part++) {
-      const chosen = order.subarray(part * minibatch, (part + 1) * minibatch);
-      const update = (iteration * epochs + epoch) * updatesAnEpoch + part;
-      const policy = await backend.step(models.policy, {
-        parts: objective.policyParts(prepared, chosen, update), optimizer: optimizers.policy,
-      });
-      const critic = await backend.step(models.critic, {
-        parts: [objective.valuePart(prepared, chosen)], optimizer: optimizers.critic,
-      });
-      seen.push({ ...updateMetrics("policy", policy), ...updateMetrics("value", critic) });
-    }
-  }
-  return { ...meanOf(seen), learning_rate: optimizers.policy.learningRate };
-}
-
-function updateMetrics(loss: "policy" | "value", result: StepResult): Metrics {
-  return {
-    [`loss/${loss}`]: result.losses[0]!,
-    [`${loss}/gradient_norm`]: result.gradientNorm,
-    ...Object.assign({}, ...result.statistics),
-  };
-}
-
-function meanOf(metrics: readonly Metrics[]): Metrics {
-  const names = Object.keys(metrics[0] ?? {});
-  return Object.fromEntries(names.map((name) => [name, mean(metrics.map((entry) => entry[name]!))]));
 }

@@ -1,5 +1,6 @@
 import type { Backend } from "../backends/backend.js";
 import { randomAt } from "../foundation/random.js";
+import { BatchOrder } from "./batches.js";
 import { offsetsOf, type Experience } from "./experience.js";
 
 /** A prompt as the sampler takes it. `row` finds its text again. */
@@ -54,7 +55,7 @@ export async function sampleRollouts(
   backend: Backend, models: RolloutModels, prompts: readonly EncodedPrompt[], settings: RolloutSettings, iteration: number,
 ): Promise<Rollouts> {
   const { rollouts, maxNewTokens, temperature, topP, topK, repetitionPenalty, endTokens, normalization } = settings;
-  const drawn = promptsAt(prompts, settings.seed, rollouts, iteration);
+  const drawn = new BatchOrder(settings.seed, prompts.length, rollouts).at(iteration).map((index) => prompts[index]!);
   const random = randomAt(settings.seed, "rollout", iteration);
   const generated = await backend.generate(models.policy, {
     prompts: drawn.map(({ tokens }) => tokens),
@@ -88,18 +89,6 @@ export async function sampleRollouts(
     answers: generated.tokens,
     filterDiscrepancy: sampled ? meanDifference(sampled, policyLogProbabilities) : 0,
   };
-}
-
-/** The prompts of an iteration: `count` places further along the endless row of shuffled epochs. */
-export function promptsAt<Prompt>(prompts: readonly Prompt[], seed: number, count: number, iteration: number): Prompt[] {
-  const epochs = new Map<number, Prompt[]>();
-  return Array.from({ length: count }, (_, index) => {
-    const place = iteration * count + index;
-    const epoch = Math.floor(place / prompts.length);
-    let order = epochs.get(epoch);
-    if (!order) epochs.set(epoch, order = randomAt(seed, "prompts", epoch).shuffled(prompts));
-    return order[place % prompts.length]!;
-  });
 }
 
 function concatenate(first: Int32Array, second: Int32Array): Int32Array {

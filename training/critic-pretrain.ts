@@ -1,0 +1,79 @@
+import { z } from "zod";
+import { Tokenizer } from "../models/tokenizer.js";
+import type { StageParameters } from "../schemas/stages/table.js";
+import { tricksThatAreOn } from "../schemas/tricks.js";
+import { criticHead } from "./critic-head.js";
+import { explainedVariance, mean } from "./experience.js";
+import { overMinibatches, updateMetrics } from "./minibatches.js";
+import { loadForTraining, loadFrozen, optimizerAt, readCheckpointState, requireInput, saveCheckpoint, saveModel } from "./models.js";
+import { Objective } from "./objective.js";
+import { encodePrompts } from "./prompts.js";
+import { rolloutMetrics } from "./rollout-metrics.js";
+import { sampleRollouts } from "./rollouts.js";
+import type { Trainer, TrainerSetup } from "./trainer.js";
+
+const models = { policy: "policy", reward: "reward", critic: "critic" } as const;
+const stateSchema = z.strictObject({ tricks: z.record(z.string(), z.json()), explained: z.number() });
+
+/**
+ * Critic pretraining: the policy stays frozen, answers are sampled from it, and the critic regresses their returns, until
+ * the value loss is near its floor and before the first policy update. The policy is its own reference, so the KL
+ * penalty is zero and rewards are the shaped scores. Source: P §5.4.
+ */
+export async function createCriticPretrain(setup: TrainerSetup<StageParameters<"critic-pretrain">>): Promise<Trainer> {
+  const { backend, parameters, seed } = setup;
+  const policy = requireInput(setup, "policy");
+  const reward = requireInput(setup, "reward");
+  const init = requireInput(setup, "init");
+  const tokenizer = await Tokenizer.load(policy.directory);
+
+  await loadForTraining(setup, { model: models.critic, head: "value", newHead: criticHead(init), from: init });
+  const information = await loadFrozen(setup, { model: models.policy, head: "language", from: policy });
+  await loadFrozen(setup, { model: models.reward, head: "score", from: reward });
+
+  setup.phase("encoding prompts");
+  const prompts = encodePrompts(setup, tokenizer, information.context);
+  const objective = new Objective(tricksThatAreOn(parameters.tricks ?? {}), parameters.temperature);
+  let explained = 0;
+  if (setup.resume) {
+    const state = await readCheckpointState(setup.resume.directory, stateSchema);
+    objective.restore(state.tricks);
+    ({ explained } = state);
+  }
+
+  const settings = {
+    ...parameters, seed, endTokens: tokenizer.endTokens, missingEndPenalty: 0,
+    normalization: reward.metadata.scoreNormalization ?? { mean: 0, std: 1 },
+  };
+
+  return {
+    steps: parameters.steps,
+    headline: ["loss/value", "val/explained_variance", "objective/scores"],
+
+    async step(index) {
+      const rollouts = await sampleRollouts(backend, models, prompts.encoded, settings, index);
+      const prepared = objective.prepare(rollouts);
+      explained = explainedVariance(prepared.values, prepared.returns);
+      const optimizer = objective.optimizer(optimizerAt(parameters, index, parameters.steps));
+      const updates = await overMinibatches(rollouts.answers.length, { ...parameters, seed }, index, async (rows) =>
+        updateMetrics("value", await backend.step(models.critic, { parts: [objective.valuePart(prepared, rows)], optimizer })));
+      return {
+        ...rolloutMetrics(rollouts),
+        "objective/reward": mean(prepared.shapedScores),
+        "val/explained_variance": explained,
+        ...objective.metrics(),
+        ...updates,
+        learning_rate: optimizer.learningRate,
+      };
+    },
+
+    async checkpoint(directory) {
+      await saveCheckpoint(backend, directory, [models.critic], { tricks: objective.state(), explained });
+    },
+
+    async finish(directory) {
+      await saveModel(backend, models.critic, directory, tokenizer);
+      return { figures: { "val/explained_variance": explained }, data: prompts.counts };
+    },
+  };
+}
