@@ -192,6 +192,21 @@ export const errorRegistry = {
     meaning: "No row is left that a stage could use.",
     remedy: "Check the data entry's `holdout` and the stage's row limits.",
   },
+  TL_BACKEND_LOST: {
+    exit: 1, retry: true,
+    meaning: "The process that computes ended while an answer was due: killed from outside, or crashed.",
+    remedy: "A retry continues from the last checkpoint; if it happens again at the same place, see the last lines of its output in the message.",
+  },
+  TL_BACKEND_OUT_OF_MEMORY: {
+    exit: 1, retry: false,
+    meaning: "The process that computes ran out of memory.",
+    remedy: "Use a smaller batch, shorter sequences or a smaller model, or a machine with more memory.",
+  },
+  TL_BACKEND_PROVIDER_MISSING: {
+    exit: 1, retry: false,
+    meaning: "An execution provider of ONNX Runtime was asked for whose libraries are not on this machine.",
+    remedy: "Install them, or leave the provider out to compute on the processor.",
+  },
 } as const satisfies Record<string, ErrorEntry>;
 
 export type ErrorCode = keyof typeof errorRegistry;

@@ -1,0 +1,159 @@
+import type { ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { TruelineError } from "../foundation/errors.js";
+import type { Backend } from "./backend.js";
+import {
+  callSchema, fromFailure, parseParameters, parseResult, replySchema, toFailure,
+  type Call, type Method, type Reply, type Signatures,
+} from "./messages.js";
+
+/** How long a process may take to end by itself before it is killed. */
+const graceMilliseconds = 5000;
+/** How much of a process's stderr is kept for the error that tells of its death. */
+const stderrKept = 4000;
+
+/**
+ * Serves a backend over this process's IPC channel, one call at a time in the order of arrival. The process ends when
+ * its parent disconnects or dies, so no orphan goes on computing.
+ */
+export function serveBackend(backend: Backend): void {
+  const send = (reply: Reply) => process.send?.(reply);
+  let last: Promise<unknown> = Promise.resolve();
+  process.on("message", (message) => {
+    last = last.then(async () => {
+      const call = callSchema.parse(message);
+      try {
+        send({ id: call.id, result: await invoke(backend, call.method, call) });
+      } catch (error) {
+        send({ id: call.id, failure: toFailure(error) });
+      }
+    });
+  });
+  process.on("disconnect", () => process.exit(0));
+}
+
+type Operations = { readonly [M in Method]: (...parameters: Signatures[M]["parameters"]) => Promise<Signatures[M]["result"]> };
+
+function invoke<M extends Method>(backend: Operations, method: M, call: Call): Promise<unknown> {
+  return backend[method](...parseParameters[method](call.parameters));
+}
+
+interface Pending {
+  readonly resolve: (result: unknown) => void;
+  readonly reject: (error: TruelineError) => void;
+}
+
+/**
+ * A backend served by a child process. Calls are answered in any order; when the child dies all that were under way
+ * reject with TL_BACKEND_LOST (worth a retry) or TL_BACKEND_OUT_OF_MEMORY, calls after `close` or after `signal`
+ * aborted with TL_BACKEND_CLOSED.
+ *
+ * @param child forked with `serialization: "advanced"` and stderr piped; its entry calls serveBackend.
+ */
+export function connectBackend(child: ChildProcess, signal?: AbortSignal): Backend {
+  const pending = new Map<number, Pending>();
+  const killsBefore = outOfMemoryKills();
+  let calls = 0;
+  let ended: TruelineError | undefined;
+  let closing: Promise<void> | undefined;
+  let stderr = "";
+
+  const fail = (error: TruelineError) => {
+    ended ??= error;
+    for (const { reject } of pending.values()) reject(ended);
+    pending.clear();
+  };
+  const kill = () => child.kill("SIGKILL");
+  const abort = () => {
+    fail(new TruelineError("TL_BACKEND_CLOSED", "The backend was stopped.", { cause: signal?.reason }));
+    kill();
+  };
+
+  child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+    stderr = (stderr + text).slice(-stderrKept);
+    if (process.env["TRUELINE_DEBUG"] === "1") process.stderr.write(text);
+  });
+  child.on("message", (message) => {
+    const reply = replySchema.parse(message);
+    const waiting = pending.get(reply.id);
+    pending.delete(reply.id);
+    if ("failure" in reply) waiting?.reject(fromFailure(reply.failure));
+    else waiting?.resolve(reply.result);
+    holdEventLoop(child, pending.size > 0);
+  });
+  child.on("error", (error) => fail(new TruelineError("TL_BACKEND_LOST", `The backend's process failed: ${error.message}`, { cause: error })));
+  // "close" comes after stderr was read to its end; "exit" may come before.
+  child.on("close", (code, killedBy) => {
+    signal?.removeEventListener("abort", abort);
+    fail(closing === undefined ? death(code, killedBy, stderr, outOfMemoryKills() > killsBefore) : closed());
+  });
+  if (signal?.aborted) abort();
+  else signal?.addEventListener("abort", abort, { once: true });
+  holdEventLoop(child, false);
+
+  async function call<M extends Method>(method: M, ...parameters: Signatures[M]["parameters"]): Promise<Signatures[M]["result"]> {
+    const result = await new Promise<unknown>((resolve, reject) => {
+      if (ended !== undefined || closing !== undefined) {
+        reject(ended ?? closed());
+        return;
+      }
+      const id = calls++;
+      pending.set(id, { resolve, reject });
+      holdEventLoop(child, true);
+      // A send that fails is the sign of a dead child, whose "close" event knows more: it rejects the call.
+      child.send({ id, method, parameters } satisfies Call, () => undefined);
+    });
+    return parseResult[method](result);
+  }
+
+  async function close(): Promise<void> {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const exit = once(child, "close");
+    child.ref();
+    if (child.connected) child.disconnect();
+    const timer = setTimeout(kill, graceMilliseconds);
+    await exit;
+    clearTimeout(timer);
+  }
+
+  return {
+    describe: () => call("describe"),
+    load: (request) => call("load", request),
+    unload: (model) => call("unload", model),
+    save: (model, directory, options) => call("save", model, directory, options),
+    forward: (model, request) => call("forward", model, request),
+    generate: (model, request) => call("generate", model, request),
+    step: (model, request) => call("step", model, request),
+    close: () => (closing ??= close()),
+  };
+}
+
+/** An idle backend does not keep its parent running; one that owes an answer does. */
+function holdEventLoop(child: ChildProcess, hold: boolean): void {
+  const change = hold ? "ref" : "unref";
+  child[change]();
+  child.channel?.[change]();
+}
+
+const closed = () => new TruelineError("TL_BACKEND_CLOSED", "The backend is closed.");
+
+/** The error of a process that ended unasked. */
+function death(code: number | null, signal: NodeJS.Signals | null, stderr: string, systemRanOut: boolean): TruelineError {
+  const lastWords = stderr.trim() === "" ? "" : ` It said last:\n${stderr.trim()}`;
+  const how = signal === null ? `with exit code ${code ?? "unknown"}` : `by ${signal}`;
+  const heapRanOut = /heap out of memory|bad_alloc/.test(stderr);
+  if ((signal === "SIGKILL" && systemRanOut) || heapRanOut) {
+    return new TruelineError("TL_BACKEND_OUT_OF_MEMORY", `The backend's process was ended ${how} because memory ran out.${lastWords}`);
+  }
+  return new TruelineError("TL_BACKEND_LOST", `The backend's process ended ${how} while it was needed.${lastWords}`);
+}
+
+/** How often Linux has killed a process for memory since it started; 0 where that is not told. */
+function outOfMemoryKills(): number {
+  try {
+    return Number(/^oom_kill (\d+)$/m.exec(readFileSync("/proc/vmstat", "utf8"))?.[1] ?? 0);
+  } catch {
+    return 0;
+  }
+}
