@@ -12,7 +12,7 @@ export function stepCount(count: number, batch: number, epochs: number, maxSteps
  */
 export class BatchOrder {
   private epoch = -1;
-  private order = new Int32Array(0);
+  private order: Int32Array = new Int32Array(0);
 
   constructor(private readonly seed: number, private readonly count: number, private readonly batch: number) {
     if (count === 0) throw nothingToTrainOn();

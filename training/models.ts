@@ -6,7 +6,7 @@ import { canonicalJson } from "../foundation/canonical.js";
 import { TruelineError } from "../foundation/errors.js";
 import type { Tokenizer } from "../models/tokenizer.js";
 import { learningRateAt, type Schedule } from "./schedule.js";
-import type { InputArtifact, TrainerSetup } from "./trainer.js";
+import type { InputArtifact, StageData, TrainerSetup } from "./trainer.js";
 
 const STATE_FILE = "state.json";
 
@@ -78,4 +78,11 @@ export function requireInput(setup: Pick<TrainerSetup<unknown>, "artifacts">, na
   const input = setup.artifacts[name];
   if (input === undefined) throw new TruelineError("TL_INTERNAL", `The stage was started without its input "${name}".`);
   return input;
+}
+
+/** A data input that the stage's declaration requires. */
+export function requireData(setup: Pick<TrainerSetup<unknown>, "data">, name: string): StageData {
+  const data = setup.data[name];
+  if (data === undefined) throw new TruelineError("TL_INTERNAL", `The stage was started without its data "${name}".`);
+  return data;
 }

@@ -1,0 +1,73 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { randomAt } from "../foundation/random.js";
+import { Tokenizer } from "../models/tokenizer.js";
+import { HELD_OUT_SCORES_FILE } from "../schemas/report.js";
+import type { StageParameters } from "../schemas/stages/table.js";
+import { BatchOrder, stepCount } from "./batches.js";
+import { loadForTraining, requireData, requireInput } from "./models.js";
+import { pairFitting, pairLoss, scoreDifferences, scoreRows, type EncodedPair } from "./pairs.js";
+import { fitRows } from "./row-limits.js";
+import { meanOf, standardDeviation } from "./statistics.js";
+import { dataCounts, HELD_OUT_ROWS, supervisedTrainer } from "./supervised.js";
+import type { Trainer, TrainerSetup } from "./trainer.js";
+
+/**
+ * Pairwise reward model. The model is saved with its raw head; mean and std of raw scores on reference answers go into
+ * the metadata, and whoever uses the scores applies them. Reference answers are `normalizeOn` answers of the training
+ * split, preferred and dispreferred alike, so that they are spread as the answers of a policy before PPO are.
+ */
+export async function createRewardModel(setup: TrainerSetup<StageParameters<"reward-model">>): Promise<Trainer> {
+  const { backend, parameters, seed } = setup;
+  const from = requireInput(setup, "model");
+  const data = requireData(setup, "data");
+  const tokenizer = await Tokenizer.load(from.directory);
+  const { context } = await loadForTraining(setup, {
+    model: "model", head: "score", from, newHead: { init: "normal", seed: randomAt(seed, "head").bits() },
+  });
+
+  setup.phase("encoding pairs");
+  const fitting = pairFitting(tokenizer);
+  const chosenForTraining = parameters.maxPairs === undefined || parameters.maxPairs >= data.pairs.train.length
+    ? data.pairs.train
+    : randomAt(seed, "pairs").shuffled(data.pairs.train).slice(0, parameters.maxPairs);
+  const train = fitRows(chosenForTraining, parameters, context, fitting);
+  const heldOut = fitRows(data.pairs.heldOut, { ...parameters, maxTooLongShare: 1 }, context, fitting).rows;
+  const heldOutSample = randomAt(seed, "held-out").shuffled(heldOut).slice(0, HELD_OUT_ROWS);
+  const order = new BatchOrder(seed, train.rows.length, parameters.batch);
+  const compare = async (pairs: readonly EncodedPair[]) => {
+    const differences = await scoreDifferences(backend, "model", pairs, parameters.batch);
+    return {
+      differences,
+      figures: {
+        "rm/held_out_accuracy": meanOf(differences.map((difference) => (difference > 0 ? 1 : 0))),
+        "rm/held_out_margin": meanOf(differences),
+      },
+    };
+  };
+
+  return supervisedTrainer(setup, {
+    model: "model", tokenizer,
+    steps: stepCount(train.rows.length, parameters.batch, parameters.epochs, parameters.maxSteps),
+    headline: ["loss/reward", "rm/accuracy", "rm/held_out_accuracy"],
+    counts: dataCounts(data, train.counts),
+    part: (index) => pairLoss(order.at(index).map((row) => train.rows[row]!), parameters.lmCoefficient),
+    metrics: (result) => {
+      const { preference, accuracy, margin, lm } = result.statistics[0]!;
+      return { "loss/reward": preference!, "rm/accuracy": accuracy!, "rm/margin": margin!, ...(lm !== undefined && { "loss/lm": lm }) };
+    },
+    ...(heldOutSample.length > 0 && { heldOut: async () => (await compare(heldOutSample)).figures }),
+    async finish(directory) {
+      setup.phase("normalising scores");
+      const answers = randomAt(seed, "reference answers")
+        .shuffled(train.rows.flatMap(({ chosen, rejected }) => [chosen.tokens, rejected.tokens])).slice(0, parameters.normalizeOn);
+      const raw = await scoreRows(backend, "model", answers, parameters.batch);
+      const std = standardDeviation(raw);
+      const scoreNormalization = { mean: meanOf(raw), std: std > 0 ? std : 1 };
+      if (heldOut.length === 0) return { scoreNormalization };
+      const { differences, figures } = await compare(heldOut);
+      await writeFile(join(directory, HELD_OUT_SCORES_FILE), `${JSON.stringify({ version: 1, differences })}\n`, { flush: true });
+      return { scoreNormalization, figures };
+    },
+  });
+}

@@ -1,0 +1,55 @@
+import type { DialogueRow } from "../data/types.js";
+import { randomAt } from "../foundation/random.js";
+import { Tokenizer } from "../models/tokenizer.js";
+import type { StageParameters } from "../schemas/stages/table.js";
+import { BatchOrder, stepCount } from "./batches.js";
+import { languageLoss, meanNegativeLogLikelihood, type LanguageRow } from "./language-loss.js";
+import { loadForTraining, requireData, requireInput } from "./models.js";
+import { cutFirstExchange, fitRows, type RowFitting } from "./row-limits.js";
+import { dataCounts, HELD_OUT_ROWS, supervisedTrainer } from "./supervised.js";
+import type { Trainer, TrainerSetup } from "./trainer.js";
+
+/**
+ * Supervised fine-tuning: cross-entropy on the tokens of all assistant turns, prompt tokens masked; a batch's loss is
+ * the mean over its target tokens. Source: P §5.1.
+ */
+export async function createSft(setup: TrainerSetup<StageParameters<"sft">>): Promise<Trainer> {
+  const { backend, parameters, seed } = setup;
+  const from = requireInput(setup, "model");
+  const data = requireData(setup, "data");
+  const tokenizer = await Tokenizer.load(from.directory);
+  const { context } = await loadForTraining(setup, { model: "model", head: "language", from });
+
+  setup.phase("encoding dialogues");
+  const fitting = dialogueFitting(tokenizer);
+  const train = fitRows(data.dialogues.train, parameters, context, fitting);
+  const heldOutSample = randomAt(seed, "held-out").shuffled(data.dialogues.heldOut).slice(0, HELD_OUT_ROWS);
+  const heldOut = fitRows(heldOutSample, { ...parameters, maxTooLongShare: 1 }, context, fitting).rows;
+  const order = new BatchOrder(seed, train.rows.length, parameters.batch);
+
+  return supervisedTrainer(setup, {
+    model: "model", tokenizer,
+    steps: stepCount(train.rows.length, parameters.batch, parameters.epochs, parameters.maxSteps),
+    headline: ["loss/sft", "sft/perplexity", "sft/held_out_perplexity"],
+    counts: dataCounts(data, train.counts),
+    part: (index) => languageLoss(order.at(index).map((row) => train.rows[row]!)),
+    metrics: (result) => ({ "loss/sft": result.losses[0]!, "sft/perplexity": Math.exp(result.losses[0]!) }),
+    ...(heldOut.length > 0 && {
+      heldOut: async () => {
+        const loss = await meanNegativeLogLikelihood(backend, "model", heldOut, parameters.batch);
+        return { "sft/held_out_loss": loss, "sft/held_out_perplexity": Math.exp(loss) };
+      },
+    }),
+  });
+}
+
+function dialogueFitting(tokenizer: Tokenizer): RowFitting<Pick<DialogueRow, "messages" | "source">, LanguageRow> {
+  return {
+    encode: ({ messages }) => tokenizer.encodeDialogue(messages),
+    length: ({ tokens }) => tokens.length,
+    cut: (row) => {
+      const messages = cutFirstExchange(row.messages);
+      return messages && { ...row, messages };
+    },
+  };
+}
