@@ -1,6 +1,7 @@
-import type { StepPart } from "../../backends/backend.js";
-import { logProbabilities, multiply, negate, perToken } from "../../backends/expressions.js";
+import { constant, multiply } from "../../backends/expressions.js";
 import type { TrickParameters } from "../../schemas/tricks.js";
+import { languageLoss } from "../language-loss.js";
+import { allButFirst } from "../packing.js";
 import type { Trick } from "./trick.js";
 
 /** Rows of packed pretraining text, drawn for one update. */
@@ -12,20 +13,10 @@ export type DrawPretrainingRows = (count: number, update: number) => readonly In
  */
 export function pretrainingLoss({ coefficient, rows }: TrickParameters["pretrainingLoss"], draw: DrawPretrainingRows): Trick {
   return {
-    policyPart: (update) => pretrainingPart(draw(rows, update), coefficient),
-  };
-}
-
-function pretrainingPart(sequences: readonly Int32Array[], coefficient: number): StepPart {
-  const targets = sequences.map((sequence) => Int32Array.from({ length: sequence.length - 1 }, (_, index) => index + 1));
-  const tokens = targets.reduce((sum, row) => sum + row.length, 0);
-  return {
-    batch: { sequences, targets },
-    arrays: {
-      weight: new Float32Array(tokens).fill(coefficient / tokens),
-      share: new Float32Array(tokens).fill(1 / tokens),
+    policyPart: (update) => {
+      const part = languageLoss(draw(rows, update).map((tokens) => ({ tokens, targets: allButFirst(tokens) })), coefficient);
+      const crossEntropy = part.loss.map((term) => multiply(constant(1 / coefficient), term));
+      return { ...part, statistics: { "loss/pretraining": crossEntropy } };
     },
-    loss: [multiply(perToken("weight"), negate(logProbabilities))],
-    statistics: { "loss/pretraining": [multiply(perToken("share"), negate(logProbabilities))] },
   };
 }
