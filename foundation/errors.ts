@@ -27,6 +27,81 @@ export const errorRegistry = {
     meaning: "The spec has faults; each is listed with its place.",
     remedy: "Mend the places named, then `trueline validate` again.",
   },
+  TL_SPEC_MISSING: {
+    exit: 3, retry: false,
+    meaning: "The spec's file is not there.",
+    remedy: "Check the path.",
+  },
+  TL_SPEC_UNREADABLE: {
+    exit: 5, retry: false,
+    meaning: "The spec's file can't be read as UTF-8 text.",
+    remedy: "Check what the path leads to, and its permissions.",
+  },
+  TL_SPEC_SYNTAX: {
+    exit: 5, retry: false,
+    meaning: "The spec is not JSON.",
+    remedy: "Mend the place shown; comments and trailing commas are not JSON.",
+  },
+  TL_SPEC_DUPLICATE_KEY: {
+    exit: 5, retry: false,
+    meaning: "A key stands twice in one object, so that one of the two values would be lost.",
+    remedy: "Remove or rename one of them.",
+  },
+  TL_SPEC_UNKNOWN_FIELD: {
+    exit: 5, retry: false,
+    meaning: "A field, trick or option does not exist where it is written.",
+    remedy: "Take the spelling suggested, or see docs/spec.md.",
+  },
+  TL_SPEC_MISSING_FIELD: {
+    exit: 5, retry: false,
+    meaning: "A field that has no default is missing.",
+    remedy: "Add it; the hint says what belongs there.",
+  },
+  TL_SPEC_WRONG_TYPE: {
+    exit: 5, retry: false,
+    meaning: "A value has another JSON type than the field takes.",
+    remedy: "Write the type named.",
+  },
+  TL_SPEC_WRONG_VALUE: {
+    exit: 5, retry: false,
+    meaning: "A value has the right type and still can't be used: out of range, not among the choices, or at odds with another field.",
+    remedy: "Write what the message allows.",
+  },
+  TL_SPEC_UNKNOWN_REFERENCE: {
+    exit: 5, retry: false,
+    meaning: "A name refers to nothing in the spec.",
+    remedy: "Take the name suggested, or add the data entry, model or stage.",
+  },
+  TL_SPEC_WRONG_REFERENCE: {
+    exit: 5, retry: false,
+    meaning: "A name refers to something of another type than the field takes, such as a reward model where a policy belongs.",
+    remedy: "Name something of the type asked for.",
+  },
+  TL_SPEC_CYCLE: {
+    exit: 5, retry: false,
+    meaning: "Stages wait for each other in a circle.",
+    remedy: "Change one of the references on the circle.",
+  },
+  TL_SPEC_NAME_TAKEN: {
+    exit: 5, retry: false,
+    meaning: "A model and a stage have the same name, so that a reference could mean either.",
+    remedy: "Rename one of them.",
+  },
+  TL_SPEC_DATA_USE: {
+    exit: 5, retry: false,
+    meaning: "A data entry's format can't serve the way it is used, such as plain text where pairs are needed.",
+    remedy: "Name an entry of a format that the message lists.",
+  },
+  TL_SPEC_CONFLICT: {
+    exit: 5, retry: false,
+    meaning: "Settings of one stage contradict each other or need something that is not given.",
+    remedy: "Follow the hint.",
+  },
+  TL_SPEC_TOKENIZERS: {
+    exit: 5, retry: false,
+    meaning: "Models that share tokens within a stage were built on different tokenizers.",
+    remedy: "Derive policy, reference, reward model and critic from one tokenizer.",
+  },
   TL_DATA_MISSING: {
     exit: 5, retry: false,
     meaning: "A data file or model directory that the spec names was not found.",
@@ -51,6 +126,11 @@ export const errorRegistry = {
     exit: 1, retry: false,
     meaning: "A data file holds no usable row.",
     remedy: "Check that the path names the right file, and the entry's `format`.",
+  },
+  TL_DATA_GOLD: {
+    exit: 1, retry: false,
+    meaning: "A gold scorer was asked about a prompt that is not of its task.",
+    remedy: "Leave `gold` out for other data, or name the data that the scorer knows.",
   },
   TL_DATA_USE: {
     exit: 5, retry: false,
@@ -206,6 +286,26 @@ export const errorRegistry = {
     exit: 1, retry: false,
     meaning: "An execution provider of ONNX Runtime was asked for whose libraries are not on this machine.",
     remedy: "Install them, or leave the provider out to compute on the processor.",
+  },
+  TL_STAGE_STALLED: {
+    exit: 1, retry: true,
+    meaning: "The backend has not answered a call for longer than TRUELINE_STALL_SECONDS (default 3600).",
+    remedy: "It is tried again from the newest checkpoint; set TRUELINE_STALL_SECONDS higher if steps really take that long.",
+  },
+  TL_STAGE_STOPPED: {
+    exit: 1, retry: true,
+    meaning: "An attempt at a stage was stopped because its worker shut down or was given up.",
+    remedy: "Nothing: another attempt continues from the checkpoint.",
+  },
+  TL_STAGE_LOST: {
+    exit: 1, retry: true,
+    meaning: "The worker that did a stage was lost, as often as is retried.",
+    remedy: "Look at the worker's log for what ended it, then `trueline resume`.",
+  },
+  TL_STAGE_INPUT_CHANGED: {
+    exit: 4, retry: false,
+    meaning: "A file that the plan was made with has changed since.",
+    remedy: "Restore the file to resume this run, or submit the spec again to run with the new one.",
   },
 } as const satisfies Record<string, ErrorEntry>;
 
