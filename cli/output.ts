@@ -1,4 +1,5 @@
 import pc from "picocolors";
+import { displayWidth } from "../foundation/text.js";
 
 /** The part of a Node stream that output needs. */
 export interface Sink {
@@ -44,16 +45,6 @@ function wantsColor(sink: Sink, environment: Readonly<NodeJS.ProcessEnv>): boole
   if (environment.NO_COLOR) return false;
   if (environment.FORCE_COLOR) return environment.FORCE_COLOR !== "0";
   return sink.isTTY === true && environment.TERM !== "dumb";
-}
-
-const colorCodes = /\u001b\[\d+m/g;
-/** Characters that a terminal draws two cells wide: Hangul, Han, kana and full-width forms. */
-const wide = /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]/gu;
-
-/** Cells that a text takes on a terminal. */
-export function displayWidth(text: string): number {
-  const plain = text.replace(colorCodes, "");
-  return [...plain].length + (plain.match(wide)?.length ?? 0);
 }
 
 /** Rows as aligned columns, two spaces apart; numbers in `right` align right; the last column is not padded. */

@@ -1,6 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { pipelineJsonSchema } from "./jsonSchema.js";
+import { pipelineJsonSchema } from "./json-schema.js";
 
 /** Where the committed schema lies, from sources and from dist/ alike. */
 export const schemaFile = fileURLToPath(new URL(

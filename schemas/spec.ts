@@ -47,7 +47,7 @@ export const specSchema = z.strictObject({
   seed: z.number().int().min(0).default(0),
   data: z.record(name, dataEntrySchema).default({}),
   models: z.record(name, modelEntrySchema).default({}),
-  stages: z.record(name, stageSchema).refine((stages) => Object.keys(stages).length > 0, "at least one stage"),
+  stages: z.record(name, stageSchema).refine((stages) => Object.keys(stages).length > 0, "at least one stage").meta({ minProperties: 1 }),
 });
 
 export type DataEntry = z.output<typeof dataEntrySchema>;

@@ -1,0 +1,85 @@
+import { dataEntrySchema, modelEntrySchema, type DataEntry, type ModelEntry } from "../schemas/spec.js";
+import { stageKinds, type ArtifactType, type InputDeclaration, type StageKind } from "../schemas/stages/table.js";
+
+/**
+ * A spec's parts as far as they have the right form, so that references can be checked, and all faults listed at once,
+ * though something elsewhere is wrong. A name whose entry has the wrong form is known and has the value undefined.
+ */
+export interface Draft {
+  readonly data: ReadonlyMap<string, DataEntry | undefined>;
+  readonly models: ReadonlyMap<string, ModelEntry | undefined>;
+  readonly stages: ReadonlyMap<string, DraftStage | undefined>;
+}
+
+export interface DraftStage {
+  readonly name: string;
+  readonly kind: StageKind;
+  /** As written, defaults not filled in. */
+  readonly written: Readonly<Record<string, unknown>>;
+  readonly references: readonly Reference[];
+}
+
+/** A name that a stage gives in a field. `index` is its place where the field holds a list. */
+export interface Reference {
+  readonly field: string;
+  readonly index?: number;
+  readonly name: string;
+  readonly declaration: InputDeclaration;
+}
+
+/** What a name in a model field means. */
+export type Target =
+  | { readonly from: "stage"; readonly stage: DraftStage; readonly type: ArtifactType }
+  | { readonly from: "model"; readonly name: string; readonly entry: ModelEntry };
+
+/** Takes apart the value of a spec's text, whatever it is. */
+export function draftOf(value: unknown): Draft {
+  const members = membersOf(value);
+  return {
+    data: new Map(Object.entries(membersOf(members["data"])).map(([name, entry]) => [name, dataEntrySchema.safeParse(entry).data])),
+    models: new Map(Object.entries(membersOf(members["models"])).map(([name, entry]) => [name, modelEntrySchema.safeParse(entry).data])),
+    stages: new Map(Object.entries(membersOf(members["stages"])).map(([name, stage]) => [name, draftStage(name, membersOf(stage))])),
+  };
+}
+
+/** Whether the member is an object, as JSON has it. */
+export function membersOf(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value) ? Object.fromEntries(Object.entries(value)) : {};
+}
+
+/** What a name stands for where a model is asked for; undefined where it is unknown or its entry has the wrong form. */
+export function targetOf(draft: Draft, name: string): Target | undefined {
+  const stage = draft.stages.get(name);
+  if (stage !== undefined) return { from: "stage", stage, type: stageKinds[stage.kind].output };
+  const entry = draft.models.get(name);
+  return entry === undefined ? undefined : { from: "model", name, entry };
+}
+
+/** The tokenizer stage that a scratch model among the references needs: an edge of the graph besides the references. */
+export function upstreamOf(draft: Draft, stage: DraftStage): string[] {
+  const names = stage.references.flatMap(({ name, declaration }) => {
+    if (!("accepts" in declaration)) return [];
+    const target = targetOf(draft, name);
+    if (target === undefined) return [];
+    if (target.from === "stage") return [target.stage.name];
+    return "tokenizer" in target.entry && draft.stages.has(target.entry.tokenizer) ? [target.entry.tokenizer] : [];
+  });
+  return [...new Set(names)];
+}
+
+function draftStage(name: string, written: Readonly<Record<string, unknown>>): DraftStage | undefined {
+  const kind = written["kind"];
+  if (typeof kind !== "string" || !isStageKind(kind)) return undefined;
+  const inputs: Readonly<Record<string, InputDeclaration>> = stageKinds[kind].inputs;
+  const references = Object.entries(inputs).flatMap(([field, declaration]): Reference[] => {
+    const named = written[field];
+    if (typeof named === "string") return [{ field, name: named, declaration }];
+    if (!Array.isArray(named) || !("data" in declaration)) return [];
+    return named.flatMap((each: unknown, index): Reference[] => typeof each === "string" ? [{ field, index, name: each, declaration }] : []);
+  });
+  return { name, kind, written, references };
+}
+
+function isStageKind(kind: string): kind is StageKind {
+  return Object.hasOwn(stageKinds, kind);
+}

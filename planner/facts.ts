@@ -1,0 +1,121 @@
+import { createReadStream } from "node:fs";
+import { readdir, stat } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { dirname, join } from "node:path";
+import { resolveDataPath } from "../data/paths.js";
+import { digestOf } from "../foundation/canonical.js";
+import { TruelineError } from "../foundation/errors.js";
+import { describeModel, type Head } from "../models/configuration.js";
+import type { ArtifactType } from "../schemas/stages/table.js";
+import { membersOf, type Draft } from "./draft.js";
+import type { Fault } from "./fault.js";
+
+/** What the planner has to know of the world outside the spec. */
+export interface Facts {
+  /** Files of data entries, by entry. */
+  readonly data: ReadonlyMap<string, FileFact>;
+  /** Model directories, by entry of `models`. */
+  readonly models: ReadonlyMap<string, ModelFact>;
+  /** Files of answers that stages of kind evaluate name as baseline, by stage. */
+  readonly answers: ReadonlyMap<string, FileFact>;
+}
+
+export interface FileFact {
+  /** Absolute, free of links. */
+  readonly path: string;
+  /** SHA-256 of the content. */
+  readonly digest: string;
+}
+
+export interface ModelFact extends FileFact {
+  readonly type: ArtifactType;
+  /** Longest row in tokens. */
+  readonly context: number;
+  /** Digest of the tokenizer's file. */
+  readonly tokenizer: string;
+}
+
+export interface CollectedFacts {
+  readonly facts: Facts;
+  readonly faults: readonly Fault[];
+}
+
+interface Places {
+  readonly specPath: string;
+  readonly allowPaths: readonly string[];
+}
+
+/** Looks up and digests everything outside that a spec names. What is missing or unusable comes back as faults. */
+export async function collectFacts(draft: Draft, { specPath, allowPaths }: Places): Promise<CollectedFacts> {
+  const faults: Fault[] = [];
+  const options = { specDirectory: dirname(specPath), allowPaths };
+  const lookUp = async <Fact>(path: Fault["path"], find: () => Promise<Fact>): Promise<Fact | undefined> => {
+    try {
+      return await find();
+    } catch (error) {
+      if (!(error instanceof TruelineError)) throw error;
+      faults.push({ code: error.code, path, message: error.message, ...(error.hint !== undefined && { hint: error.hint }) });
+      return undefined;
+    }
+  };
+  const file = async (path: string): Promise<FileFact> => {
+    const real = await resolveDataPath(path, options);
+    return { path: real, digest: await fileDigest(real) };
+  };
+  const data = new Map<string, FileFact>();
+  for (const [name, entry] of draft.data) {
+    if (entry === undefined) continue;
+    const found = await lookUp(["data", name, "path"], () => file(entry.path));
+    if (found) data.set(name, found);
+  }
+  const models = new Map<string, ModelFact>();
+  for (const [name, entry] of draft.models) {
+    if (entry === undefined || !("path" in entry)) continue;
+    const found = await lookUp(["models", name, "path"], async () => modelFact(await resolveDataPath(entry.path, { ...options, kind: "directory" })));
+    if (found) models.set(name, found);
+  }
+  const answers = new Map<string, FileFact>();
+  for (const [name, stage] of draft.stages) {
+    const path = membersOf(stage?.written["baseline"])["answers"];
+    if (stage?.kind !== "evaluate" || typeof path !== "string") continue;
+    const found = await lookUp(["stages", name, "baseline", "answers"], () => file(path));
+    if (found) answers.set(name, found);
+  }
+  return { facts: { data, models, answers }, faults };
+}
+
+const typeOfHead = { language: "language-model", score: "reward-model", value: "value-model" } as const satisfies Record<Head, ArtifactType>;
+
+/** Files of a model directory that decide what it computes; a README or a training log does not. */
+const modelFiles = /^(config|generation_config|tokenizer|tokenizer_config|special_tokens_map|artifact)\.json$|\.safetensors(\.index\.json)?$|^chat_template\.jinja$/;
+
+async function modelFact(directory: string): Promise<ModelFact> {
+  const { configuration, head } = await describeModel(directory);
+  const names = (await readdir(directory)).filter((name) => modelFiles.test(name)).sort();
+  for (const [needed, what] of [[/\.safetensors$/, "weights (*.safetensors)"], [/^tokenizer\.json$/, "tokenizer.json"]] as const) {
+    if (!names.some((name) => needed.test(name))) throw new TruelineError("TL_MODEL_MISSING", `${directory} has no ${what}.`);
+  }
+  const digests = new Map<string, string>();
+  for (const name of names) digests.set(name, await fileDigest(join(directory, name)));
+  return {
+    path: directory, digest: digestOf(Object.fromEntries(digests)), type: typeOfHead[head],
+    context: configuration.context, tokenizer: digests.get("tokenizer.json")!,
+  };
+}
+
+const known = new Map<string, Promise<string>>();
+
+/** SHA-256 of a file's content; remembered inside the process while path, size and time of change stay the same. */
+async function fileDigest(path: string): Promise<string> {
+  const { size, mtimeMs, ino } = await stat(path);
+  const name = `${path}\0${ino}\0${size}\0${mtimeMs}`;
+  const digest = known.get(name) ?? streamDigest(path);
+  known.set(name, digest);
+  return digest;
+}
+
+async function streamDigest(path: string): Promise<string> {
+  const hash = createHash("sha256");
+  for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
+  return hash.digest("hex");
+}

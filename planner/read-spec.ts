@@ -1,0 +1,48 @@
+import { readFile } from "node:fs/promises";
+import { TruelineError } from "../foundation/errors.js";
+import { specSchema, type Spec } from "../schemas/spec.js";
+import { diagnose, SpecError, type Fault } from "./fault.js";
+import { schemaFaults } from "./schema-faults.js";
+import { parseSource, type Source } from "./source.js";
+
+/** A spec as read: its text with places, and its faults so far; `spec` is there when it has the right form. */
+export interface SpecReading {
+  readonly source: Source;
+  readonly spec: Spec | undefined;
+  readonly faults: readonly Fault[];
+}
+
+/**
+ * Reads a spec that has the right form: defaults are filled in, references not yet looked at.
+ * @throws TL_SPEC_MISSING, TL_SPEC_UNREADABLE; SpecError (TL_SPEC_INVALID) with all its faults.
+ */
+export async function readSpec(path: string): Promise<Spec> {
+  const { source, spec, faults } = interpretSpec(path, await readText(path));
+  if (spec === undefined || faults.length > 0) throw new SpecError(path, diagnose(source, faults));
+  return spec;
+}
+
+/** A spec's text read against syntax and schema. Never throws. */
+export function interpretSpec(file: string, text: string): SpecReading {
+  const { source, faults: syntax } = parseSource(file, text);
+  if (source.value === undefined) return { source, spec: undefined, faults: syntax };
+  const faults = [...syntax, ...schemaFaults(source.value)];
+  if (faults.length > 0) return { source, spec: undefined, faults };
+  const parsed = specSchema.safeParse(source.value);
+  if (parsed.success) return { source, spec: parsed.data, faults };
+  return { source, spec: undefined, faults: parsed.error.issues.map(({ path, message }): Fault => ({
+    code: "TL_SPEC_WRONG_VALUE", message, path: path.map((part) => typeof part === "symbol" ? String(part) : part),
+  })) };
+}
+
+/** The text of a spec's file. @throws TL_SPEC_MISSING, TL_SPEC_UNREADABLE. */
+export async function readText(path: string): Promise<string> {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(await readFile(path));
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    if (code === "ENOENT") throw new TruelineError("TL_SPEC_MISSING", `${path} is not there.`, { hint: "Name the JSON file of a pipeline.", cause: error });
+    const why = code === "EISDIR" ? "it is a directory" : code === "ERR_ENCODING_INVALID_ENCODED_DATA" ? "it is not UTF-8" : String(error);
+    throw new TruelineError("TL_SPEC_UNREADABLE", `${path} can't be read: ${why}.`, { cause: error });
+  }
+}

@@ -1,0 +1,174 @@
+import { Ajv, type ErrorObject, type ValidateFunction } from "ajv";
+import type { JSONPath } from "jsonc-parser";
+import { pipelineJsonSchema } from "../schemas/json-schema.js";
+import { stageKinds } from "../schemas/stages/table.js";
+import type { Fault } from "./fault.js";
+import { suggestion } from "./suggest.js";
+
+let validator: ValidateFunction | undefined;
+
+/** What the JSON Schema finds wrong with a spec's value: every fault, and of alternatives only the one that was meant. */
+export function schemaFaults(value: unknown): Fault[] {
+  validator ??= new Ajv({ allErrors: true, verbose: true, discriminator: true, strictTypes: false, logger: false })
+    .compile(pipelineJsonSchema());
+  return validator(value) ? [] : meant(validator.errors ?? []).map((error) => faultOf(error, value));
+}
+
+type Problem = ErrorObject<string, Record<string, unknown>>;
+
+/**
+ * Leaves of each failed `anyOf` only the alternative that fits best: of the right JSON type, then with the fewest
+ * problems. Where none has the right type the `anyOf` itself stays.
+ */
+function meant(errors: readonly Problem[]): Problem[] {
+  const unions = errors.filter((error) => error.keyword === "anyOf");
+  const outer = unions.filter((union) => !unions.some((other) => other !== union && isWithin(other, union)));
+  const kept = errors.filter((error) => !isNoise(error) && !outer.some((union) => error === union || isWithin(union, error)));
+  return [...kept, ...outer.flatMap((union) => {
+    const inside = errors.filter((error) => error !== union && isWithin(union, error));
+    const numbers = new Set(inside.map((error) => alternativeOf(union, error)));
+    const fitting = [...numbers].map((number) => inside.filter((error) => alternativeOf(union, error) === number))
+      .filter((problems) => !problems.some((problem) => problem.instancePath === union.instancePath && ["type", "const"].includes(problem.keyword)))
+      .map(meant).sort((a, b) => a.length - b.length);
+    return fitting[0] ?? [union];
+  })];
+}
+
+/** What another problem says better: the rule inside `propertyNames`, and a kind that is missing altogether. */
+function isNoise(error: Problem): boolean {
+  return error.propertyName !== undefined || (error.keyword === "discriminator" && error.params["tagValue"] === undefined);
+}
+
+function isWithin(union: Problem, error: Problem): boolean {
+  return error.schemaPath.startsWith(`${union.schemaPath}/`)
+    && (error.instancePath === union.instancePath || error.instancePath.startsWith(`${union.instancePath}/`));
+}
+
+const alternativeOf = (union: Problem, error: Problem): string => error.schemaPath.slice(union.schemaPath.length + 1).split("/")[0]!;
+
+type Report = Omit<Fault, "path">;
+
+/** Words for each keyword of JSON Schema that the spec's schema uses. `child` is the member the fault is about. */
+const reports: Readonly<Record<string, (problem: Problem, value: unknown) => Report & { readonly child?: string }>> = {
+  additionalProperties: ({ params, parentSchema, instancePath }, value) => {
+    const name = String(params["additionalProperty"]);
+    const hint = suggestion(name, Object.keys(asObject(parentSchema?.["properties"])));
+    return {
+      code: "TL_SPEC_UNKNOWN_FIELD", child: name, part: "key", message: `\`${name}\` is no ${memberOf(pathOf(instancePath), value)}`,
+      ...(hint && { hint: hint.startsWith("did") ? `\`${name}\`: ${hint}` : hint }),
+    };
+  },
+  required: ({ params, parentSchema, instancePath }, value) => {
+    const name = String(params["missingProperty"]);
+    const meaning = asObject(asObject(parentSchema?.["properties"])[name])["description"];
+    return {
+      code: "TL_SPEC_MISSING_FIELD", child: name, part: "key", message: `\`${name}\` is missing from ${holder(pathOf(instancePath), value)}`,
+      ...(typeof meaning === "string" && { hint: `\`${name}\`: ${meaning}` }),
+    };
+  },
+  type: ({ params, data }) => wrongType([String(params["type"])], data),
+  anyOf: ({ parentSchema, data }) => {
+    const alternatives = Array.isArray(parentSchema?.["anyOf"]) ? parentSchema["anyOf"].map(asObject) : [];
+    return wrongType(alternatives.map((each) => "const" in each ? JSON.stringify(each["const"]) : String(each["type"])), data);
+  },
+  enum: ({ params, data }) => wrongChoice(params["allowedValues"], data),
+  const: ({ params, data }) => wrongChoice([params["allowedValue"]], data),
+  discriminator: ({ params }) => {
+    const tag = String(params["tag"]);
+    const kind = params["tagValue"];
+    return typeof kind === "string" ? { ...wrongChoice(Object.keys(stageKinds), kind), child: tag } : { ...wrongType(["string"], kind), child: tag };
+  },
+  propertyNames: ({ params }) => ({
+    code: "TL_SPEC_WRONG_VALUE", child: String(params["propertyName"]), part: "key",
+    message: `\`${String(params["propertyName"])}\` is no name`, hint: "names are letters, digits and dashes, a letter first",
+  }),
+  pattern: ({ parentSchema, data }) => ({
+    code: "TL_SPEC_WRONG_VALUE", message: `${quoted(data)} has the wrong form`,
+    hint: String(parentSchema?.["description"] ?? "letters, digits and dashes, a letter first"),
+  }),
+  minItems: () => ({ code: "TL_SPEC_WRONG_VALUE", message: "the list is empty" }),
+  minLength: () => ({ code: "TL_SPEC_WRONG_VALUE", message: "the text is empty" }),
+  minProperties: () => ({ code: "TL_SPEC_WRONG_VALUE", message: "there is no stage", hint: "a spec has at least one stage" }),
+};
+
+const bounds: Readonly<Record<string, string>> = {
+  minimum: "at least", exclusiveMinimum: "more than", maximum: "at most", exclusiveMaximum: "less than",
+};
+
+function faultOf(problem: Problem, value: unknown): Fault {
+  const path = pathOf(problem.instancePath);
+  const bound = bounds[problem.keyword];
+  if (bound !== undefined) {
+    const message = `\`${String(path.at(-1))}\` is ${quoted(problem.data)}; it has to be ${bound} ${String(problem.params["limit"])}`;
+    return { code: "TL_SPEC_WRONG_VALUE", path, message };
+  }
+  const report = reports[problem.keyword];
+  if (report === undefined) return { code: "TL_SPEC_WRONG_VALUE", path, message: problem.message ?? `breaks the rule \`${problem.keyword}\`` };
+  const { child, ...rest } = report(problem, value);
+  return { ...rest, path: child === undefined ? path : [...path, child] };
+}
+
+const typeWords: Readonly<Record<string, string>> = {
+  string: "text in quotes", number: "a number", integer: "a whole number", boolean: "true or false", object: "an object", array: "a list",
+};
+
+function wrongType(expected: readonly string[], data: unknown): Report {
+  const wanted = expected.map((type) => typeWords[type] ?? `\`${type}\``).join(" or ");
+  const message = `expected ${wanted}, found ${foundWords(data)}`;
+  return { code: "TL_SPEC_WRONG_TYPE", message, ...typeHint(expected, data) };
+}
+
+function typeHint(expected: readonly string[], data: unknown): { readonly hint?: string } {
+  const asksNumber = expected.some((type) => type === "number" || type === "integer");
+  if (asksNumber && typeof data === "string" && data.trim() !== "" && Number.isFinite(Number(data))) return { hint: `write ${data.trim()} without quotes` };
+  if (data === true && expected.includes("false")) return { hint: "`{}` turns it on, `false` off" };
+  return {};
+}
+
+function foundWords(data: unknown): string {
+  if (data === null) return "null";
+  if (Array.isArray(data)) return "a list";
+  if (typeof data === "object") return "an object";
+  return typeof data === "string" ? `the text ${quoted(data)}` : quoted(data);
+}
+
+function wrongChoice(allowed: unknown, data: unknown): Report {
+  const choices = Array.isArray(allowed) ? allowed.map((each) => typeof each === "string" ? each : JSON.stringify(each)) : [];
+  const near = typeof data === "string" ? suggestion(data, choices) : undefined;
+  return {
+    code: "TL_SPEC_WRONG_VALUE", message: `${foundWords(data)} is not allowed here`,
+    hint: near ?? `write ${choices.map((each) => `\`${each}\``).join(" or ")}`,
+  };
+}
+
+/** "field of a ppo stage", "trick": what members of the object at a path are called. */
+function memberOf(path: JSONPath, value: unknown): string {
+  return path.at(-1) === "tricks" ? "trick" : `field of ${holder(path, value).replace(/^the `(.*)` stage$/, "`$1` stages")}`;
+}
+
+function holder(path: JSONPath, value: unknown): string {
+  if (path.length === 0) return "the spec";
+  const [section, name] = path;
+  if (path.length === 2 && section === "data") return "a data entry";
+  if (path.length === 2 && section === "models") return "this model";
+  if (path.length !== 2 || section !== "stages") return `\`${String(path.at(-1))}\``;
+  const kind = asObject(asObject(asObject(value)["stages"])[String(name)])["kind"];
+  return typeof kind === "string" ? `the \`${kind}\` stage` : "the stage";
+}
+
+/** Path of a JSON pointer, list positions as numbers. */
+function pathOf(pointer: string): JSONPath {
+  return pointer.split("/").slice(1).map((part) => {
+    const name = part.replaceAll("~1", "/").replaceAll("~0", "~");
+    return /^\d+$/.test(name) ? Number(name) : name;
+  });
+}
+
+function quoted(data: unknown): string {
+  const text = JSON.stringify(data) ?? String(data);
+  return text.length > 60 ? `${text.slice(0, 57)}…` : text;
+}
+
+function asObject(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null ? value as Record<string, unknown> : {};
+}
