@@ -1,8 +1,8 @@
 import { constants } from "node:fs";
 import { access, realpath, stat } from "node:fs/promises";
 import { dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
-import { fileURLToPath } from "node:url";
 import { TruelineError } from "../foundation/errors.js";
+import { packageData } from "./package.js";
 
 export interface PathOptions {
   /** Directory of the spec that names the path. */
@@ -74,13 +74,6 @@ function searched(path: string, options: PathOptions): Place[] {
   const shipped = shippedFolders.get(first);
   if (shipped !== undefined && rest.length > 0) places.push({ base: join(packageData(), shipped), below: rest.join(sep) });
   return places;
-}
-
-/** The package's own data folder, found alike from the sources and from `dist`. */
-function packageData(): string {
-  const room = dirname(fileURLToPath(import.meta.url));
-  const built = join("dist", "data");
-  return room.endsWith(`${sep}${built}`) ? join(room.slice(0, -built.length), "data") : room;
 }
 
 /** Undefined where nothing is. */
