@@ -190,7 +190,7 @@ export const errorRegistry = {
   TL_BACKEND_QUANTITY_MISSING: {
     exit: 1, retry: false,
     meaning: "A model was asked for something its head does not compute, such as values of a language model.",
-    remedy: "Load the model with the head that computes it.",
+    remedy: "Load the model with the head that computes it; a reward model saved without an LM head has no log-probabilities.",
   },
   TL_BACKEND_NOT_TRAINABLE: {
     exit: 1, retry: false,
@@ -201,11 +201,6 @@ export const errorRegistry = {
     exit: 1, retry: false,
     meaning: "A model directory lacks the score or value head that was asked for, and no new one was to be made.",
     remedy: "Name a directory that has the head, or let the stage make a fresh one.",
-  },
-  TL_BACKEND_PARAMETERS_INVALID: {
-    exit: 1, retry: false,
-    meaning: "A model directory's tensors are not those that its configuration describes: one is missing or has another shape.",
-    remedy: "Check that config.json and the safetensors files belong together and are complete.",
   },
   TL_BACKEND_OPTIMIZER_MISSING: {
     exit: 1, retry: false,
@@ -306,6 +301,41 @@ export const errorRegistry = {
     exit: 4, retry: false,
     meaning: "A file that the plan was made with has changed since.",
     remedy: "Restore the file to resume this run, or submit the spec again to run with the new one.",
+  },
+  TL_TEMPORAL_UNAVAILABLE: {
+    exit: 1, retry: true,
+    meaning: "No Temporal server is configured or reachable, and none could be obtained.",
+    remedy: "Set TEMPORAL_ADDRESS to a server that runs, or install the Temporal CLI (https://docs.temporal.io/cli) or Go.",
+  },
+  TL_TEMPORAL_PORT: {
+    exit: 4, retry: false,
+    meaning: "The port asked for is in use, or this home's server already runs on another.",
+    remedy: "Name another port, or none: a free one is then taken.",
+  },
+  TL_TEMPORAL_START: {
+    exit: 1, retry: false,
+    meaning: "The embedded Temporal server ended while it was starting.",
+    remedy: "Read server.log in the home; if temporal.db is damaged, remove it: runs resume from the store without it.",
+  },
+  TL_TEMPORAL_CONFIG: {
+    exit: 2, retry: false,
+    meaning: "Temporal's environment variables or profile can't be read.",
+    remedy: "Mend the TEMPORAL_* variables or the profile file that the message names.",
+  },
+  TL_RUN_FAILED: {
+    exit: 1, retry: false,
+    meaning: "One or more stages of a run failed; each cause is listed.",
+    remedy: "Mend the cause, then `trueline resume RUN`: finished stages are kept, and the failed one goes on from its checkpoint.",
+  },
+  TL_RUN_ALIVE: {
+    exit: 4, retry: false,
+    meaning: "The run is still being worked on.",
+    remedy: "`trueline watch RUN` follows it, `trueline cancel RUN` stops it.",
+  },
+  TL_RUN_OVER: {
+    exit: 4, retry: false,
+    meaning: "The run has ended, so that can't be done to it.",
+    remedy: "`trueline status RUN` says how it ended.",
   },
 } as const satisfies Record<string, ErrorEntry>;
 

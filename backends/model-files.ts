@@ -1,0 +1,125 @@
+import { join } from "node:path";
+import { TruelineError } from "../foundation/errors.js";
+import { randomAt } from "../foundation/random.js";
+import { type ModelConfiguration, describeModel, writeConfiguration } from "../models/configuration.js";
+import { checkTensors, parameterShapes, sizeOf } from "../models/parameters.js";
+import { type Tensor, readModelTensors, readSafetensors, writeSafetensors } from "../models/safetensors.js";
+import type { Head, LoadRequest } from "./backend.js";
+
+export type Tensors = ReadonlyMap<string, Tensor>;
+
+/** A model as its files hold it; `parameters` in the order of models/parameters.ts. */
+export interface StoredModel {
+  readonly configuration: ModelConfiguration;
+  readonly head: Head;
+  readonly parameters: Tensors;
+  readonly optimizer?: OptimizerState;
+}
+
+/** Adam's moments by parameter, in the order of the parameters, and how many updates made them. */
+export interface OptimizerState {
+  readonly firstMoments: Tensors;
+  readonly secondMoments: Tensors;
+  readonly updates: number;
+}
+
+export interface LoadedModel extends StoredModel {
+  readonly headIsNew: boolean;
+  /** False for value models, and for reward models whose directory has no LM head. */
+  readonly languageHead: boolean;
+}
+
+const momentPrefixes = { firstMoments: "exp_avg.", secondMoments: "exp_avg_sq." } as const;
+const optimizerFile = "optimizer.safetensors";
+
+/**
+ * Reads what a load request asks for, and makes the head where the directory has none of the asked kind.
+ * @throws TL_MODEL_*, TL_BACKEND_HEAD_MISSING, TL_BACKEND_OPTIMIZER_MISSING, TL_BACKEND_NOT_TRAINABLE.
+ */
+export async function loadModel(request: LoadRequest): Promise<LoadedModel> {
+  const { directory, head } = request;
+  if (request.optimizer === true && !request.trainable) {
+    throw new TruelineError("TL_BACKEND_NOT_TRAINABLE", `optimizer state was asked for "${request.model}", which is loaded for reading only`);
+  }
+  const { configuration, head: storedHead } = await describeModel(directory);
+  const stored = await readModelTensors(directory);
+  const headIsNew = head !== "language" && head !== storedHead;
+  const tensors = headIsNew ? new Map([...stored, ...newHead(request, storedHead, configuration.hidden, stored)]) : stored;
+
+  const shapes = new Map(parameterShapes(configuration, head));
+  // transformers saves reward models without an LM head
+  if (head === "score" && !tensors.has("lm_head.weight")) shapes.delete("lm_head.weight");
+  checkTensors(tensors, shapes, directory);
+  return {
+    configuration, head, headIsNew,
+    languageHead: head !== "value" && (configuration.tiedEmbeddings || shapes.has("lm_head.weight")),
+    parameters: pick(tensors, [...shapes.keys()]),
+    optimizer: request.optimizer === true ? await readOptimizer(directory, shapes) : undefined,
+  };
+}
+
+/** Writes config.json, model.safetensors and, with optimizer state, optimizer.safetensors; each whole and fsynced. */
+export async function saveModel(directory: string, model: StoredModel): Promise<void> {
+  await writeConfiguration(directory, model.configuration, model.head);
+  await writeSafetensors(join(directory, "model.safetensors"), model.parameters);
+  if (model.optimizer === undefined) return;
+  const { updates, ...moments } = model.optimizer;
+  const prefixed = (kind: keyof typeof momentPrefixes): (readonly [string, Tensor])[] =>
+    [...moments[kind]].map(([name, tensor]) => [momentPrefixes[kind] + name, tensor]);
+  await writeSafetensors(
+    join(directory, optimizerFile), [...prefixed("firstMoments"), ...prefixed("secondMoments")], { updates: String(updates) },
+  );
+}
+
+async function readOptimizer(directory: string, shapes: ReadonlyMap<string, readonly number[]>): Promise<OptimizerState> {
+  const path = join(directory, optimizerFile);
+  const { tensors, metadata } = await readSafetensors(path).catch((error: unknown) => {
+    if (error instanceof TruelineError && error.code !== "TL_MODEL_MISSING") throw error;
+    throw new TruelineError("TL_BACKEND_OPTIMIZER_MISSING", `${path} can't be read`, { cause: error });
+  });
+  const updates = Number(metadata["updates"]);
+  if (!Number.isInteger(updates) || updates < 0) {
+    throw new TruelineError("TL_BACKEND_OPTIMIZER_MISSING", `${path} does not say how many updates its moments come from`);
+  }
+  const moments = (kind: keyof typeof momentPrefixes): Tensors => {
+    const prefix = momentPrefixes[kind];
+    checkTensors(tensors, new Map([...shapes].map(([name, shape]) => [prefix + name, shape])), path);
+    return new Map([...shapes.keys()].map((name) => [name, tensors.get(prefix + name)!]));
+  };
+  return { firstMoments: moments("firstMoments"), secondMoments: moments("secondMoments"), updates };
+}
+
+function newHead(request: LoadRequest, storedHead: Head, hidden: number, stored: Tensors): Tensors {
+  const made = headWeights(request, storedHead, hidden, stored);
+  const weight: Tensor = { shape: [1, hidden], data: made.weight };
+  return new Map([["score.weight", weight], ["score.bias", { shape: [1], data: Float32Array.of(made.bias) }]]);
+}
+
+function headWeights(
+  { newHead: recipe, directory, head }: LoadRequest, storedHead: Head, hidden: number, stored: Tensors,
+): { readonly weight: Float32Array; readonly bias: number } {
+  const missing = (hint: string): TruelineError =>
+    new TruelineError("TL_BACKEND_HEAD_MISSING", `${directory} has a ${storedHead} head, not the ${head} head that was asked for`, { hint });
+  if (recipe === undefined) throw missing("Say how a new head is made, or name a model that has one.");
+  switch (recipe.init) {
+    case "zero":
+      return { weight: new Float32Array(hidden), bias: 0 };
+    case "normal": {
+      const random = randomAt(recipe.seed, "head");
+      return { weight: Float32Array.from({ length: hidden }, () => random.normal() / Math.sqrt(hidden + 1)), bias: 0 };
+    }
+    case "fromScore": {
+      if (storedHead !== "score" || head !== "value") throw missing("A value head can be made from the score head of a reward model.");
+      checkTensors(stored, new Map([["score.weight", [1, hidden]]]), directory);
+      const { mean, std } = recipe;
+      return { weight: stored.get("score.weight")!.data.map((weight) => weight / std), bias: -mean / std };
+    }
+  }
+}
+
+const pick = (tensors: Tensors, names: readonly string[]): Tensors =>
+  new Map(names.map((name) => [name, tensors.get(name)!]));
+
+/** Tensors of zeros in the shapes of the given ones. */
+export const zerosLike = (tensors: Tensors): Tensors =>
+  new Map([...tensors].map(([name, { shape }]) => [name, { shape, data: new Float32Array(sizeOf(shape)) }]));
