@@ -1,0 +1,42 @@
+import { ApplicationFailure, CancelledFailure, type ActivityCancellationDetails } from "@temporalio/common";
+import { TruelineError } from "../foundation/errors.js";
+import type { LedgerEvent } from "../schemas/events.js";
+
+export type StopCause = Extract<LedgerEvent, { type: "stage-stopped" }>["cause"];
+
+/** Why Temporal or the worker asked an attempt to stop. */
+export function stopCause(details: ActivityCancellationDetails | undefined): StopCause {
+  if (details?.cancelRequested) return "cancelled";
+  if (details?.paused) return "paused";
+  if (details?.reset) return "reset";
+  if (details?.workerShutdown) return "worker-shutdown";
+  // The server no longer knows the attempt, or says it timed out: somebody else does the work now.
+  return "timed-out";
+}
+
+/** What a stopped attempt throws: only a cancelled run ends; for all other causes another attempt continues. */
+export function stopped(cause: StopCause): Error {
+  switch (cause) {
+    case "cancelled":
+    case "paused":
+    case "reset":
+      return new CancelledFailure(`Stopped: ${cause}`);
+    case "worker-shutdown":
+    case "timed-out":
+      return ApplicationFailure.create({ type: "TL_STAGE_STOPPED", message: `Stopped: ${cause}`, nonRetryable: false });
+  }
+}
+
+/** What a failed attempt throws: Temporal retries it only if the registry says that such a fault may pass. */
+export function failed(error: TruelineError): ApplicationFailure {
+  return ApplicationFailure.create({
+    type: error.code, message: error.message, nonRetryable: !error.entry.retry,
+    details: error.hint === undefined ? [] : [error.hint], ...(error instanceof Error && { cause: error }),
+  });
+}
+
+/** Any error as one with a code. */
+export function coded(error: unknown): TruelineError {
+  if (error instanceof TruelineError) return error;
+  return new TruelineError("TL_INTERNAL", error instanceof Error ? error.message : String(error), { cause: error });
+}

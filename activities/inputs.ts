@@ -1,0 +1,71 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { combineDatasets, readDataset } from "../data/dataset.js";
+import { TruelineError } from "../foundation/errors.js";
+import { initializeModel } from "../models/initialize.js";
+import { Tokenizer } from "../models/tokenizer.js";
+import type { PlanInput } from "../schemas/plan.js";
+import { hashFile } from "../store/files.js";
+import type { InputArtifact, StageData } from "../training/trainer.js";
+import type { Attempt } from "./stage.js";
+
+type From<Where extends PlanInput["from"]> = Extract<PlanInput, { from: Where }>;
+
+/** The artifacts and models that a stage names, each in a directory; models from scratch are written into the attempt's own. */
+export async function readArtifacts(attempt: Attempt): Promise<Record<string, InputArtifact>> {
+  const found: Record<string, InputArtifact> = {};
+  for (const [name, input] of Object.entries(attempt.task.stage.inputs)) {
+    switch (input.from) {
+      case "stage":
+        found[name] = await finishedArtifact(attempt, input.stage);
+        break;
+      case "directory":
+        found[name] = { type: "language-model", directory: input.path, metadata: { figures: {} } };
+        break;
+      case "scratch":
+        found[name] = await scratchModel(attempt, name, input);
+        break;
+      case "data":
+        break;
+    }
+  }
+  return found;
+}
+
+/** The data that a stage names, read and split. Errors: TL_STAGE_INPUT_CHANGED when a file is not the one planned with. */
+export async function readData(attempt: Attempt): Promise<Record<string, StageData>> {
+  const found: Record<string, StageData> = {};
+  for (const [name, input] of Object.entries(attempt.task.stage.inputs)) {
+    if (input.from !== "data") continue;
+    await checkUnchanged(input);
+    found[name] = combineDatasets(await Promise.all(input.entries.map((entry) => readDataset(entry))));
+  }
+  return found;
+}
+
+async function finishedArtifact({ task, store }: Attempt, stage: string): Promise<InputArtifact> {
+  const digest = task.artifacts[stage];
+  if (digest === undefined) throw new TruelineError("TL_INTERNAL", `Stage "${task.stage.name}" was started before "${stage}" was finished.`);
+  const fault = await store.artifacts.fault(digest);
+  if (fault !== undefined) throw new TruelineError("TL_STORE_CORRUPT", `The artifact of stage "${stage}": ${fault}`);
+  const { type, metadata } = await store.artifacts.read(digest);
+  return { type, directory: store.artifacts.directory(digest), metadata };
+}
+
+async function scratchModel(attempt: Attempt, name: string, input: From<"scratch">): Promise<InputArtifact> {
+  const directory = join(attempt.scratch, "inputs", name);
+  await mkdir(directory, { recursive: true });
+  const tokenizer = await Tokenizer.load((await finishedArtifact(attempt, input.tokenizer)).directory);
+  await initializeModel(directory, scratchConfiguration(input.configuration, tokenizer), attempt.task.stage.seed);
+  await tokenizer.copyTo(directory);
+  return { type: "language-model", directory, metadata: { figures: {} } };
+}
+
+async function checkUnchanged({ entries }: From<"data">): Promise<void> {
+  for (const { name, path, digest } of entries) {
+    if ((await hashFile(path)).sha256 === digest) continue;
+    throw new TruelineError("TL_STAGE_INPUT_CHANGED", `${path}, the data entry "${name}", has changed since the run was submitted.`, {
+      hint: "Restore the file and resume, or submit the spec again to run with what the file holds now.",
+    });
+  }
+}

@@ -1,0 +1,168 @@
+import type { Context } from "@temporalio/activity";
+import { mkdir, mkdtemp } from "node:fs/promises";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { ArtifactMetadata } from "../schemas/artifact.js";
+import type { Environment, LedgerEvent } from "../schemas/events.js";
+import type { ArtifactType } from "../schemas/stages/table.js";
+import { stageTaskSchema, type StageOutcome, type StageTask } from "../schemas/task.js";
+import type { Checkpoint } from "../store/checkpoints.js";
+import type { Claim } from "../store/claims.js";
+import { storageFault } from "../store/files.js";
+import type { Store } from "../store/store.js";
+import type { CheckpointSlot } from "../training/loop.js";
+import { coded, failed, stopCause, stopped } from "./ending.js";
+import { Pulse } from "./pulse.js";
+
+const renewMilliseconds = 20_000;
+
+/** What an attempt has to work with; each stage kind's work makes an artifact's files out of it. */
+export interface Attempt {
+  readonly task: StageTask;
+  readonly store: Store;
+  readonly pulse: Pulse;
+  readonly signal: AbortSignal;
+  /** Directory on the store's disk, removed when the attempt ends. */
+  readonly scratch: string;
+  readonly resume?: Checkpoint;
+  /** Tells the ledger that the attempt computes now, and on what. Once, before the first step. */
+  readonly started: (environment?: Environment) => Promise<void>;
+  readonly openCheckpoint: (step: number) => Promise<CheckpointSlot>;
+}
+
+/** Fills `output` with an artifact's files; gives its metadata. */
+export type StageWork = (attempt: Attempt, output: string) => Promise<ArtifactMetadata>;
+
+/**
+ * An attempt at a stage: reuse the key's result if there is one, else fence off earlier attempts, continue from the
+ * newest checkpoint, do the work, publish. Every turn it takes is in the run's ledger.
+ */
+export async function attemptStage(
+  store: Store, context: Context, input: unknown, output: ArtifactType, work: StageWork,
+): Promise<StageOutcome> {
+  const task = stageTaskSchema.parse(input);
+  const pulse = new Pulse(task.stage.name, (progress) => context.heartbeat(progress));
+  let claim: Claim | undefined;
+  try {
+    const found = await reuseOrClaim(store, context, task, pulse);
+    if ("artifact" in found) return found;
+    claim = found;
+    return await compute(store, context, task, pulse, claim, output, work);
+  } catch (cause) {
+    throw await ending(store, context, task, pulse, cause);
+  } finally {
+    pulse.stop();
+    if (claim !== undefined) await store.claims.release(claim);
+  }
+}
+
+/** The key's result, waited for while another run computes it; or the right to compute it. */
+async function reuseOrClaim(store: Store, context: Context, { run, stage }: StageTask, pulse: Pulse): Promise<StageOutcome | Claim> {
+  for (;;) {
+    const result = await store.results.find(stage.key);
+    if (result !== undefined) {
+      const { artifact, run: from, figures } = result;
+      await store.ledger.append(run, { type: "stage-reused", stage: stage.name, key: stage.key, artifact, from, figures });
+      return { artifact, reused: true };
+    }
+    const { granted, claim } = await store.claims.take(stage.key, { run, stage: stage.name, attempt: context.info.attempt });
+    if (granted) return claim;
+    pulse.phase(`waiting for run ${claim.run}, which computes the same`);
+    await sleep(1000, undefined, { signal: context.cancellationSignal });
+  }
+}
+
+async function compute(
+  store: Store, context: Context, task: StageTask, pulse: Pulse, claim: Claim, type: ArtifactType, work: StageWork,
+): Promise<StageOutcome> {
+  const { run, stage } = task;
+  const named = { stage: stage.name, key: stage.key };
+  const began = performance.now();
+  pulse.phase("looking for a checkpoint");
+  const resume = await store.checkpoints.newest(stage.key, {
+    deep: true,
+    onSkip: (skipped) => store.ledger.append(run, { type: "checkpoint-skipped", ...named, ...skipped }),
+  });
+  let environment: Environment | undefined;
+  const started: Attempt["started"] = async (found) => {
+    environment = found;
+    const differs = differences(found, resume?.environment);
+    await store.ledger.append(run, {
+      type: "stage-started", ...named, attempt: context.info.attempt, worker: { pid: process.pid, host: hostname() }, environment: found,
+      ...(resume !== undefined && { resumedFrom: resume.step }), ...(differs.length > 0 && { differs }),
+    });
+  };
+  const fence = watchFence(store, claim);
+  const signal = AbortSignal.any([context.cancellationSignal, fence.signal]);
+  return store.withScratch(async (scratch) => {
+    const openCheckpoint: Attempt["openCheckpoint"] = async (step) => {
+      const directory = await mkdtemp(join(scratch, `checkpoint-${step}-`));
+      return {
+        directory,
+        publish: async () => {
+          const saved = await store.checkpoints.publish(claim, step, directory, environment);
+          await store.ledger.append(run, { type: "checkpoint-saved", ...named, step, checkpoint: saved.digest, bytes: saved.bytes });
+        },
+      };
+    };
+    const output = join(scratch, "output");
+    await mkdir(output);
+    const metadata = await work({ task, store, pulse, signal, scratch, resume, started, openCheckpoint }, output);
+    pulse.phase("publishing");
+    const artifact = await store.artifacts.publish(output, type, metadata);
+    const seconds = (performance.now() - began) / 1000;
+    const { figures } = metadata;
+    await store.results.publish(claim, {
+      version: 1, key: stage.key, artifact, type, kind: stage.kind, stage: stage.name, run, finishedAt: new Date().toISOString(), seconds, figures,
+    });
+    await store.ledger.append(run, { type: "stage-finished", ...named, artifact, seconds, figures });
+    await store.checkpoints.remove(stage.key);
+    return { artifact, reused: false };
+  }).finally(fence.stop);
+}
+
+/** Renews a claim while its attempt works, and tells by its signal when another attempt has taken over. */
+function watchFence(store: Store, claim: Claim): { readonly signal: AbortSignal; readonly stop: () => void } {
+  const controller = new AbortController();
+  const timer = setInterval(() => {
+    store.claims.renew(claim).catch((error: unknown) => {
+      if (coded(error).code === "TL_STORE_SUPERSEDED") controller.abort(error);
+    });
+  }, renewMilliseconds);
+  return { signal: controller.signal, stop: () => clearInterval(timer) };
+}
+
+/** Records how an attempt ended without a result, and gives what it throws. */
+async function ending(store: Store, context: Context, { run, stage }: StageTask, pulse: Pulse, cause: unknown): Promise<Error> {
+  const named = { stage: stage.name, key: stage.key };
+  const error = coded(storageFault(cause));
+  const record = async (event: LedgerEvent) => {
+    // With a full disk the ledger can't be written either; the failure itself is what people must get to see.
+    await store.ledger.append(run, event).catch((fault: unknown) => context.log.error("The ledger could not be written", { fault }));
+  };
+  if (context.cancellationSignal.aborted && (error.code === "TL_TRAIN_CANCELLED" || isAbort(cause))) {
+    const why = stopCause(context.cancellationDetails);
+    await record({ type: "stage-stopped", ...named, cause: why, checkpoint: pulse.checkpoint });
+    return stopped(why);
+  }
+  const { code, message, hint } = error;
+  await record({
+    type: "stage-failed", ...named, attempt: context.info.attempt, failure: { code, message, hint }, retry: error.entry.retry,
+  });
+  return failed(error);
+}
+
+function isAbort(error: unknown): boolean {
+  return error instanceof Error && error.name === "AbortError";
+}
+
+/** Members of two environments that differ: then a resumed stage need not end with the same bytes. */
+function differences(now: Environment | undefined, before: Environment | undefined): string[] {
+  if (now === undefined || before === undefined) return [];
+  const versions = [...new Set([...Object.keys(now.versions), ...Object.keys(before.versions)])];
+  return [
+    ...(["backend", "device", "threads"] as const).filter((name) => now[name] !== before[name]),
+    ...versions.filter((name) => now.versions[name] !== before.versions[name]),
+  ];
+}

@@ -1,0 +1,42 @@
+import { z } from "zod";
+import { planSchema, plannedStageSchema } from "./plan.js";
+
+/** Task queue of the workflow itself, and of stages that ask for nothing special. */
+export const defaultTaskQueue = "trueline";
+/** Task queue of stages that ask for a GPU. */
+export const gpuTaskQueue = "trueline-gpu";
+
+/** The workflow's input. Frozen: neither an edited spec nor an upgrade changes a run half-way. */
+export const pipelineInputSchema = z.strictObject({ run: z.string(), plan: planSchema });
+
+/** What an attempt at a stage is given. */
+export const stageTaskSchema = z.strictObject({
+  run: z.string(),
+  stage: plannedStageSchema,
+  /** Digests of the artifacts of the stages it comes after, by stage. */
+  artifacts: z.record(z.string(), z.string()),
+});
+
+/** What a finished stage gives to those after it. */
+export interface StageOutcome {
+  readonly artifact: string;
+  readonly reused: boolean;
+}
+
+/** A stage as the workflow sees it. */
+export type StageState = "waiting" | "started" | "finished" | "failed" | "blocked" | "cancelled";
+
+/** How a run ended, for its ledger. */
+export const runEndSchema = z.strictObject({
+  run: z.string(),
+  end: z.enum(["finished", "failed", "cancelled"]),
+  failures: z.array(z.strictObject({ stage: z.string(), code: z.string(), message: z.string(), hint: z.string().optional() })),
+});
+
+export type PipelineInput = z.output<typeof pipelineInputSchema>;
+export type StageTask = z.output<typeof stageTaskSchema>;
+export type RunEnd = z.output<typeof runEndSchema>;
+export type StageFailure = RunEnd["failures"][number];
+
+/** The activity that records a run's end; all others are named as the stage kinds are. */
+export const closeRun = "close-run";

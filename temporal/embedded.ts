@@ -1,0 +1,111 @@
+import { rm } from "node:fs/promises";
+import { connect } from "node:net";
+import { join } from "node:path";
+import { z } from "zod";
+import { TruelineError } from "../foundation/errors.js";
+import { namesIn, readIfThere, writeWhole } from "../store/files.js";
+import { withLock } from "../store/lock.js";
+import { isAlive, processSchema, thisProcess, type ProcessIdentity } from "../store/processes.js";
+import { findBinary } from "./binary.js";
+import { forkModule } from "./entry.js";
+
+/** What several commands share about the embedded server: `server.json` in the home. */
+export const serverSchema = z.strictObject({ keeper: processSchema, port: z.number().int(), startedAt: z.string() });
+export type EmbeddedServer = z.output<typeof serverSchema>;
+
+/** The keeper's first and only word. */
+const keeperMessage = z.union([z.object({ ready: serverSchema }), z.object({ failed: z.string(), portTaken: z.boolean() })]);
+
+const usersFolder = "server-users";
+
+/** The embedded server of a home, if it runs. */
+export async function runningServer(home: string): Promise<EmbeddedServer | undefined> {
+  const text = await readIfThere(join(home, "server.json"));
+  const server = text === undefined ? undefined : serverSchema.safeParse(JSON.parse(text)).data;
+  return server !== undefined && isAlive(server.keeper) && await answers(server.port) ? server : undefined;
+}
+
+/**
+ * Uses the home's embedded server, started if it does not run. It ends by itself when no process that called this is
+ * alive or has left. Errors: TL_TEMPORAL_UNAVAILABLE, TL_TEMPORAL_PORT, TL_TEMPORAL_START.
+ */
+export async function enterServer(home: string, say: (text: string) => void, port?: number): Promise<EmbeddedServer> {
+  const enter = (binary?: string) => withLock(serverLock(home), async () => {
+    const running = await runningServer(home);
+    if (running === undefined && binary === undefined) return undefined;
+    if (running !== undefined && port !== undefined && running.port !== port) {
+      throw new TruelineError("TL_TEMPORAL_PORT", `This home's server already runs on port ${running.port}.`, { hint: "Stop it first, or leave --port out." });
+    }
+    const server = running ?? await startKeeper(home, binary!, port);
+    await writeWhole(userPath(home, process.pid), JSON.stringify(thisProcess));
+    return server;
+  });
+  // To find a program can take minutes: not under the lock.
+  return await enter() ?? (await enter(await findBinary({ environment: process.env, say })))!;
+}
+
+/** Says that this process needs the embedded server no more. */
+export async function leaveServer(home: string): Promise<void> {
+  await rm(userPath(home, process.pid), { force: true });
+}
+
+/** Processes that use the home's server now; records of dead ones are removed. Called under the server's lock. */
+export async function liveUsers(home: string): Promise<readonly ProcessIdentity[]> {
+  const users: ProcessIdentity[] = [];
+  for (const name of await namesIn(join(home, usersFolder))) {
+    const path = join(home, usersFolder, name);
+    const user = processSchema.safeParse(parse(await readIfThere(path))).data;
+    if (user !== undefined && isAlive(user)) users.push(user);
+    else await rm(path, { force: true });
+  }
+  return users;
+}
+
+export function serverLock(home: string): string {
+  return join(home, "server.lock");
+}
+
+async function startKeeper(home: string, binary: string, port: number | undefined): Promise<EmbeddedServer> {
+  // In a session of its own: Ctrl-C in the terminal must not end the server before the run has saved its checkpoint.
+  const keeper = forkModule("keeper", [home, binary, ...(port === undefined ? [] : [String(port)])], { detached: true, stdio: "ignore" });
+  const message = await new Promise<unknown>((resolve) => {
+    keeper.once("message", resolve);
+    keeper.once("exit", (code) => resolve({ failed: `its keeper ended with code ${code}`, portTaken: false }));
+  });
+  if (keeper.connected) keeper.disconnect();
+  keeper.unref();
+  const told = keeperMessage.parse(message);
+  if ("ready" in told) return told.ready;
+  if (told.portTaken) {
+    throw new TruelineError("TL_TEMPORAL_PORT", `Port ${port} is in use.`, { hint: "Name another with --port, or none: a free one is then taken." });
+  }
+  throw new TruelineError("TL_TEMPORAL_START", `The embedded Temporal server did not start: ${told.failed}`, {
+    hint: `Its log is ${join(home, "server.log")}.`,
+  });
+}
+
+/** Whether something listens on a port of this host. */
+export function answers(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ port, host: "127.0.0.1" });
+    const end = (result: boolean) => {
+      socket.destroy();
+      resolve(result);
+    };
+    socket.setTimeout(1000, () => end(false));
+    socket.once("connect", () => end(true));
+    socket.once("error", () => end(false));
+  });
+}
+
+function userPath(home: string, pid: number): string {
+  return join(home, usersFolder, `${pid}.json`);
+}
+
+function parse(text: string | undefined): unknown {
+  try {
+    return text === undefined ? undefined : JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
