@@ -33,7 +33,7 @@ export const configJson = z.looseObject({
   pad_token_id: tokenId.nullish(),
   num_labels: z.number().int().nullish(),
   id2label: z.record(z.string(), z.unknown()).nullish(),
-  quantization_config: z.unknown(),
+  quantization_config: z.unknown().optional(),
 });
 export type ConfigJson = z.output<typeof configJson>;
 
