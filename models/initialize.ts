@@ -1,0 +1,47 @@
+import { join } from "node:path";
+import { randomAt } from "../foundation/random.js";
+import { type Head, type ModelConfiguration, writeConfiguration, writeGenerationConfiguration } from "./configuration.js";
+import { parameterShapes, sizeOf } from "./parameters.js";
+import { type Tensor, writeSafetensors } from "./safetensors.js";
+
+/** Standard deviation of new matrices, as `initializer_range` in config.json says. */
+const spread = 0.02;
+
+/**
+ * Writes config.json, generation_config.json and model.safetensors of a new model into an existing directory. The
+ * same seed gives the same bytes. Tokenizer files are the caller's.
+ * @throws TL_MODEL_CONFIGURATION.
+ */
+export async function initializeModel(
+  directory: string, configuration: ModelConfiguration, seed: number, head: Head = "language",
+): Promise<void> {
+  await writeConfiguration(directory, configuration, head);
+  await writeGenerationConfiguration(directory, configuration);
+  await writeSafetensors(join(directory, "model.safetensors"), initialTensors(configuration, head, seed));
+}
+
+/**
+ * New parameters: matrices N(0, 0.02), those that write into the residual stream divided by √(2 · layers) as in GPT-2,
+ * norms 1, biases 0; a score head N(0, 1/√(hidden + 1)), a value head 0. Source: N.
+ */
+export function initialTensors(configuration: ModelConfiguration, head: Head, seed: number): ReadonlyMap<string, Tensor> {
+  const residual = spread / Math.sqrt(2 * configuration.layers);
+  const scoreSpread = head === "value" ? 0 : 1 / Math.sqrt(configuration.hidden + 1);
+  const deviation = (name: string): number => {
+    if (name.endsWith(".bias")) return 0;
+    if (name === "score.weight") return scoreSpread;
+    return /\.(o_proj|down_proj)\.weight$/.test(name) ? residual : spread;
+  };
+  return new Map([...parameterShapes(configuration, head)].map(([name, shape]) => {
+    const data = new Float32Array(sizeOf(shape));
+    if (name.endsWith("norm.weight")) data.fill(1);
+    else fillNormal(data, deviation(name), seed, name);
+    return [name, { shape, data }];
+  }));
+}
+
+function fillNormal(data: Float32Array, deviation: number, seed: number, name: string): void {
+  if (deviation === 0) return;
+  const random = randomAt(seed, "initialize", name);
+  for (let index = 0; index < data.length; index++) data[index] = random.normal() * deviation;
+}

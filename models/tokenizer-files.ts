@@ -1,0 +1,103 @@
+import { readFile, readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import { TruelineError } from "../foundation/errors.js";
+import { writeDurably } from "../foundation/files.js";
+import { defaultTemplate } from "./chat-template.js";
+import { readJson } from "./configuration.js";
+import { configJson, generationConfigJson } from "./config-json.js";
+
+const addedTokenForm = z.looseObject({
+  id: z.number().int().min(0),
+  content: z.string().min(1),
+  special: z.boolean().default(false),
+  lstrip: z.boolean().default(false),
+  rstrip: z.boolean().default(false),
+});
+export type AddedToken = z.output<typeof addedTokenForm>;
+
+const tokenizerForm = z.looseObject({
+  added_tokens: z.array(addedTokenForm).default([]),
+  model: z.looseObject({}),
+  pre_tokenizer: z.unknown().default(null),
+  normalizer: z.unknown().default(null),
+  post_processor: z.unknown().default(null),
+  decoder: z.unknown().default(null),
+});
+export type TokenizerJson = z.output<typeof tokenizerForm>;
+
+const namedToken = z.union([z.string(), z.looseObject({ content: z.string() }).transform(({ content }) => content)]).nullish();
+
+const tokenizerConfigForm = z.looseObject({
+  bos_token: namedToken,
+  eos_token: namedToken,
+  pad_token: namedToken,
+  unk_token: namedToken,
+  chat_template: z.union([z.string(), z.array(z.looseObject({ name: z.string(), template: z.string() }))]).nullish(),
+});
+type TokenizerConfig = z.output<typeof tokenizerConfigForm>;
+
+const modelTokensForm = configJson.pick({ vocab_size: true, eos_token_id: true, pad_token_id: true }).partial();
+
+/** What a directory says about its tokenizer. */
+export interface TokenizerFiles {
+  readonly directory: string;
+  readonly tokenizer: TokenizerJson;
+  readonly config: TokenizerConfig;
+  /** Source of the chat template and the file it came from. */
+  readonly template: { readonly source: string; readonly where: string; readonly isDefault: boolean };
+  /** Of the model beside it, if there is one. */
+  readonly model: { readonly vocabulary?: number; readonly endTokens: readonly number[]; readonly padToken?: number };
+}
+
+/** @throws TL_TOKENIZER_MISSING, TL_MODEL_CONFIGURATION naming file and field. */
+export async function readTokenizerFiles(directory: string): Promise<TokenizerFiles> {
+  const path = join(directory, "tokenizer.json");
+  const tokenizer = await readJson(path, tokenizerForm);
+  if (tokenizer === undefined) {
+    throw new TruelineError("TL_TOKENIZER_MISSING", `${path} is not there`, {
+      hint: "Older formats (tokenizer.model, vocab.txt) are not read: load and save the tokenizer with transformers, which writes tokenizer.json.",
+    });
+  }
+  const config = (await readJson(join(directory, "tokenizer_config.json"), tokenizerConfigForm)) ?? {};
+  const model = await readJson(join(directory, "config.json"), modelTokensForm);
+  const generation = await readJson(join(directory, "generation_config.json"), generationConfigJson);
+  const padToken = model?.pad_token_id ?? undefined;
+  return {
+    directory, tokenizer, config,
+    template: await readTemplate(directory, config),
+    model: {
+      vocabulary: model?.vocab_size,
+      endTokens: [generation?.eos_token_id ?? model?.eos_token_id ?? []].flat(),
+      padToken: padToken !== undefined && padToken >= 0 ? padToken : undefined,
+    },
+  };
+}
+
+async function readTemplate(directory: string, config: TokenizerConfig): Promise<TokenizerFiles["template"]> {
+  const where = join(directory, "chat_template.jinja");
+  const source = await readFile(where, "utf8").catch(() => undefined);
+  if (source !== undefined) return { source, where, isDefault: false };
+  const named = config.chat_template;
+  const inConfig = typeof named === "string" ? named : named?.find(({ name }) => name === "default")?.template;
+  const configPath = join(directory, "tokenizer_config.json");
+  return inConfig === undefined
+    ? { source: defaultTemplate, where: `${directory} (default template)`, isDefault: true }
+    : { source: inConfig, where: configPath, isDefault: false };
+}
+
+const tokenizerFileNames = new Set([
+  "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "chat_template.jinja",
+  "tokenizer.model", "vocab.json", "vocab.txt", "merges.txt",
+]);
+
+/**
+ * Copies a tokenizer's files into another directory. A default template is written out as chat_template.jinja, so that
+ * what a model was trained with travels with it.
+ */
+export async function copyTokenizerFiles({ directory, template }: TokenizerFiles, target: string): Promise<void> {
+  for (const name of (await readdir(directory)).sort()) {
+    if (tokenizerFileNames.has(name)) await writeDurably(join(target, name), [await readFile(join(directory, name))]);
+  }
+  if (template.isDefault) await writeDurably(join(target, "chat_template.jinja"), template.source);
+}
