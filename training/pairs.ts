@@ -5,6 +5,7 @@ import {
 import type { PairRow } from "../data/types.js";
 import type { Tokenizer } from "../models/tokenizer.js";
 import { chunks } from "./batches.js";
+import { mean } from "./experience.js";
 import { batchOf, targetCount, type LanguageRow } from "./language-loss.js";
 import { cutFirstExchange, type RowFitting } from "./row-limits.js";
 
@@ -25,11 +26,14 @@ export function pairFitting(tokenizer: Tokenizer): RowFitting<PairRow, EncodedPa
   };
 }
 
-/** A prompt with an answer of the assistant; targets are the answer's tokens, not those of earlier turns. */
+/**
+ * A prompt with an answer of the assistant, up to the answer's end token, which is the last a policy samples: scores of
+ * pairs and of samples are read at the same place. Targets are the answer's tokens, not those of earlier turns.
+ */
 export function encodeAnswer(tokenizer: Tokenizer, prompt: PairRow["prompt"], answer: string): LanguageRow {
   const { tokens, targets } = tokenizer.encodeDialogue([...prompt, { role: "assistant", content: answer }]);
   const start = tokenizer.encodePrompt(prompt).length;
-  return { tokens, targets: targets.filter((index) => index >= start) };
+  return { tokens: tokens.slice(0, targets.at(-1)! + 1), targets: targets.filter((index) => index >= start) };
 }
 
 /**
@@ -39,29 +43,33 @@ export function encodeAnswer(tokenizer: Tokenizer, prompt: PairRow["prompt"], an
  * its coefficient). Source: P eq. 2, whose printed sign of the LM term is wrong.
  */
 export function pairLoss(pairs: readonly EncodedPair[], lmCoefficient: number): StepPart {
-  const chosen = pairs.map((pair) => pair.chosen);
-  const rejected = pairs.map((pair) => ({ ...pair.rejected, targets: new Int32Array(0) }));
+  const hasLanguageTerm = lmCoefficient > 0;
+  const chosen = pairs.map((pair) => (hasLanguageTerm ? pair.chosen : withoutTargets(pair.chosen)));
+  const rejected = pairs.map((pair) => withoutTargets(pair.rejected));
   const count = pairs.length;
   const tokens = targetCount(chosen);
 
   const overPairs = Float32Array.from({ length: 2 * count }, (_, row) => (row < count ? 1 / count : 0));
   const other = Float32Array.from({ length: 2 * count }, (_, row) => (row < count ? row + count : row - count));
   const difference = subtract(scores, take(scores, "other"));
-  const mean = (of: typeof difference) => multiply(perRow("pair"), of);
-  const preference: Sum = [mean(negate(logSigmoid(difference)))];
+  const overall = (of: typeof difference) => multiply(perRow("pair"), of);
+  const preference: Sum = [overall(negate(logSigmoid(difference)))];
   const negativeLogLikelihood = multiply(perToken("token"), negate(logProbabilities));
-  const hasLanguageTerm = lmCoefficient > 0;
   return {
-    batch: batchOf(hasLanguageTerm ? [...chosen, ...rejected] : [...chosen, ...rejected].map((row) => ({ ...row, targets: new Int32Array(0) }))),
+    batch: batchOf([...chosen, ...rejected]),
     arrays: { pair: overPairs, other, ...(hasLanguageTerm && { token: new Float32Array(tokens).fill(1 / tokens) }) },
     loss: hasLanguageTerm ? [...preference, multiply(constant(lmCoefficient), negativeLogLikelihood)] : preference,
     statistics: {
       preference,
-      accuracy: [mean(greater(difference, constant(0)))],
-      margin: [mean(difference)],
+      accuracy: [overall(greater(difference, constant(0)))],
+      margin: [overall(difference)],
       ...(hasLanguageTerm && { lm: [negativeLogLikelihood] }),
     },
   };
+}
+
+function withoutTargets({ tokens }: LanguageRow): LanguageRow {
+  return { tokens, targets: new Int32Array(0) };
 }
 
 /** Raw score of each row, `batch` rows at a time. */
@@ -80,4 +88,9 @@ export async function scoreDifferences(backend: Backend, model: string, pairs: r
   const chosen = await scoreRows(backend, model, pairs.map((pair) => pair.chosen.tokens), batch);
   const rejected = await scoreRows(backend, model, pairs.map((pair) => pair.rejected.tokens), batch);
   return chosen.map((score, index) => score - rejected[index]!);
+}
+
+/** Share of pairs whose chosen answer scores above the rejected; equal scores count as wrong. */
+export function accuracyOf(differences: readonly number[]): number {
+  return mean(differences.map((difference) => (difference > 0 ? 1 : 0)));
 }

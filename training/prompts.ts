@@ -2,8 +2,10 @@ import type { PromptRow } from "../data/types.js";
 import type { Tokenizer } from "../models/tokenizer.js";
 import { nothingToTrainOn } from "./batches.js";
 import type { EncodedPrompt } from "./rollouts.js";
-import { cutFirstExchange, fitRows, type RowLimits } from "./row-limits.js";
+import { cutFirstExchange, fitRows, type FittedRows, type RowLimits } from "./row-limits.js";
 import type { TrainerSetup } from "./trainer.js";
+
+export type PromptLimits = RowLimits & { readonly maxNewTokens: number };
 
 export interface StagePrompts {
   readonly rows: readonly PromptRow[];
@@ -17,14 +19,20 @@ export interface StagePrompts {
  * for `maxNewTokens` in the context. Errors: TL_DATA_TOO_LONG, TL_TRAIN_NOTHING.
  */
 export function encodePrompts(
-  setup: Pick<TrainerSetup<RowLimits & { readonly maxNewTokens: number }>, "parameters" | "data">,
-  tokenizer: Tokenizer, context: number,
+  setup: Pick<TrainerSetup<PromptLimits>, "parameters" | "data">, tokenizer: Tokenizer, context: number,
 ): StagePrompts {
-  const { parameters, data } = setup;
-  const input = data["prompts"];
-  const fitted = fitRows(input?.prompts.train ?? [], parameters, context, {
+  const input = setup.data["prompts"];
+  const fitted = fitPrompts(input?.prompts.train ?? [], setup.parameters, tokenizer, context);
+  return { ...fitted, counts: { ...input?.counts, prompts: fitted.counts } };
+}
+
+/** Encodes the prompts given, as encodePrompts does those for training. */
+export function fitPrompts(
+  rows: readonly PromptRow[], limits: PromptLimits, tokenizer: Tokenizer, context: number,
+): Omit<StagePrompts, "counts"> & Pick<FittedRows<unknown>, "counts"> {
+  const fitted = fitRows(rows, limits, context, {
     encode: (row) => ({ row, tokens: tokenizer.encodePrompt(row.messages) }),
-    length: ({ tokens }) => tokens.length + parameters.maxNewTokens,
+    length: ({ tokens }) => tokens.length + limits.maxNewTokens,
     cut: (row) => {
       const messages = cutFirstExchange(row.messages);
       return messages && { ...row, messages };
@@ -34,6 +42,6 @@ export function encodePrompts(
   return {
     rows: fitted.rows.map(({ row }) => row),
     encoded: fitted.rows.map(({ tokens }, row) => ({ tokens, row })),
-    counts: { ...input?.counts, prompts: fitted.counts },
+    counts: fitted.counts,
   };
 }

@@ -5,10 +5,10 @@ import { Tokenizer } from "../models/tokenizer.js";
 import { HELD_OUT_SCORES_FILE } from "../schemas/report.js";
 import type { StageParameters } from "../schemas/stages/table.js";
 import { BatchOrder, stepCount } from "./batches.js";
+import { mean, variance } from "./experience.js";
 import { loadForTraining, requireData, requireInput } from "./models.js";
-import { pairFitting, pairLoss, scoreDifferences, scoreRows, type EncodedPair } from "./pairs.js";
+import { accuracyOf, pairFitting, pairLoss, scoreDifferences, scoreRows, type EncodedPair } from "./pairs.js";
 import { fitRows } from "./row-limits.js";
-import { meanOf, standardDeviation } from "./statistics.js";
 import { dataCounts, HELD_OUT_ROWS, supervisedTrainer } from "./supervised.js";
 import type { Trainer, TrainerSetup } from "./trainer.js";
 
@@ -40,8 +40,8 @@ export async function createRewardModel(setup: TrainerSetup<StageParameters<"rew
     return {
       differences,
       figures: {
-        "rm/held_out_accuracy": meanOf(differences.map((difference) => (difference > 0 ? 1 : 0))),
-        "rm/held_out_margin": meanOf(differences),
+        "rm/held_out_accuracy": accuracyOf(differences),
+        "rm/held_out_margin": mean(differences),
       },
     };
   };
@@ -62,8 +62,8 @@ export async function createRewardModel(setup: TrainerSetup<StageParameters<"rew
       const answers = randomAt(seed, "reference answers")
         .shuffled(train.rows.flatMap(({ chosen, rejected }) => [chosen.tokens, rejected.tokens])).slice(0, parameters.normalizeOn);
       const raw = await scoreRows(backend, "model", answers, parameters.batch);
-      const std = standardDeviation(raw);
-      const scoreNormalization = { mean: meanOf(raw), std: std > 0 ? std : 1 };
+      const std = Math.sqrt(variance(raw));
+      const scoreNormalization = { mean: mean(raw), std: std > 0 ? std : 1 };
       if (heldOut.length === 0) return { scoreNormalization };
       const { differences, figures } = await compare(heldOut);
       await writeFile(join(directory, HELD_OUT_SCORES_FILE), `${JSON.stringify({ version: 1, differences })}\n`, { flush: true });

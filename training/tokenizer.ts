@@ -1,4 +1,4 @@
-import { trainBytePairs, writeTokenizer } from "../models/bpe.js";
+import { trainBytePairs, writeTokenizer, type TrainedBytePairs } from "../models/bpe.js";
 import type { StageParameters } from "../schemas/stages/table.js";
 import { requireData } from "./models.js";
 import { dataCounts } from "./supervised.js";
@@ -9,20 +9,19 @@ export async function createTokenizer(setup: Omit<TrainerSetup<StageParameters<"
   const { vocabulary, isolateHan } = setup.parameters;
   const data = requireData(setup, "data");
   const texts = data.text.train.map(({ text }) => text);
-  const train = async () => trainBytePairs(texts, { vocabulary, isolateHan });
-  let trained: ReturnType<typeof train> | undefined;
-  const figures = { "tokenizer/vocabulary": vocabulary };
+  let trained: TrainedBytePairs | undefined;
+  const train = () => trained ??= trainBytePairs(texts, {
+    vocabulary, isolateHan, onProgress: (tokens, of) => { setup.phase(`learning merges: ${tokens} of ${of} tokens`); },
+  });
+  const figures = () => ({ "tokenizer/vocabulary": train().tokens.length });
   return {
     steps: 1,
-    headline: Object.keys(figures),
-    async step() {
-      await (trained ??= train());
-      return figures;
-    },
+    headline: ["tokenizer/vocabulary"],
+    step: async () => figures(),
     checkpoint: async () => {},
     async finish(directory) {
-      await writeTokenizer(directory, await (trained ??= train()));
-      return { figures, data: dataCounts(data, { documents: texts.length }) };
+      await writeTokenizer(directory, train());
+      return { figures: figures(), data: dataCounts(data, { documents: texts.length }) };
     },
   };
 }

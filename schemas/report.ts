@@ -1,0 +1,95 @@
+import { z } from "zod";
+
+/** Files of a report artifact. */
+export const REPORT_FILE = "report.json";
+export const ANSWERS_FILE = "answers.jsonl";
+/** File of a reward model's artifact: raw score differences on held-out pairs. */
+export const HELD_OUT_SCORES_FILE = "held-out-scores.json";
+
+const message = z.strictObject({ role: z.enum(["system", "user", "assistant"]), content: z.string() });
+const tags = z.record(z.string(), z.string());
+
+/** An answer with what is known of it. Log-probabilities are sums over its tokens, at the sampling temperature. */
+export const answerSchema = z.strictObject({
+  text: z.string(),
+  /** Its end token included. */
+  tokens: z.number().int(),
+  /** Whether it ended with an end token. */
+  finished: z.boolean(),
+  /** Under the model that sampled it. */
+  logProbability: z.number().optional(),
+  /** Under the baseline; of the candidate's answers. */
+  baselineLogProbability: z.number().optional(),
+  gold: z.number().optional(),
+  /** The reward model's normalised score. */
+  proxy: z.number().optional(),
+});
+
+/** A line of answers.jsonl. */
+export const answeredPromptSchema = z.strictObject({
+  prompt: z.array(message),
+  tags,
+  candidate: answerSchema,
+  baseline: z.array(answerSchema).min(1),
+});
+
+const sideSchema = z.strictObject({
+  gold: z.number().optional(),
+  proxy: z.number().optional(),
+  /** Mean tokens an answer, its end token included. */
+  length: z.number(),
+  /** exp(mean negative log-likelihood a response token) under the model itself. */
+  perplexity: z.number().optional(),
+  /** Share of answers without an end token. */
+  unfinished: z.number(),
+});
+
+const intervalSchema = z.strictObject({ value: z.number(), low: z.number(), high: z.number() });
+
+const groupSchema = z.strictObject({
+  prompts: z.number().int(),
+  win: intervalSchema,
+  tie: z.number(),
+  lose: z.number(),
+  /** Win rate − lose rate. */
+  net: intervalSchema,
+  candidate: sideSchema,
+  baseline: sideSchema,
+  /** Nats of log π − log π_baseline over the candidate's answers, the mean of sums and the mean over tokens. */
+  kl: z.number().optional(),
+  klPerToken: z.number().optional(),
+});
+
+/** report.json of an evaluation. */
+export const reportSchema = z.strictObject({
+  version: z.literal(1),
+  judge: z.enum(["gold", "reward-model"]),
+  tieMargin: z.number(),
+  baselineIs: z.enum(["model", "answers"]),
+  sampling: z.strictObject({
+    temperature: z.number(), topP: z.number(), topK: z.number(), repetitionPenalty: z.number(),
+    maxNewTokens: z.number(), baselineSamples: z.number(), seed: z.number(),
+  }),
+  /** How the intervals were made, in words. */
+  intervals: z.string(),
+  overall: groupSchema,
+  groups: z.array(groupSchema.extend({ tag: z.string(), value: z.string() })),
+  rewardModel: z.strictObject({
+    pairs: z.number().int(),
+    accuracy: intervalSchema,
+    /** Raw score of the preferred answer minus that of the dispreferred, a held-out pair each. */
+    differences: z.array(z.number()),
+  }).optional(),
+  samples: z.array(answeredPromptSchema.extend({ outcome: z.enum(["win", "tie", "lose"]) })),
+});
+
+export type Answer = z.output<typeof answerSchema>;
+export type AnsweredPrompt = z.output<typeof answeredPromptSchema>;
+export type Report = z.output<typeof reportSchema>;
+export type ReportGroup = z.output<typeof groupSchema>;
+export type ReportSide = z.output<typeof sideSchema>;
+export type Interval = z.output<typeof intervalSchema>;
+
+/** A line of metrics.jsonl: figures after that many steps. */
+export const metricsLineSchema = z.object({ step: z.number().int() }).catchall(z.number());
+export type MetricsLine = z.output<typeof metricsLineSchema>;

@@ -1,0 +1,47 @@
+import type { PromptRow } from "../data/types.js";
+import { canonicalJson } from "../foundation/canonical.js";
+import { randomAt } from "../foundation/random.js";
+import type { AnsweredPrompt, Report } from "../schemas/report.js";
+import type { SamplingSettings } from "./answering.js";
+import { describeIntervals, outcomeOf, summarize, summarizeByTag, type Judging } from "./evaluation.js";
+import { wilson } from "./intervals.js";
+
+/**
+ * At most `count` prompts, the same for the same seed. Each combination of tags keeps its share: prompts are shuffled,
+ * sorted by their tags, and taken at even distances.
+ */
+export function spreadSample<Prompt extends Pick<PromptRow, "tags">>(prompts: readonly Prompt[], count: number, seed: number): Prompt[] {
+  const shuffled = randomAt(seed, "prompts").shuffled(prompts);
+  if (shuffled.length <= count) return shuffled;
+  const keyed = shuffled.map((prompt) => ({ prompt, key: canonicalJson(prompt.tags) }));
+  keyed.sort((a, b) => (a.key < b.key ? -1 : Number(a.key > b.key)));
+  return Array.from({ length: count }, (_, index) => keyed[Math.floor(((index + 0.5) * keyed.length) / count)]!.prompt);
+}
+
+/** The whole report of an evaluation from its answers and the reward model's score differences. Pure. */
+export function buildReport(
+  answered: readonly AnsweredPrompt[], differences: readonly number[], judging: Judging,
+  settings: SamplingSettings & { readonly baselineSamples: number; readonly samples: number; readonly baselineIs: Report["baselineIs"] },
+): Report {
+  const { temperature, topP, topK, repetitionPenalty, maxNewTokens, baselineSamples } = settings;
+  return {
+    version: 1,
+    judge: judging.judge,
+    tieMargin: judging.tieMargin,
+    baselineIs: settings.baselineIs,
+    sampling: { temperature, topP, topK, repetitionPenalty, maxNewTokens, baselineSamples, seed: judging.seed },
+    intervals: describeIntervals(Math.max(...answered.map(({ baseline }) => baseline.length))),
+    overall: summarize(answered, judging),
+    groups: summarizeByTag(answered, judging),
+    ...(differences.length > 0 && {
+      rewardModel: {
+        pairs: differences.length,
+        accuracy: wilson(differences.filter((difference) => difference > 0).length, differences.length),
+        differences: [...differences],
+      },
+    }),
+    samples: spreadSample(answered, settings.samples, judging.seed).map((prompt) => ({
+      ...prompt, baseline: prompt.baseline.slice(0, 1), outcome: outcomeOf(prompt.candidate, prompt.baseline[0]!, judging),
+    })),
+  };
+}
