@@ -1,0 +1,37 @@
+import { InferenceSession } from "onnxruntime-node";
+import { TruelineError } from "../../foundation/errors.js";
+
+/** Where and how graphs are run. */
+export interface SessionSettings {
+  readonly threads: number;
+  /** ONNX Runtime's providers in order of preference, such as ["cuda"]; the processor always stands last. */
+  readonly executionProviders: readonly string[];
+}
+
+/** Makes a session of a serialized graph. @throws TL_BACKEND_PROVIDER_MISSING when a provider can't be had. */
+export async function createSession(model: Uint8Array, settings: SessionSettings): Promise<InferenceSession> {
+  const providers = settings.executionProviders.filter((provider) => provider !== "cpu");
+  try {
+    return await InferenceSession.create(model, {
+      executionProviders: [...providers, "cpu"],
+      intraOpNumThreads: settings.threads,
+      interOpNumThreads: 1,
+      executionMode: "sequential",
+      logSeverityLevel: 3,
+      // masked attention underflows to denormals, on which the processor is 4 times slower
+      extra: { session: { set_denormal_as_zero: "1" } },
+    });
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    if (providers.length === 0 || !/shared library|not available|execution provider|providers_/i.test(message)) throw error;
+    throw new TruelineError("TL_BACKEND_PROVIDER_MISSING", `ONNX Runtime can't use ${providers.join(", ")}: ${message}`, {
+      hint: installHints[providers[0]!] ?? `onnxruntime-node on ${process.platform}/${process.arch} has no ${providers[0]}.`,
+      cause: error,
+    });
+  }
+}
+
+/** onnxruntime-node's package holds no CUDA libraries: its install script fetches them when asked. */
+const cuda = "On Linux x64 with CUDA 12 and cuDNN 9 installed, fetch the provider's libraries with "
+  + "`ONNXRUNTIME_NODE_INSTALL=cuda12 node node_modules/onnxruntime-node/script/install.js`.";
+const installHints: Readonly<Record<string, string>> = { cuda, tensorrt: cuda };
