@@ -1,4 +1,4 @@
-import { dataEntrySchema, modelEntrySchema, type DataEntry, type ModelEntry } from "../schemas/spec.js";
+import { dataEntrySchema, modelEntrySchema, type DataEntry, type ModelEntry, type StageSpec } from "../schemas/spec.js";
 import { stageKinds, type ArtifactType, type InputDeclaration, type StageKind } from "../schemas/stages/table.js";
 
 /**
@@ -16,6 +16,8 @@ export interface DraftStage {
   readonly kind: StageKind;
   /** As written, defaults not filled in. */
   readonly written: Readonly<Record<string, unknown>>;
+  /** Defaults filled in; undefined where the stage has the wrong form. */
+  readonly complete: StageSpec | undefined;
   readonly references: readonly Reference[];
 }
 
@@ -55,7 +57,7 @@ export function targetOf(draft: Draft, name: string): Target | undefined {
   return entry === undefined ? undefined : { from: "model", name, entry };
 }
 
-/** The tokenizer stage that a scratch model among the references needs: an edge of the graph besides the references. */
+/** The stages that a stage waits for: those it names, and the tokenizer of a model from scratch that it names. */
 export function upstreamOf(draft: Draft, stage: DraftStage): string[] {
   const names = stage.references.flatMap(({ name, declaration }) => {
     if (!("accepts" in declaration)) return [];
@@ -77,7 +79,7 @@ function draftStage(name: string, written: Readonly<Record<string, unknown>>): D
     if (!Array.isArray(named) || !("data" in declaration)) return [];
     return named.flatMap((each: unknown, index): Reference[] => typeof each === "string" ? [{ field, index, name: each, declaration }] : []);
   });
-  return { name, kind, written, references };
+  return { name, kind, written, complete: stageKinds[kind].parameters.safeParse(written).data, references };
 }
 
 function isStageKind(kind: string): kind is StageKind {

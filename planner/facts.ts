@@ -53,8 +53,8 @@ export async function collectFacts(draft: Draft, { specPath, allowPaths }: Place
     try {
       return await find();
     } catch (error) {
-      if (!(error instanceof TruelineError)) throw error;
-      faults.push({ code: error.code, path, message: error.message, ...(error.hint !== undefined && { hint: error.hint }) });
+      const known = error instanceof TruelineError ? error : unreadable(error);
+      faults.push({ code: known.code, path, message: known.message, ...(known.hint !== undefined && { hint: known.hint }) });
       return undefined;
     }
   };
@@ -84,6 +84,12 @@ export async function collectFacts(draft: Draft, { specPath, allowPaths }: Place
   return { facts: { data, models, answers }, faults };
 }
 
+/** A refusal of the file system as a fault of the spec; anything else is ours. */
+function unreadable(error: unknown): TruelineError {
+  if (!(error instanceof Error) || !("syscall" in error)) throw error;
+  return new TruelineError("TL_DATA_UNREADABLE", error.message, { cause: error });
+}
+
 const typeOfHead = { language: "language-model", score: "reward-model", value: "value-model" } as const satisfies Record<Head, ArtifactType>;
 
 /** Files of a model directory that decide what it computes; a README or a training log does not. */
@@ -95,22 +101,22 @@ async function modelFact(directory: string): Promise<ModelFact> {
   for (const [needed, what] of [[/\.safetensors$/, "weights (*.safetensors)"], [/^tokenizer\.json$/, "tokenizer.json"]] as const) {
     if (!names.some((name) => needed.test(name))) throw new TruelineError("TL_MODEL_MISSING", `${directory} has no ${what}.`);
   }
-  const digests = new Map<string, string>();
-  for (const name of names) digests.set(name, await fileDigest(join(directory, name)));
+  const files = new Map<string, string>();
+  for (const name of names) files.set(name, await fileDigest(join(directory, name)));
   return {
-    path: directory, digest: digestOf(Object.fromEntries(digests)), type: typeOfHead[head],
-    context: configuration.context, tokenizer: digests.get("tokenizer.json")!,
+    path: directory, digest: digestOf(Object.fromEntries(files)), type: typeOfHead[head],
+    context: configuration.context, tokenizer: files.get("tokenizer.json")!,
   };
 }
 
-const known = new Map<string, Promise<string>>();
+const digests = new Map<string, Promise<string>>();
 
 /** SHA-256 of a file's content; remembered inside the process while path, size and time of change stay the same. */
 async function fileDigest(path: string): Promise<string> {
   const { size, mtimeMs, ino } = await stat(path);
   const name = `${path}\0${ino}\0${size}\0${mtimeMs}`;
-  const digest = known.get(name) ?? streamDigest(path);
-  known.set(name, digest);
+  const digest = digests.get(name) ?? streamDigest(path);
+  digests.set(name, digest);
   return digest;
 }
 

@@ -1,0 +1,149 @@
+import { digestOf, type Json } from "../foundation/canonical.js";
+import type { Plan, PlanInput, PlannedStage } from "../schemas/plan.js";
+import type { ModelEntry, Spec, StageSpec } from "../schemas/spec.js";
+import { stageKinds, type ArtifactType, type DataUse, type StageKindDeclaration } from "../schemas/stages/table.js";
+import { taskQueueFor } from "../schemas/task-queue.js";
+import { upstreamOf, type Draft, type DraftStage, type Reference } from "./draft.js";
+import type { Facts } from "./facts.js";
+import { topologicalOrder } from "./order.js";
+import { resolveCriticTricks, resolvePpoTricks } from "./presets.js";
+import { writtenTricks } from "./constraints.js";
+import { typeOf } from "./references.js";
+import { targetOf } from "./draft.js";
+import { warningsOf } from "./warnings.js";
+
+/** A spec without faults, and where it came from. */
+export interface CheckedSpec {
+  readonly spec: Spec;
+  readonly draft: Draft;
+  readonly facts: Facts;
+  readonly specPath: string;
+  /** SHA-256 of the file's bytes. */
+  readonly specDigest: string;
+}
+
+/** Resolves and freezes a spec that has no faults. Pure: the same spec and facts give the same plan. */
+export function buildPlan({ spec, draft, facts, specPath, specDigest }: CheckedSpec): Plan {
+  const graph = new Map([...draft.stages.values()].flatMap((stage) => stage === undefined ? [] : [[stage.name, upstreamOf(draft, stage)] as const]));
+  const planned = new Map<string, PlannedStage>();
+  for (const name of topologicalOrder(graph)) {
+    const stage = draft.stages.get(name)!;
+    planned.set(name, planStage(spec, draft, facts, stage, graph.get(name)!, planned));
+  }
+  return { version: 1, name: spec.name, specDigest, specPath, stages: [...planned.values()], warnings: warningsOf(draft, facts) };
+}
+
+function planStage(
+  spec: Spec, draft: Draft, facts: Facts, stage: DraftStage, after: readonly string[], planned: ReadonlyMap<string, PlannedStage>,
+): PlannedStage {
+  const declaration: StageKindDeclaration = stageKinds[stage.kind];
+  const complete = spec.stages[stage.name]!;
+  const parameters = resolvedParameters(stage, complete, facts);
+  const seed = ("seed" in complete ? complete.seed : undefined) ?? spec.seed;
+  const inputs = inputsOf(draft, facts, stage, parameters);
+  const keyParts = {
+    kind: stage.kind,
+    version: declaration.version,
+    seed,
+    parameters: withoutMembers(parameters, [...namesOnly, ...Object.keys(declaration.inputs)]),
+    inputs: Object.fromEntries(Object.entries(inputs).map(([field, input]) => [field, identityOf(input, planned)])),
+  } satisfies Record<string, Json>;
+  return {
+    name: stage.name, kind: stage.kind, key: digestOf(keyParts), keyParts, parameters, seed, inputs, after: [...after],
+    output: declaration.output, resources: complete.resources, taskQueue: taskQueueFor(complete.resources),
+    timeouts: { ...declaration.timeouts },
+  };
+}
+
+/** Members that name, describe or schedule a stage, and do not change its result. A preset counts by its tricks. */
+const namesOnly = ["kind", "description", "seed", "checkpoint", "resources", "preset"];
+
+type JsonObject = Record<string, JsonValue>;
+type JsonValue = PlannedStage["parameters"][string];
+
+/** Complete parameters: defaults and tricks resolved, paths absolute. */
+function resolvedParameters(stage: DraftStage, complete: StageSpec, facts: Facts): JsonObject {
+  const { description: _, ...parameters } = complete;
+  switch (parameters.kind) {
+    case "ppo":
+      return jsonOf({ ...parameters, tricks: resolvePpoTricks(parameters.preset, writtenTricks(stage), parameters.pretrainingData !== undefined) });
+    case "critic-pretrain":
+      return jsonOf({ ...parameters, tricks: resolveCriticTricks(writtenTricks(stage)) });
+    case "evaluate": {
+      const answers = facts.answers.get(stage.name);
+      return jsonOf(answers === undefined ? parameters : { ...parameters, baseline: { answers: answers.path } });
+    }
+    case "tokenizer": case "pretrain": case "sft": case "reward-model":
+      return jsonOf(parameters);
+  }
+}
+
+function inputsOf(draft: Draft, facts: Facts, stage: DraftStage, parameters: JsonObject): Record<string, PlanInput> {
+  const fields = new Set(stage.references.map(({ field }) => field));
+  // Text that no loss reads is no input: naming it changes nothing.
+  if (stage.kind === "ppo" && !hasMember(parameters["tricks"], "pretrainingLoss")) fields.delete("pretrainingData");
+  const inputs = [...fields].map((field): [string, PlanInput] => {
+    const references = stage.references.filter((reference) => reference.field === field);
+    const { declaration } = references[0]!;
+    return [field, "data" in declaration ? dataInput(draft, facts, references, declaration.data) : modelInput(draft, facts, references[0]!)];
+  });
+  const answers = facts.answers.get(stage.name);
+  if (answers !== undefined) {
+    const entry = { name: "baseline answers", format: "dialogue", path: answers.path, digest: answers.digest, holdout: 0, maxBadShare: 0 };
+    inputs.push(["baseline", { from: "data", use: "dialogues", entries: [entry] }]);
+  }
+  return Object.fromEntries(inputs);
+}
+
+function dataInput(draft: Draft, facts: Facts, references: readonly Reference[], use: DataUse): PlanInput {
+  return {
+    from: "data", use, entries: references.map(({ name }) => {
+      const { format, holdout, maxBadShare } = draft.data.get(name)!;
+      return { name, format, ...facts.data.get(name)!, holdout, maxBadShare };
+    }),
+  };
+}
+
+function modelInput(draft: Draft, facts: Facts, { name }: Reference): PlanInput {
+  const target = targetOf(draft, name)!;
+  if (target.from === "stage") return { from: "stage", stage: target.stage.name, type: target.type };
+  const { entry } = target;
+  if ("path" in entry) {
+    const { path, digest } = facts.models.get(name)!;
+    const type: ArtifactType = typeOf(target, facts)!;
+    return { from: "directory", path, type, digest };
+  }
+  return { from: "scratch", model: name, configuration: sizesOf(entry), tokenizer: entry.tokenizer };
+}
+
+/** Sizes of a model from scratch, all of them. */
+function sizesOf(entry: Extract<ModelEntry, { readonly architecture: string }>): JsonObject {
+  const { architecture, layers, hidden, heads, context, tiedEmbeddings, ropeTheta } = entry;
+  const { keyValueHeads = heads, intermediate = Math.ceil(hidden / 3) * 8 } = entry;
+  return { architecture, layers, hidden, heads, keyValueHeads, intermediate, context, tiedEmbeddings, ropeTheta };
+}
+
+/** What an input is, whatever it is called. */
+function identityOf(input: PlanInput, planned: ReadonlyMap<string, PlannedStage>): JsonValue {
+  switch (input.from) {
+    case "stage":
+      return { stage: planned.get(input.stage)!.key };
+    case "directory":
+      return { directory: input.digest };
+    case "scratch":
+      return { scratch: input.configuration, tokenizer: planned.get(input.tokenizer)!.key };
+    case "data":
+      return { data: input.entries.map(({ format, digest, holdout, maxBadShare }) => ({ format, digest, holdout, maxBadShare })) };
+  }
+}
+
+function withoutMembers(members: JsonObject, left: readonly string[]): JsonObject {
+  return Object.fromEntries(Object.entries(members).filter(([name]) => !left.includes(name)));
+}
+
+const hasMember = (value: JsonValue | undefined, name: string): boolean => typeof value === "object" && value !== null && name in value;
+
+/** A parsed value as plain JSON, members that are undefined left out. */
+function jsonOf(value: object): JsonObject {
+  return JSON.parse(JSON.stringify(value)) as JsonObject;
+}

@@ -1,0 +1,100 @@
+import type { ErrorCode } from "../foundation/errors.js";
+import type { ModelEntry, StageSpec } from "../schemas/spec.js";
+import { ancestryOf } from "./ancestry.js";
+import { membersOf, type Draft, type DraftStage } from "./draft.js";
+import type { Facts } from "./facts.js";
+import type { Fault } from "./fault.js";
+import { resolvePpoTricks } from "./presets.js";
+
+/** Faults that concern several fields at once, or a field and what it refers to. */
+export function constraintFaults(draft: Draft, facts: Facts): Fault[] {
+  return [
+    ...[...draft.models].flatMap(([name, entry]) => entry === undefined ? [] : sizeFaults(name, entry)),
+    ...[...draft.stages.values()].flatMap((stage) => stage?.complete === undefined
+      ? []
+      : [...stageFaults(draft, stage, stage.complete), ...lengthFaults(draft, facts, stage, stage.complete), ...tokenizerFaults(draft, facts, stage)]),
+  ];
+}
+
+/** The tricks of a ppo stage as written, whatever stands there. */
+export function writtenTricks(stage: DraftStage): Readonly<Record<string, unknown>> {
+  return membersOf(stage.written["tricks"]);
+}
+
+function sizeFaults(name: string, entry: ModelEntry): Fault[] {
+  if (!("architecture" in entry)) return [];
+  const { hidden, heads, keyValueHeads = heads } = entry;
+  const fault = (field: string, message: string): Fault => ({ code: "TL_SPEC_WRONG_VALUE", path: ["models", name, field], message });
+  if (hidden % heads !== 0) return [fault("heads", `\`hidden\` ${hidden} does not divide into ${heads} heads`)];
+  if ((hidden / heads) % 2 !== 0) return [fault("heads", `a head of ${hidden / heads} numbers is odd; rotary embeddings turn pairs`)];
+  if (heads % keyValueHeads !== 0) return [fault("keyValueHeads", `${heads} heads do not divide among ${keyValueHeads} key-value heads`)];
+  return [];
+}
+
+function stageFaults(draft: Draft, stage: DraftStage, complete: StageSpec): Fault[] {
+  const fault = (code: ErrorCode, way: readonly string[], message: string, hint: string, part: "key" | "value" = "value"): Fault =>
+    ({ code, path: ["stages", stage.name, ...way], part, message, hint });
+  switch (complete.kind) {
+    case "ppo": {
+      const written = writtenTricks(stage);
+      const on = resolvePpoTricks(complete.preset, written, true);
+      const faults: Fault[] = [];
+      if (on.adaptiveKl && !on.klPenalty?.coefficient) {
+        faults.push(fault("TL_SPEC_CONFLICT", ["tricks", "adaptiveKl"], "`adaptiveKl` steers the coefficient of `klPenalty`, which is off",
+          "add `\"klPenalty\": {}`, or turn `adaptiveKl` off", "key"));
+      }
+      if (typeof written["pretrainingLoss"] === "object" && complete.pretrainingData === undefined) {
+        faults.push(fault("TL_SPEC_CONFLICT", ["tricks", "pretrainingLoss"], "`pretrainingLoss` is on, and the stage names no `pretrainingData`",
+          "name a data entry with text in `pretrainingData`", "key"));
+      }
+      return faults;
+    }
+    case "evaluate": {
+      const faults = (["prompts", "pairs"] as const).flatMap((field): Fault[] => {
+        const name = complete[field];
+        return name !== undefined && draft.data.get(name)?.holdout === 0
+          ? [fault("TL_SPEC_CONFLICT", [field], `evaluation uses held-out rows alone, and \`${name}\` holds none out`, `give the data entry \`${name}\` a \`holdout\`, such as 0.1`)]
+          : [];
+      });
+      if (complete.gold === undefined && complete.reward === undefined) {
+        faults.push(fault("TL_SPEC_CONFLICT", [], "nothing judges the answers", "name a reward model in `reward`, or a scorer in `gold`", "key"));
+      }
+      return faults;
+    }
+    case "tokenizer": case "pretrain": case "sft": case "reward-model": case "critic-pretrain":
+      return [];
+  }
+}
+
+/** Lengths against the context of the model that they are for. */
+function lengthFaults(draft: Draft, facts: Facts, stage: DraftStage, complete: StageSpec): Fault[] {
+  const field = (["model", "policy", "candidate"] as const).find((each) => typeof stage.written[each] === "string");
+  const name = field === undefined ? undefined : stage.written[field];
+  const context = typeof name === "string" ? ancestryOf(draft, facts, name)?.context : undefined;
+  if (context === undefined) return [];
+  const limits = [
+    ["length", "length" in complete ? complete.length : undefined, context],
+    ["maxTokens", "maxTokens" in complete ? complete.maxTokens : undefined, context],
+    ["maxNewTokens", "maxNewTokens" in complete ? complete.maxNewTokens : undefined, context - 1],
+  ] as const;
+  return limits.flatMap(([limited, value, most]): Fault[] => value === undefined || value <= most ? [] : [{
+    code: "TL_SPEC_WRONG_VALUE", path: ["stages", stage.name, limited], ...(stage.written[limited] === undefined && { part: "key" }),
+    message: `\`${limited}\` is ${value}, and the context of \`${String(name)}\` is ${context} tokens`,
+    hint: `write at most ${most}`,
+  }]);
+}
+
+/** Within PPO and critic pretraining models read each other's tokens. */
+function tokenizerFaults(draft: Draft, facts: Facts, stage: DraftStage): Fault[] {
+  if (stage.kind !== "ppo" && stage.kind !== "critic-pretrain") return [];
+  const policy = stage.references.find(({ field }) => field === "policy");
+  const own = policy && ancestryOf(draft, facts, policy.name)?.tokenizer;
+  if (own === undefined) return [];
+  return stage.references.flatMap(({ field, name, declaration }): Fault[] => {
+    const other = "accepts" in declaration ? ancestryOf(draft, facts, name)?.tokenizer : undefined;
+    return other === undefined || other === own ? [] : [{
+      code: "TL_SPEC_TOKENIZERS", path: ["stages", stage.name, field],
+      message: `\`${name}\` and the policy \`${policy!.name}\` have different tokenizers; they read the same tokens`,
+    }];
+  });
+}

@@ -1,0 +1,128 @@
+import { dataUses } from "../data/formats.js";
+import { dataFormats, type ModelEntry } from "../schemas/spec.js";
+import { stageKinds, type ArtifactType } from "../schemas/stages/table.js";
+import { targetOf, upstreamOf, type Draft, type DraftStage, type Reference, type Target } from "./draft.js";
+import type { Facts } from "./facts.js";
+import type { Fault } from "./fault.js";
+import { findCycles } from "./order.js";
+import { suggestion } from "./suggest.js";
+
+/** Faults of all names in a spec: unknown, of the wrong type, taken twice, or waiting for each other in a circle. */
+export function referenceFaults(draft: Draft, facts: Facts): Fault[] {
+  const stages = [...draft.stages.values()].filter((stage) => stage !== undefined);
+  return [
+    ...takenNames(draft),
+    ...[...draft.models].flatMap(([name, entry]) => entry === undefined ? [] : tokenizerFaults(draft, name, entry)),
+    ...stages.flatMap((stage) => stage.references.flatMap((reference) => "data" in reference.declaration
+      ? dataFaults(draft, stage, reference, reference.declaration.data)
+      : modelFaults(draft, facts, stage, reference, reference.declaration.accepts))),
+    ...cycleFaults(draft, stages),
+  ];
+}
+
+/** The type of artifact that a target is; undefined where its directory could not be read. */
+export function typeOf(target: Target, facts: Facts): ArtifactType | undefined {
+  if (target.from === "stage") return target.type;
+  return "path" in target.entry ? facts.models.get(target.name)?.type : "language-model";
+}
+
+function takenNames(draft: Draft): Fault[] {
+  return [...draft.models.keys()].filter((name) => draft.stages.has(name)).map((name) => ({
+    code: "TL_SPEC_NAME_TAKEN", path: ["stages", name], part: "key",
+    message: `\`${name}\` names a stage and a model; a reference could mean either`, hint: "rename one of them",
+  }));
+}
+
+function tokenizerFaults(draft: Draft, model: string, entry: ModelEntry): Fault[] {
+  if (!("tokenizer" in entry)) return [];
+  const path = ["models", model, "tokenizer"];
+  const name = entry.tokenizer;
+  const tokenizers = [...draft.stages.values()].flatMap((stage) => stage?.kind === "tokenizer" ? [stage.name] : []);
+  if (!draft.stages.has(name)) {
+    const hint = suggestion(name, tokenizers) ?? "add a stage of kind `tokenizer`";
+    return [{ code: "TL_SPEC_UNKNOWN_REFERENCE", path, message: `there is no stage \`${name}\``, hint }];
+  }
+  const stage = draft.stages.get(name);
+  if (stage === undefined || stage.kind === "tokenizer") return [];
+  return [{
+    code: "TL_SPEC_WRONG_REFERENCE", path, message: `\`${name}\` is ${withArticle(typeWords[stageKinds[stage.kind].output])}; \`tokenizer\` wants a stage of kind \`tokenizer\``,
+    ...(tokenizers.length > 0 && { hint: suggestion(name, tokenizers) }),
+  }];
+}
+
+function dataFaults(draft: Draft, stage: DraftStage, reference: Reference, use: Parameters<typeof serving>[0]): Fault[] {
+  const path = pathOf(stage, reference);
+  const { field, name } = reference;
+  if (!draft.data.has(name)) {
+    const other = draft.stages.has(name) ? "a stage" : draft.models.has(name) ? "a model" : undefined;
+    return [{
+      code: other === undefined ? "TL_SPEC_UNKNOWN_REFERENCE" : "TL_SPEC_WRONG_REFERENCE", path,
+      message: other === undefined ? `there is no data entry \`${name}\`` : `\`${name}\` is ${other}; \`${field}\` wants a data entry`,
+      hint: suggestion(name, draft.data.keys()) ?? "add it under `data`",
+    }];
+  }
+  const entry = draft.data.get(name);
+  if (entry === undefined || dataUses(entry.format).includes(use)) return [];
+  return [{
+    code: "TL_SPEC_DATA_USE", path,
+    message: `\`${name}\` has the format ${entry.format}, which holds no ${use}; \`${field}\` of a ${stage.kind} stage needs them`,
+    hint: `formats that serve: ${serving(use).join(", ")}`,
+  }];
+}
+
+const serving = (use: ReturnType<typeof dataUses>[number]): string[] => dataFormats.options.filter((format) => dataUses(format).includes(use));
+
+function modelFaults(draft: Draft, facts: Facts, stage: DraftStage, reference: Reference, accepts: readonly ArtifactType[]): Fault[] {
+  const path = pathOf(stage, reference);
+  const { field, name } = reference;
+  const wanted = accepts.map((type) => withArticle(typeWords[type])).join(", or ");
+  if (!draft.stages.has(name) && !draft.models.has(name)) {
+    const isData = draft.data.has(name);
+    return [{
+      code: isData ? "TL_SPEC_WRONG_REFERENCE" : "TL_SPEC_UNKNOWN_REFERENCE", path,
+      message: isData ? `\`${name}\` is a data entry; \`${field}\` wants ${wanted}` : `there is no stage or model \`${name}\``,
+      hint: suggestion(name, [...draft.stages.keys(), ...draft.models.keys()].filter((each) => each !== stage.name)),
+    }];
+  }
+  const target = targetOf(draft, name);
+  const type = target && typeOf(target, facts);
+  if (type === undefined || accepts.includes(type)) return [];
+  const fitting = [...draft.stages.keys(), ...draft.models.keys()].filter((each) => {
+    const other = targetOf(draft, each);
+    const found = other && typeOf(other, facts);
+    return each !== stage.name && found !== undefined && accepts.includes(found);
+  });
+  return [{
+    code: "TL_SPEC_WRONG_REFERENCE", path, message: `\`${name}\` is ${withArticle(typeWords[type])}; \`${field}\` wants ${wanted}`,
+    ...(fitting.length > 0 && { hint: `${fitting.map((each) => `\`${each}\``).join(", ")} would do` }),
+  }];
+}
+
+function cycleFaults(draft: Draft, stages: readonly DraftStage[]): Fault[] {
+  const graph = new Map(stages.map((stage) => [stage.name, upstreamOf(draft, stage)]));
+  return findCycles(graph).map((cycle) => {
+    const stage = draft.stages.get(cycle[0]!)!;
+    const next = cycle[1] ?? cycle[0]!;
+    // A cycle may run through a scratch model's tokenizer; then the stage's reference is to the model.
+    const reference = stage.references.find(({ name }) => name === next)
+      ?? stage.references.find(({ name }) => {
+        const target = targetOf(draft, name);
+        return target?.from === "model" && "tokenizer" in target.entry && target.entry.tokenizer === next;
+      });
+    return {
+      code: "TL_SPEC_CYCLE", path: reference ? pathOf(stage, reference) : ["stages", stage.name],
+      message: cycle.length === 1 ? `\`${stage.name}\` waits for itself` : `these stages wait for each other: ${[...cycle, cycle[0]!].map((name) => `\`${name}\``).join(" → ")}`,
+      hint: "change one of the references on the way",
+    };
+  });
+}
+
+const typeWords: Readonly<Record<ArtifactType, string>> = {
+  tokenizer: "tokenizer", "language-model": "language model", "reward-model": "reward model", "value-model": "value model", report: "report",
+};
+
+const withArticle = (word: string): string => `a ${word}`;
+
+function pathOf(stage: DraftStage, { field, index }: Reference): NonNullable<Fault["path"]> {
+  return ["stages", stage.name, field, ...(index === undefined ? [] : [index])];
+}

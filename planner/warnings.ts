@@ -1,0 +1,111 @@
+import type { StageSpec } from "../schemas/spec.js";
+import type { ResolvedTricks } from "../schemas/tricks.js";
+import { ancestryOf } from "./ancestry.js";
+import { writtenTricks } from "./constraints.js";
+import type { Draft, DraftStage } from "./draft.js";
+import type { Facts } from "./facts.js";
+import { resolveCriticTricks, resolvePpoTricks } from "./presets.js";
+
+type Stage<Kind extends StageSpec["kind"]> = Extract<StageSpec, { readonly kind: Kind }>;
+
+/** What a spec may do and probably should not, one sentence each, the stage's name first. */
+export function warningsOf(draft: Draft, facts: Facts): string[] {
+  const ofStages = [...draft.stages.values()].flatMap((stage) =>
+    stage?.complete === undefined ? [] : stageWarnings(draft, facts, stage, stage.complete).map((text) => `${stage.name}: ${text}`));
+  return [...ofStages, ...unusedWarnings(draft)];
+}
+
+function stageWarnings(draft: Draft, facts: Facts, stage: DraftStage, complete: StageSpec): string[] {
+  const device = complete.resources.executionProviders?.includes("cuda") && complete.resources.gpus === 0
+    ? ["asks for the provider cuda and for no GPU; set `resources.gpus` so that a worker with one takes it"]
+    : [];
+  switch (complete.kind) {
+    case "ppo":
+      return [...device, ...ppoWarnings(draft, facts, stage, complete)];
+    case "critic-pretrain":
+      return [...device, ...samplingWarnings(complete)];
+    case "evaluate":
+      return [...device, ...evaluateWarnings(draft, facts, complete)];
+    case "tokenizer": case "pretrain": case "sft": case "reward-model":
+      return device;
+  }
+}
+
+function ppoWarnings(draft: Draft, facts: Facts, stage: DraftStage, complete: Stage<"ppo">): string[] {
+  const written = writtenTricks(stage);
+  const on = resolvePpoTricks(complete.preset, written, complete.pretrainingData !== undefined);
+  const wanted = resolvePpoTricks(complete.preset, written, true);
+  const policy = ancestryOf(draft, facts, complete.policy);
+  // A directory may well hold a fine-tuned model; only a history without SFT that is known is worth a warning.
+  const untuned = policy !== undefined && !policy.stages.some(({ kind }) => kind === "sft" || kind === "ppo") && (policy.fromScratch || policy.stages.length > 0);
+  const unmixed = wanted.pretrainingLoss !== undefined && complete.pretrainingData === undefined;
+  return [
+    ...mixtureWarnings(on),
+    ...(untuned ? [`the policy \`${complete.policy}\` comes from no sft stage; without SFT, PPO fails (P figure 5, detail 9)`] : []),
+    ...(unmixed ? [`preset ${complete.preset} mixes pretraining text into the loss, and the stage names no \`pretrainingData\`: pretrainingLoss is off`] : []),
+    ...(complete.pretrainingData !== undefined && on.pretrainingLoss === undefined
+      ? ["`pretrainingData` is named and pretrainingLoss is off: the data is not used"] : []),
+    ...(on.entropyBonus ? ["entropyBonus is on: P finds it sensitive to its clip (a change of 10 % breaks training) and advises against it"] : []),
+    ...samplingWarnings(complete),
+    ...criticWarnings(draft, complete, on),
+  ];
+}
+
+/** P appendix B.1 and §5.4: which ways of shaping scores were seen to go together. */
+function mixtureWarnings(on: ResolvedTricks): string[] {
+  const warnings: string[] = [];
+  const penalised = (on.klPenalty?.coefficient ?? 0) > 0;
+  if (on.rewardNormalization && on.valueClipping && !penalised) {
+    warnings.push("rewardNormalization with valueClipping and no klPenalty collapses near step 800 (P appendix B.1); turn klPenalty on");
+  }
+  if (on.rewardNormalization && on.rewardScaling) {
+    warnings.push("rewardNormalization and rewardScaling are alternatives, and both are on; turn one off");
+  }
+  if (on.rewardNormalization && on.advantageNormalization) {
+    warnings.push("rewardNormalization with advantageNormalization converged in P appendix B.1, which warns against mixing score reparameterisations");
+  }
+  if (on.rewardScaling && on.advantageNormalization && on.valueClipping) {
+    warnings.push("rewardScaling with advantageNormalization and valueClipping converged in P appendix B.1, which warns against mixing score reparameterisations");
+  }
+  return warnings;
+}
+
+function samplingWarnings({ topP, topK, repetitionPenalty }: Stage<"ppo"> | Stage<"critic-pretrain">): string[] {
+  const filters = [topP < 1 && "topP", topK > 0 && "topK", repetitionPenalty !== 1 && "repetitionPenalty"].filter((each) => each !== false);
+  return filters.length === 0 ? [] : [
+    `${filters.join(" and ")} filter${filters.length === 1 ? "s" : ""} the rollouts: answers are drawn from another distribution than their log-probabilities tell; the discrepancy is reported beside the KL`,
+  ];
+}
+
+/** Whether the critic starts as the preset means it to, on the scale that PPO will use. */
+function criticWarnings(draft: Draft, complete: Stage<"ppo">, on: ResolvedTricks): string[] {
+  const critic = draft.stages.get(complete.critic);
+  if (critic?.kind !== "critic-pretrain") {
+    return complete.preset === "ppo-max" ? ["preset ppo-max means the critic to be pretrained; name a critic-pretrain stage in `critic`"] : [];
+  }
+  const before = resolveCriticTricks(writtenTricks(critic));
+  const others = (["rewardNormalization", "rewardScaling", "gae"] as const).filter((name) => JSON.stringify(before[name]) !== JSON.stringify(on[name]));
+  return others.length === 0 ? [] : [
+    `the critic \`${complete.critic}\` was pretrained under other settings of ${others.join(", ")}; its values start on another scale`,
+  ];
+}
+
+function evaluateWarnings(draft: Draft, facts: Facts, complete: Stage<"evaluate">): string[] {
+  const candidate = ancestryOf(draft, facts, complete.candidate);
+  const trainedOn = candidate?.stages.some((stage) => stage.references.some(({ field, name }) => field === "reward" && name === complete.reward));
+  return [
+    ...(complete.gold === undefined && trainedOn
+      ? [`\`${complete.candidate}\` was trained against the judge \`${String(complete.reward)}\`, whose score rises even while a policy collapses; a held-out judge shows it`] : []),
+    ...(complete.pairs !== undefined && complete.reward === undefined
+      ? ["`pairs` gives a reward model's accuracy, and no `reward` is named: the pairs are not used"] : []),
+  ];
+}
+
+function unusedWarnings(draft: Draft): string[] {
+  const stages = [...draft.stages.values()].filter((stage) => stage !== undefined);
+  const used = new Set(stages.flatMap(({ references }) => references.map(({ name }) => name)));
+  return [
+    ...[...draft.data.keys()].filter((name) => !used.has(name)).map((name) => `data entry ${name}: no stage uses it`),
+    ...[...draft.models.keys()].filter((name) => !used.has(name)).map((name) => `model ${name}: no stage uses it`),
+  ];
+}
