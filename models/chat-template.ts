@@ -52,7 +52,6 @@ export class ChatTemplate {
         add_generation_prompt: generationPrompt,
         tools: null,
         documents: null,
-        raise_exception: (message: unknown) => { throw new Error(String(message)); },
       });
     } catch (error) {
       throw this.fault(error, `The messages' roles were: ${messages.map(({ role }) => role).join(", ") || "none"}.`);
