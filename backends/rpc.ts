@@ -14,17 +14,18 @@ const graceMilliseconds = 5000;
 const stderrKept = 4000;
 
 /**
- * Serves a backend over this process's IPC channel, one call at a time in the order of arrival. The process ends when
- * its parent disconnects or dies, so no orphan goes on computing.
+ * Serves a backend over this process's IPC channel, one call at a time in the order of arrival; if it can't be made,
+ * every call fails with the reason. The process ends when its parent disconnects or dies: no orphan goes on computing.
  */
-export function serveBackend(backend: Backend): void {
+export function serveBackend(starting: Promise<Backend>): void {
   const send = (reply: Reply) => process.send?.(reply);
+  starting.catch(() => undefined);
   let last: Promise<unknown> = Promise.resolve();
   process.on("message", (message) => {
     last = last.then(async () => {
       const call = callSchema.parse(message);
       try {
-        send({ id: call.id, result: await invoke(backend, call.method, call) });
+        send({ id: call.id, result: await invoke(await starting, call.method, call) });
       } catch (error) {
         send({ id: call.id, failure: toFailure(error) });
       }
