@@ -7,7 +7,7 @@ export interface Flow {
    * operator can; it is not called when no gradient of this value is wanted.
    */
   add(value: Value, contribute: (sum: Value | undefined) => Value): void;
-  /** Adds rows to the gradient of a table, which whoever runs the graph scatters: he knows which rows were picked. */
+  /** Sets the gradient of rows picked from a table, once a table; whoever runs the graph knows which, and adds them up. */
   addRows(table: Value, rows: Value): void;
 }
 
@@ -20,7 +20,7 @@ interface Step {
 /** Gradients that a tape found: whole arrays, and rows yet to be added to a table. */
 export interface Gradients {
   readonly dense: ReadonlyMap<string, Value>;
-  readonly rows: ReadonlyMap<string, readonly Value[]>;
+  readonly rows: ReadonlyMap<string, Value>;
 }
 
 /** Remembers a graph's operations in order, and emits their derivatives in reverse. */
@@ -54,13 +54,13 @@ export class Tape {
   /** Emits the gradients of all watched values, given those of the outputs. */
   gradients(seeds: readonly (readonly [Value, Value])[]): Gradients {
     const dense = new Map<string, Value>();
-    const rows = new Map<string, Value[]>();
+    const rows = new Map<string, Value>();
     const flow: Flow = {
       add: (value, contribute) => {
         if (this.differentiable.has(value.name)) dense.set(value.name, contribute(dense.get(value.name)));
       },
       addRows: (table, added) => {
-        if (this.differentiable.has(table.name)) rows.set(table.name, [...(rows.get(table.name) ?? []), added]);
+        if (this.differentiable.has(table.name)) rows.set(table.name, added);
       },
     };
     for (const [value, seed] of seeds) flow.add(value, (sum) => sumOf(this.graph, sum, seed));

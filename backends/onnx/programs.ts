@@ -1,0 +1,92 @@
+import type { InferenceSession } from "onnxruntime-node";
+import type { ModelConfiguration } from "../../models/configuration.js";
+import type { Quantity } from "../backend.js";
+import type { Sum } from "../expressions.js";
+import { needsOf } from "../inspect.js";
+import { GraphBuilder, type Value } from "./graph.js";
+import { type HeadValues, heads } from "./llama.js";
+import { ExpressionCompiler } from "./losses.js";
+import { type Selection, packedInputs } from "./packing.js";
+import { type SessionSettings, createSession } from "./sessions.js";
+import { Tape } from "./tape.js";
+
+/** A compiled graph, and the packing it reads. Weights are inputs under their parameters' names. */
+export interface Program {
+  readonly session: InferenceSession;
+  readonly selection: Selection;
+}
+
+/** What programs are made for: an architecture, the parameters it has (shapes as computed with), and how to run. */
+export interface ProgramTarget {
+  readonly configuration: ModelConfiguration;
+  readonly shapes: ReadonlyMap<string, readonly number[]>;
+  readonly settings: SessionSettings;
+}
+
+/** Name of the graph input that divides the logits, as its inverse. */
+export const temperatureName = "inverseTemperature";
+/** Names of a training program's outputs: the loss, each statistic, whole gradients and rows of gradients. */
+export const outputs = {
+  loss: "loss",
+  statistic: (name: string) => `statistic.${name}`,
+  gradient: "gradient.",
+  rows: "rows.",
+} as const;
+
+/** A program that gives quantities, each an output under its name. */
+export async function forwardProgram(target: ProgramTarget, quantities: readonly Quantity[]): Promise<Program> {
+  const frame = frameOf(target, new Set(quantities));
+  for (const name of quantities) frame.graph.output(quantityOf(frame.heads, name), name);
+  return finish(frame, target);
+}
+
+/** A program that gives a loss, statistics and the gradient of the loss in every parameter that it depends on. */
+export async function trainingProgram(target: ProgramTarget, loss: Sum, statistics: Readonly<Record<string, Sum>>): Promise<Program> {
+  const frame = frameOf(target, needsOf([loss, ...Object.values(statistics)]).quantities);
+  const { graph, tape, weights } = frame;
+  weights.forEach((weight) => tape.watch(weight));
+  const compiler = new ExpressionCompiler(tape, frame.heads);
+  const { total, seeds } = compiler.sum(loss);
+  graph.output(total, outputs.loss);
+  for (const [name, sum] of Object.entries(statistics)) graph.output(compiler.sum(sum).total, outputs.statistic(name));
+  const { dense, rows } = tape.gradients(seeds);
+  for (const name of weights.keys()) {
+    const whole = dense.get(name);
+    if (whole !== undefined) graph.output(whole, outputs.gradient + name);
+    const picked = rows.get(name);
+    if (picked !== undefined) graph.output(picked, outputs.rows + name);
+  }
+  return finish(frame, target);
+}
+
+interface Frame {
+  readonly graph: GraphBuilder;
+  readonly tape: Tape;
+  readonly weights: ReadonlyMap<string, Value>;
+  readonly selection: Selection;
+  readonly heads: HeadValues;
+}
+
+function frameOf({ configuration, shapes }: ProgramTarget, quantities: ReadonlySet<Quantity>): Frame {
+  const graph = new GraphBuilder();
+  const tape = new Tape(graph);
+  const weights = new Map([...shapes].map(([name, shape]) => [name, graph.input(name, "float32", shape)] as const));
+  const inputs = packedInputs(graph, configuration.heads);
+  const selection = { last: quantities.has("scores"), targets: [...quantities].some((name) => name !== "scores") };
+  const temperature = graph.input(temperatureName, "float32", []);
+  const made = heads(tape, configuration, (name) => weights.get(name), inputs, selection, temperature);
+  return { graph, tape, weights, selection, heads: made };
+}
+
+function quantityOf(made: HeadValues, quantity: Quantity): Value {
+  switch (quantity) {
+    case "logProbabilities": return made.languageModel().logProbabilities;
+    case "entropy": return made.languageModel().entropy;
+    case "values": return made.values();
+    case "scores": return made.scores();
+  }
+}
+
+async function finish({ graph, selection }: Frame, { settings }: ProgramTarget): Promise<Program> {
+  return { session: await createSession(graph.build(), settings), selection };
+}
