@@ -1,0 +1,99 @@
+import { describe, expect, it } from "vitest";
+import { describeModel } from "../../models/configuration.js";
+import { stageKinds } from "../../schemas/stages/table.js";
+import { createCriticPretrain } from "../../training/critic-pretrain.js";
+import { createPpo } from "../../training/ppo.js";
+import { promptRow, referenceBackend, runInterrupted, runToEnd, stageData, temporaryDirectory, textRow, tinyModel, type Start } from "./support.js";
+import type { InputArtifact } from "../../training/trainer.js";
+
+/** A reward model with a random head on a random body: something to climb, whatever it means. */
+async function tinyRewardModel(seed: number): Promise<InputArtifact> {
+  const body = await tinyModel(seed);
+  const backend = referenceBackend();
+  await backend.load({ model: "rm", directory: body.directory, head: "score", newHead: { init: "normal", seed }, trainable: false });
+  const directory = await temporaryDirectory();
+  await backend.save("rm", directory, { optimizer: false });
+  await body.tokenizer.copyTo(directory);
+  return { type: "reward-model", directory, metadata: { figures: {}, scoreNormalization: { mean: 0.1, std: 0.5 } } };
+}
+
+const prompts = stageData({ prompts: { train: ["a", "b", "c", "d", "e"].map((text) => promptRow(text)), heldOut: [promptRow("z")] } });
+const text = stageData({ text: { train: [textRow("hello there"), textRow("general words")], heldOut: [] } });
+const small = { steps: 4, rollouts: 6, minibatch: 4, maxNewTokens: 6, temperature: 1 };
+
+const ppo = async (parameters: Readonly<Record<string, unknown>> = {}): Promise<Start> => {
+  const policy = await tinyModel(1);
+  const reward = await tinyRewardModel(2);
+  return (attempt) => createPpo({
+    ...attempt, seed: 3, artifacts: { policy, reward, critic: reward }, data: { prompts, pretrainingData: text },
+    parameters: stageKinds.ppo.parameters.parse({
+      kind: "ppo", policy: "sft", reward: "rm", critic: "rm", prompts: "sample", ...small, ...parameters,
+    }),
+  });
+};
+
+describe("PPO", () => {
+  it("starts with a ratio of 1 and a KL of 0, and moves away from them", async () => {
+    const { metrics } = await runToEnd(await ppo({ policyLearningRate: 0.01, minibatch: 6 }));
+    const [first, , , last] = metrics;
+    expect(Math.abs(first!["val/ratio"]! - 1)).toBeLessThan(1e-5);
+    expect(Math.abs(first!["objective/kl"]!)).toBeLessThan(1e-5);
+    expect(Math.abs(last!["objective/kl"]!)).toBeGreaterThan(1e-4);
+  });
+
+  it("raises the score that it climbs", async () => {
+    const { metrics } = await runToEnd(await ppo({
+      steps: 20, rollouts: 24, minibatch: 12, policyLearningRate: 0.02, criticLearningRate: 0.01, missingEndPenalty: 0,
+      tricks: { gae: {}, clippedSurrogate: {}, gradientClipping: {} },
+    }));
+    const score = (from: number, to: number) => metrics.slice(from, to).reduce((sum, line) => sum + line["objective/scores"]!, 0) / (to - from);
+    expect(score(15, 20)).toBeGreaterThan(score(0, 3) + 0.5);
+  });
+
+  it("ends with the bytes of an uninterrupted run, wherever it was stopped: both optimizers, KL state and reward statistics come back", async () => {
+    const start = await ppo({
+      policyLearningRate: 0.01,
+      tricks: {
+        klPenalty: { coefficient: 0.1 }, adaptiveKl: { target: 0.001, horizon: 20 }, rewardNormalization: {}, gae: {},
+        clippedSurrogate: {}, valueClipping: {}, gradientClipping: {}, pretrainingLoss: { rows: 2, length: 8 },
+      },
+    });
+    const whole = await runToEnd(start);
+    expect(new Set(whole.metrics.map((line) => line["objective/kl_coefficient"])).size).toBe(4);
+    for (const steps of [1, 3]) expect((await runInterrupted(start, steps)).files).toEqual(whole.files);
+  });
+
+  it("takes the penalty for a missing end off the reward, and not off the score that is reported", async () => {
+    const [free] = (await runToEnd(await ppo({ steps: 1 }))).metrics;
+    const [fined] = (await runToEnd(await ppo({ steps: 1, missingEndPenalty: 2 }))).metrics;
+    expect(free!["response/unfinished"]).toBeGreaterThan(0);
+    expect(fined!["objective/scores"]).toBe(free!["objective/scores"]);
+    expect(fined!["objective/reward"]).toBeCloseTo(free!["objective/reward"]! - 2 * free!["response/unfinished"]!, 5);
+  });
+});
+
+describe("critic pretraining", () => {
+  const critic = async (): Promise<Start> => {
+    const policy = await tinyModel(1);
+    const reward = await tinyRewardModel(2);
+    return (attempt) => createCriticPretrain({
+      ...attempt, seed: 3, artifacts: { policy, reward, init: policy }, data: { prompts },
+      parameters: stageKinds["critic-pretrain"].parameters.parse({
+        kind: "critic-pretrain", policy: "sft", reward: "rm", init: "sft", prompts: "sample", ...small, steps: 12, rollouts: 16,
+        learningRate: 0.02, warmup: 0,
+      }),
+    });
+  };
+
+  it("lowers the value loss and leaves a value model", async () => {
+    const { metrics, directory } = await runToEnd(await critic());
+    const loss = (from: number, to: number) => metrics.slice(from, to).reduce((sum, line) => sum + line["loss/value"]!, 0) / (to - from);
+    expect(loss(8, 12)).toBeLessThan(0.8 * loss(0, 2));
+    expect(await describeModel(directory)).toMatchObject({ head: "value" });
+  });
+
+  it("ends with the bytes of an uninterrupted run", async () => {
+    const start = await critic();
+    expect((await runInterrupted(start, 5)).files).toEqual((await runToEnd(start)).files);
+  });
+});
