@@ -1,0 +1,31 @@
+import { SpecError } from "../planner/fault.js";
+import { checkSpec } from "../planner/plan.js";
+import { warningsOf } from "../planner/warnings.js";
+import { allowPathOption, defineCommand, jsonOption } from "./command.js";
+
+/** `trueline validate SPEC`: every fault with its place; exit 5 where there is one. */
+export const validateCommand = defineCommand({
+  name: "validate",
+  arguments: "<spec>",
+  summary: "check a spec, the files it names included",
+  details: "Lists every fault with line, column and what would be right, and exits with 5 where there is one.\nNothing is run or written.",
+  examples: ["trueline validate pipelines/quickstart.json", "trueline validate my.json --allow-path /data --json"],
+  options: { json: jsonOption, allowPath: allowPathOption },
+  async run({ arguments: [path = ""], options, output }) {
+    try {
+      const { spec, draft, facts } = await checkSpec(path, { allowPaths: options.allowPath });
+      const warnings = warningsOf(draft, facts);
+      if (options.json) {
+        output.json({ valid: true, name: spec.name, stages: draft.stages.size, faults: [], warnings });
+        return 0;
+      }
+      for (const warning of warnings) output.note(`${output.noteColors.yellow("warning:")} ${warning}`);
+      output.data(`${path} is valid: ${draft.stages.size} ${draft.stages.size === 1 ? "stage" : "stages"}.`);
+      return 0;
+    } catch (error) {
+      if (!options.json || !(error instanceof SpecError)) throw error;
+      output.json({ valid: false, faults: error.diagnostics, warnings: [] });
+      return error.entry.exit;
+    }
+  },
+});

@@ -1,0 +1,87 @@
+import type { StageResult } from "../schemas/artifact.js";
+import type { Plan, PlannedStage } from "../schemas/plan.js";
+import { differences } from "./differences.js";
+
+/** What is known about a stage before it runs. */
+export interface StageKnowledge {
+  /** The finished result of its key. */
+  readonly result: StageResult | undefined;
+  /** The newest checkpoint of its key. */
+  readonly checkpoint: { readonly step: number; readonly run: string } | undefined;
+  /** The stage as earlier runs of the same pipeline planned it, newest first. */
+  readonly earlier: readonly EarlierStage[];
+}
+
+export interface EarlierStage {
+  readonly run: string;
+  readonly stage: PlannedStage;
+  readonly result: StageResult | undefined;
+}
+
+/** What happens with a stage, and why, in words for people. */
+export type Decision = {
+  readonly reason: string;
+  /** About how long it takes, from earlier results; undefined where there are none. */
+  readonly seconds: number | undefined;
+} & (
+  | { readonly action: "reuse"; readonly run: string }
+  /** Goes on after `step` steps. */
+  | { readonly action: "resume"; readonly step: number }
+  | { readonly action: "run" }
+);
+
+/** Whether a stage is reused, resumed or run. `willRun`: the stages before it that are not reused. */
+export function decide(stage: PlannedStage, knowledge: StageKnowledge, willRun: ReadonlySet<string>): Decision {
+  const { result, checkpoint } = knowledge;
+  if (result !== undefined) {
+    return { action: "reuse", run: result.run, seconds: 0, reason: `finished in run ${result.run}, ${result.finishedAt.slice(0, 16).replace("T", " ")}` };
+  }
+  const whole = estimate(stage, knowledge.earlier);
+  if (checkpoint === undefined) return { action: "run", seconds: whole, reason: reasonToRun(stage, knowledge.earlier, willRun) };
+  const steps = stepsOf(stage);
+  return {
+    action: "resume", step: checkpoint.step, reason: `checkpoint after step ${checkpoint.step}${steps === undefined ? "" : ` of ${steps}`} from run ${checkpoint.run}`,
+    seconds: whole === undefined || steps === undefined ? whole : whole * Math.max(0, 1 - checkpoint.step / steps),
+  };
+}
+
+/** Decisions for a whole plan, by stage, in its order. */
+export function decideAll(plan: Plan, knowledge: ReadonlyMap<string, StageKnowledge>): Map<string, Decision> {
+  const willRun = new Set<string>();
+  return new Map(plan.stages.map((stage) => {
+    const decision = decide(stage, knowledge.get(stage.name) ?? { result: undefined, checkpoint: undefined, earlier: [] }, willRun);
+    if (decision.action !== "reuse") willRun.add(stage.name);
+    return [stage.name, decision];
+  }));
+}
+
+/** What changed against the most similar earlier plan of the stage. */
+function reasonToRun(stage: PlannedStage, earlier: readonly EarlierStage[], willRun: ReadonlySet<string>): string {
+  const compared = earlier.filter((each) => each.stage.kind === stage.kind)
+    .map((each) => ({ ...each, changes: differences(each.stage, stage, willRun) }));
+  if (compared.length === 0) return "never run before";
+  // Sorting is stable, so that of equally similar ones the newest counts; finished ones tell more.
+  const [nearest] = compared.sort((a, b) => a.changes.length - b.changes.length || Number(b.result !== undefined) - Number(a.result !== undefined));
+  const { changes, run } = nearest!;
+  if (changes.length === 0) return `not finished in run ${run}, and no checkpoint was kept`;
+  return changes.length <= 3 ? changes.join("; ") : `${changes.slice(0, 3).join("; ")}; and ${changes.length - 3} more changes`;
+}
+
+/** Parameters that a stage's work is proportional to. */
+const work = ["steps", "epochs", "batch", "rollouts", "length", "maxNewTokens", "maxPrompts"];
+
+/** Seconds of the newest earlier result, by the ratio of the work. */
+function estimate(stage: PlannedStage, earlier: readonly EarlierStage[]): number | undefined {
+  const known = earlier.find((each) => each.result !== undefined && each.stage.kind === stage.kind);
+  if (known?.result === undefined) return undefined;
+  const factor = work.reduce((product, name) => {
+    const [before, now] = [known.stage.parameters[name], stage.parameters[name]];
+    return typeof before === "number" && typeof now === "number" ? product * now / before : product;
+  }, 1);
+  return known.result.seconds * factor;
+}
+
+function stepsOf(stage: PlannedStage): number | undefined {
+  const steps = stage.parameters["steps"];
+  return typeof steps === "number" ? steps : undefined;
+}
