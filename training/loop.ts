@@ -126,8 +126,11 @@ async function metricsBefore(resume: RunTrainerOptions["resume"]): Promise<strin
   const text = await readFile(path, "utf8").catch((cause: unknown) => {
     throw new TruelineError("TL_TRAIN_CHECKPOINT", `The checkpoint has no readable ${path}.`, { cause });
   });
-  const lines = text.split("\n").slice(0, resume.steps);
-  return lines.map((line) => `${line}\n`).join("");
+  const lines = text.split("\n").slice(0, -1);
+  if (lines.length < resume.steps) {
+    throw new TruelineError("TL_TRAIN_CHECKPOINT", `${path} ends at step ${lines.length}; the checkpoint is of step ${resume.steps}.`);
+  }
+  return lines.slice(0, resume.steps).map((line) => `${line}\n`).join("");
 }
 
 /** Mean of the newest `size` values. */

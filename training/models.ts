@@ -86,3 +86,12 @@ export function requireData(setup: Pick<TrainerSetup<unknown>, "data">, name: st
   if (data === undefined) throw new TruelineError("TL_INTERNAL", `The stage was started without its data "${name}".`);
   return data;
 }
+
+/** The token that ends a document or an answer. Errors: TL_TOKENIZER_INVALID. */
+export function endTokenOf(tokenizer: Tokenizer): number {
+  const [endToken] = tokenizer.endTokens;
+  if (endToken === undefined) {
+    throw new TruelineError("TL_TOKENIZER_INVALID", "The tokenizer names no end token.", { hint: "tokenizer_config.json's eos_token names it." });
+  }
+  return endToken;
+}

@@ -1,7 +1,7 @@
 import { Tokenizer } from "../models/tokenizer.js";
 import type { StageParameters } from "../schemas/stages/table.js";
 import { languageLoss, meanNegativeLogLikelihood, type LanguageRow } from "./language-loss.js";
-import { loadForTraining, requireData, requireInput } from "./models.js";
+import { endTokenOf, loadForTraining, requireData, requireInput } from "./models.js";
 import { allButFirst, PackedRows, packDocuments } from "./packing.js";
 import { dataCounts, HELD_OUT_ROWS, supervisedTrainer } from "./supervised.js";
 import type { Trainer, TrainerSetup } from "./trainer.js";
@@ -14,7 +14,7 @@ export async function createPretrain(setup: TrainerSetup<StageParameters<"pretra
   const tokenizer = await Tokenizer.load(from.directory);
   const { context } = await loadForTraining(setup, { model: "model", head: "language", from });
   const length = Math.min(parameters.length ?? context, context);
-  const endToken = tokenizer.endTokens[0]!;
+  const endToken = endTokenOf(tokenizer);
 
   setup.phase("encoding text");
   const documents = data.text.train.map(({ text }) => tokenizer.encode(text));

@@ -1,0 +1,48 @@
+import { describe, expect, it } from "vitest";
+import { Tokenizer } from "../../models/tokenizer.js";
+import { stageKinds } from "../../schemas/stages/table.js";
+import { createPretrain } from "../../training/pretrain.js";
+import { createTokenizer } from "../../training/tokenizer.js";
+import { runInterrupted, runToEnd, stageData, textRow, tinyModel, type Start } from "./support.js";
+
+const text = { train: ["abab", "cdcd", "abcd", "abab"].map((content, line) => textRow(content, line + 1)), heldOut: [textRow("abab")] };
+
+const pretrain = async (parameters: Readonly<Record<string, unknown>> = {}): Promise<Start> => {
+  const model = await tinyModel(4);
+  return (attempt) => createPretrain({
+    ...attempt, seed: 3, artifacts: { model }, data: { data: stageData({ text }) },
+    parameters: stageKinds.pretrain.parameters.parse({ kind: "pretrain", model: "tiny", data: "sample", steps: 6, batch: 2, length: 8, learningRate: 0.1, ...parameters }),
+  });
+};
+
+describe("pretraining", () => {
+  it("lowers the loss on packed text", async () => {
+    const { metrics, metadata } = await runToEnd(await pretrain({ steps: 12 }));
+    expect(metrics[0]!["loss/lm"]).toBeCloseTo(Math.log(261), 1);
+    expect(metrics.at(-1)!["loss/lm"]).toBeLessThan(0.75 * metrics[0]!["loss/lm"]!);
+    expect(metrics[0]).toMatchObject({ tokens: 16 });
+    expect(metadata.data!["sample"]).toMatchObject({ documents: 4, tokens: 20 });
+    expect(metadata.figures["lm/held_out_perplexity"]).toBeGreaterThan(1);
+  });
+
+  it("ends with the bytes of an uninterrupted stage, wherever in an epoch it was stopped", async () => {
+    const start = await pretrain();
+    const whole = await runToEnd(start);
+    for (const steps of [1, 4]) expect((await runInterrupted(start, steps)).files).toEqual(whole.files);
+  });
+});
+
+describe("the tokenizer stage", () => {
+  it("learns merges from the training split alone", async () => {
+    const start: Start = (attempt) => createTokenizer({
+      ...attempt, seed: 1, artifacts: {},
+      data: { data: stageData({ text: { train: [textRow("abab abab")], heldOut: [textRow("zz zz zz zz zz zz")] } }) },
+      parameters: stageKinds.tokenizer.parameters.parse({ kind: "tokenizer", data: "sample", vocabulary: 300 }),
+    });
+    const { directory, metadata } = await runToEnd(start);
+    const tokenizer = await Tokenizer.load(directory);
+    expect(tokenizer.encode("abab").length).toBeLessThan(4);
+    expect(tokenizer.encode("zz")).toHaveLength(2);
+    expect(metadata.figures["tokenizer/vocabulary"]).toBe(tokenizer.vocabulary);
+  });
+});

@@ -1,0 +1,110 @@
+import { mkdir, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { onTestFinished } from "vitest";
+import type { Backend } from "../../backends/backend.js";
+import { createReferenceBackend } from "../../backends/reference/index.js";
+import type { DialogueRow, Message, PairRow, PromptRow, TextRow } from "../../data/types.js";
+import { sha256 } from "../../foundation/canonical.js";
+import { trainBytePairs, writeTokenizer } from "../../models/bpe.js";
+import { initializeModel } from "../../models/initialize.js";
+import { Tokenizer } from "../../models/tokenizer.js";
+import type { ArtifactMetadata } from "../../schemas/artifact.js";
+import { runTrainer } from "../../training/loop.js";
+import type { InputArtifact, StageData, Trainer } from "../../training/trainer.js";
+
+/** A directory that is gone when the test ends. */
+export async function temporaryDirectory(): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), "trueline-training-"));
+  onTestFinished(() => rm(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+/** A one-layer model of a few thousand weights with a byte tokenizer, initialised from `seed`. */
+export async function tinyModel(seed: number, context = 48): Promise<InputArtifact & { readonly tokenizer: Tokenizer }> {
+  const directory = await temporaryDirectory();
+  await writeTokenizer(directory, trainBytePairs(["a"], { vocabulary: 261, isolateHan: true }));
+  const { vocabulary, endTokens, padToken } = await Tokenizer.load(directory);
+  await initializeModel(directory, {
+    family: "llama", vocabulary, hidden: 8, layers: 1, heads: 2, keyValueHeads: 2, headSize: 4, intermediate: 16, context,
+    ropeTheta: 10000, normEpsilon: 1e-6, tiedEmbeddings: true, attentionBias: false, outputBias: false, mlpBias: false,
+    endTokens: [...endTokens], padToken,
+  }, seed);
+  return { type: "language-model", directory, metadata: { figures: {} }, tokenizer: await Tokenizer.load(directory) };
+}
+
+export function referenceBackend(): Backend {
+  const backend = createReferenceBackend();
+  onTestFinished(() => backend.close());
+  return backend;
+}
+
+const source = (line: number) => ({ file: "test.jsonl", line });
+export const user = (content: string): Message => ({ role: "user", content });
+export const assistant = (content: string): Message => ({ role: "assistant", content });
+
+export const textRow = (text: string, line = 1): TextRow => ({ text, source: source(line), tags: {} });
+export const dialogueRow = (messages: readonly Message[], line = 1): DialogueRow => ({ messages, source: source(line), tags: {} });
+export const promptRow = (content: string, tags: Readonly<Record<string, string>> = {}): PromptRow => ({ messages: [user(content)], source: source(1), tags });
+export const pairRow = (prompt: string, chosen: string, rejected: string): PairRow => ({ prompt: [user(prompt)], chosen, rejected, source: source(1), tags: {} });
+
+const nothing = { train: [], heldOut: [] };
+export const stageData = (parts: Partial<StageData>): StageData => ({
+  text: nothing, dialogues: nothing, pairs: nothing, prompts: nothing, counts: { sample: { read: 0 } }, ...parts,
+});
+
+/** What a stage left behind: digests of its files by name, its metadata, and its metrics. */
+export interface Outcome {
+  readonly directory: string;
+  readonly files: Readonly<Record<string, string>>;
+  readonly metadata: ArtifactMetadata;
+  readonly metrics: readonly Readonly<Record<string, number>>[];
+}
+
+/** A setup that needs only what this attempt knows: the backend, and the checkpoint to continue from. */
+export type Start = (attempt: {
+  readonly backend: Backend; readonly resume?: { readonly directory: string; readonly steps: number };
+  readonly phase: (text: string) => void;
+}) => Promise<Trainer>;
+
+/** Runs a stage to its end in one go. */
+export async function runToEnd(start: Start, options: { readonly resume?: { readonly directory: string; readonly steps: number } } = {}): Promise<Outcome> {
+  const directory = await temporaryDirectory();
+  const [workspace, output] = [join(directory, "workspace"), join(directory, "output")];
+  await mkdir(workspace);
+  await mkdir(output);
+  const trainer = await start({ backend: referenceBackend(), resume: options.resume, phase: () => {} });
+  const metadata = await runTrainer(trainer, {
+    stage: "stage", workspace, output, resume: options.resume, cadence: { everySeconds: Infinity }, onProgress: () => {},
+    openCheckpoint: async () => { throw new Error("no checkpoint is due"); },
+  });
+  return { directory: output, files: await digests(output), metadata, metrics: await readMetrics(output) };
+}
+
+/** Runs a stage, stops it after `steps` steps, and continues in a new process's stead: new backend, new trainer. */
+export async function runInterrupted(start: Start, steps: number): Promise<Outcome> {
+  const directory = await temporaryDirectory();
+  const [workspace, output, checkpoint] = ["workspace", "output", "checkpoint"].map((name) => join(directory, name));
+  for (const path of [workspace, output, checkpoint]) await mkdir(path!);
+  const stop = new AbortController();
+  const trainer = await start({ backend: referenceBackend(), phase: () => {} });
+  let published = -1;
+  await runTrainer(trainer, {
+    stage: "stage", workspace: workspace!, output: output!, cadence: { everySeconds: Infinity }, signal: stop.signal,
+    onProgress: ({ step }) => { if (step === steps) stop.abort(); },
+    openCheckpoint: async (at) => ({ directory: checkpoint!, publish: async () => { published = at; } }),
+  }).then(() => { throw new Error("the stage was not stopped"); }, (error: unknown) => {
+    if (!(error instanceof Error && "code" in error && error.code === "TL_TRAIN_CANCELLED")) throw error;
+  });
+  return runToEnd(start, { resume: { directory: checkpoint!, steps: published } });
+}
+
+export async function digests(directory: string): Promise<Record<string, string>> {
+  const names = (await readdir(directory)).sort();
+  return Object.fromEntries(await Promise.all(names.map(async (name) => [name, sha256(await readFile(join(directory, name)))])));
+}
+
+async function readMetrics(directory: string): Promise<Record<string, number>[]> {
+  const text = await readFile(join(directory, "metrics.jsonl"), "utf8");
+  return text.trimEnd().split("\n").map((line) => JSON.parse(line) as Record<string, number>);
+}
