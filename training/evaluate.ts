@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { goldScorer } from "../data/gold.js";
 import type { PromptRow } from "../data/types.js";
+import { canonicalJson } from "../foundation/canonical.js";
 import { TruelineError } from "../foundation/errors.js";
 import { Tokenizer } from "../models/tokenizer.js";
 import { ANSWERS_FILE, answeredPromptSchema, REPORT_FILE, reportSchema, type Answer, type AnsweredPrompt } from "../schemas/report.js";
@@ -91,9 +92,10 @@ export async function createEvaluate(setup: TrainerSetup<StageParameters<"evalua
     },
     checkpoint: (directory) => saveCheckpoint(backend, directory, [], { answered, differences }),
     async finish(directory) {
+      // Canonical, because answers that came through a checkpoint may have their members in another order.
       const report = buildReport(answered, differences, judging, { ...parameters, baselineIs: baseline.kind });
-      await writeFile(join(directory, REPORT_FILE), `${JSON.stringify(reportSchema.parse(report), undefined, 1)}\n`, { flush: true });
-      await writeFile(join(directory, ANSWERS_FILE), answered.map((row) => `${JSON.stringify(row)}\n`).join(""), { flush: true });
+      await writeFile(join(directory, REPORT_FILE), `${canonicalJson(reportSchema.parse(report))}\n`, { flush: true });
+      await writeFile(join(directory, ANSWERS_FILE), answered.map((row) => `${canonicalJson(row)}\n`).join(""), { flush: true });
       return {
         figures: { ...figuresOf(report.overall), ...(report.rewardModel && { "rm/accuracy": report.rewardModel.accuracy.value }) },
         data: dataCounts(prompts!, fitted.counts),
