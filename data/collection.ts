@@ -1,0 +1,38 @@
+import type { DataUse } from "../schemas/stages/table.js";
+import type { ReadRow } from "./rows.js";
+import type { DialogueRow, Message, PairRow, PromptRow, TextRow } from "./types.js";
+
+/** Rows of one side of a split, in the uses that are wanted. */
+export class Collection {
+  readonly text: TextRow[] = [];
+  readonly dialogues: DialogueRow[] = [];
+  readonly pairs: PairRow[] = [];
+  readonly prompts: PromptRow[] = [];
+
+  constructor(private readonly wanted: ReadonlySet<DataUse>) {}
+
+  /** Adds a row in every wanted use that its content can serve as; its prompt only if it is `first` to have it. */
+  add({ line, content, tags }: ReadRow, file: string, first: boolean): void {
+    const row = { source: { file, line }, tags };
+    if (content.is === "text") {
+      if (this.wanted.has("text")) this.text.push({ ...row, text: content.text });
+      return;
+    }
+    if (first && this.wanted.has("prompts")) this.prompts.push({ ...row, messages: content.prompt });
+    if (content.is === "prompt") return;
+    const answer = content.is === "pair" ? content.chosen : content.answer;
+    const messages: readonly Message[] = [...content.prompt, { role: "assistant", content: answer }];
+    if (this.wanted.has("dialogues")) this.dialogues.push({ ...row, messages });
+    if (this.wanted.has("text")) this.text.push({ ...row, text: transcript(messages) });
+    if (content.is === "pair" && this.wanted.has("pairs")) {
+      this.pairs.push({ ...row, prompt: content.prompt, chosen: content.chosen, rejected: content.rejected });
+    }
+  }
+}
+
+const speakers: Readonly<Record<Message["role"], string>> = { system: "System", user: "User", assistant: "Assistant" };
+
+/** A dialogue as plain text, for tokenizers and pretraining. */
+function transcript(messages: readonly Message[]): string {
+  return messages.map(({ role, content }) => `${speakers[role]}: ${content}`).join("\n\n");
+}

@@ -1,0 +1,134 @@
+import { TruelineError } from "../foundation/errors.js";
+import type { DataFormat } from "../schemas/spec.js";
+import type { DataUse } from "../schemas/stages/table.js";
+import { Collection } from "./collection.js";
+import { dataUses } from "./formats.js";
+import { readRows, type BadRow } from "./rows.js";
+import { isHeldOut, promptKey } from "./split.js";
+import type { DialogueRow, PairRow, PromptRow, Split, TextRow } from "./types.js";
+
+/** A data entry, its path resolved. */
+export interface DataSource {
+  readonly name: string;
+  readonly format: DataFormat;
+  readonly path: string;
+  /** Share of the keys that is held out. */
+  readonly holdout: number;
+  /** More unusable rows than this share is an error. */
+  readonly maxBadShare: number;
+}
+
+/** Rows by use; members of a use that was not asked for are empty. Each prompt is there once. */
+export interface Dataset {
+  readonly text: Split<TextRow>;
+  readonly dialogues: Split<DialogueRow>;
+  readonly pairs: Split<PairRow>;
+  readonly prompts: Split<PromptRow>;
+  /**
+   * By entry: `rows` in all, `bad` ones among them, usable ones in `train` and `heldOut`, and `duplicates`, rows whose
+   * prompt an earlier row has.
+   */
+  readonly counts: Readonly<Record<string, Readonly<Record<string, number>>>>;
+}
+
+/** Faults that a message shows. */
+const shownFaults = 5;
+
+/**
+ * Reads and splits a data entry, in the `uses` named or in all that its format can serve as. A row is held out by the hash
+ * of its group, else of its prompt, else of its text, so a prompt is on the same side in every file and in every use.
+ *
+ * Errors: TL_DATA_USE; TL_DATA_UNREADABLE; TL_DATA_BAD_ROWS with the first faults by file and line; TL_DATA_EMPTY.
+ */
+export async function readDataset(source: DataSource, uses: readonly DataUse[] = dataUses(source.format)): Promise<Dataset> {
+  for (const use of uses) checkUse(source, use);
+  const wanted = new Set(uses);
+  const sides = { train: new Collection(wanted), heldOut: new Collection(wanted) };
+  const count = { rows: 0, bad: 0, train: 0, heldOut: 0, duplicates: 0 };
+  const faults: BadRow[] = [];
+  const seen = new Set<string>();
+  for await (const row of readRows(source.path, source.format)) {
+    count.rows++;
+    if ("fault" in row) {
+      count.bad++;
+      if (faults.length < shownFaults) faults.push(row);
+      continue;
+    }
+    const key = row.content.is === "text" ? row.content.text : promptKey(row.content.prompt);
+    const side = isHeldOut(row.group ?? key, source.holdout) ? "heldOut" : "train";
+    const repeated = row.content.is !== "text" && seen.has(key);
+    if (row.content.is !== "text") seen.add(key);
+    count[side]++;
+    if (repeated) count.duplicates++;
+    sides[side].add(row, source.path, !repeated);
+  }
+  if (count.rows === 0) throw empty(source);
+  if (count.bad > source.maxBadShare * count.rows || count.bad === count.rows) throw badRows(source, count, faults);
+  const split = <Use extends DataUse>(use: Use) => ({ train: sides.train[use], heldOut: sides.heldOut[use] });
+  return {
+    text: split("text"), dialogues: split("dialogues"), pairs: split("pairs"), prompts: split("prompts"),
+    counts: { [source.name]: count },
+  };
+}
+
+/**
+ * Looks at a data entry's first rows only. Errors: TL_DATA_UNREADABLE, TL_DATA_EMPTY, or TL_DATA_BAD_ROWS when none of the
+ * first 20 rows is of the entry's format.
+ */
+export async function checkDataset(source: Pick<DataSource, "format" | "path">): Promise<void> {
+  const faults: BadRow[] = [];
+  for await (const row of readRows(source.path, source.format)) {
+    if (!("fault" in row)) return;
+    faults.push(row);
+    if (faults.length === 20) break;
+  }
+  if (faults.length === 0) throw empty(source);
+  throw new TruelineError("TL_DATA_BAD_ROWS", `No row of the first ${faults.length} of ${source.path} can be read as ${source.format}:\n${listed(source, faults)}`, {
+    hint: formatHint,
+  });
+}
+
+/** Several entries as one, in order; a prompt that an earlier entry has is left out. */
+export function combineDatasets(datasets: readonly Dataset[]): Dataset {
+  const both = <Row>(use: (dataset: Dataset) => Split<Row>): Split<Row> => ({
+    train: datasets.flatMap((dataset) => use(dataset).train),
+    heldOut: datasets.flatMap((dataset) => use(dataset).heldOut),
+  });
+  const seen = new Set<string>();
+  const first = ({ messages }: PromptRow) => {
+    const key = promptKey(messages);
+    return !seen.has(key) && seen.add(key) !== undefined;
+  };
+  const prompts = both(({ prompts }) => prompts);
+  return {
+    text: both(({ text }) => text), dialogues: both(({ dialogues }) => dialogues), pairs: both(({ pairs }) => pairs),
+    prompts: { train: prompts.train.filter(first), heldOut: prompts.heldOut.filter(first) },
+    counts: Object.fromEntries(datasets.flatMap(({ counts }) => Object.entries(counts))),
+  };
+}
+
+const formatHint = "Each line of the file is one JSON object; see the members that the entry's `format` asks for.";
+
+function checkUse({ name, format }: DataSource, use: DataUse): void {
+  if (dataUses(format).includes(use)) return;
+  throw new TruelineError("TL_DATA_USE", `Data entry "${name}" is of format ${format}, which holds no ${use}.`, {
+    hint: `It can serve as ${dataUses(format).join(", ")}.`,
+  });
+}
+
+function badRows(source: DataSource, { bad, rows }: { bad: number; rows: number }, faults: readonly BadRow[]): TruelineError {
+  const more = bad > faults.length ? `\n… and ${bad - faults.length} more` : "";
+  return new TruelineError(
+    "TL_DATA_BAD_ROWS",
+    `Data entry "${source.name}": ${bad} of ${rows} rows can't be read as ${source.format}; at most ${source.maxBadShare * 100} % may be.\n${listed(source, faults)}${more}`,
+    { hint: formatHint },
+  );
+}
+
+function listed({ path }: Pick<DataSource, "path">, faults: readonly BadRow[]): string {
+  return faults.slice(0, shownFaults).map(({ line, fault }) => `  ${path}:${line}: ${fault}`).join("\n");
+}
+
+function empty({ path }: Pick<DataSource, "path">): TruelineError {
+  return new TruelineError("TL_DATA_EMPTY", `${path} holds no row.`, { hint: "Check that the path names the right file." });
+}
