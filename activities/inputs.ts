@@ -1,13 +1,20 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import type { z } from "zod";
 import { combineDatasets, readDataset } from "../data/dataset.js";
 import { TruelineError } from "../foundation/errors.js";
+import type { ModelConfiguration } from "../models/configuration.js";
 import { initializeModel } from "../models/initialize.js";
 import { Tokenizer } from "../models/tokenizer.js";
+import { artifactTypes, manifestSchema } from "../schemas/artifact.js";
 import type { PlanInput } from "../schemas/plan.js";
-import { hashFile } from "../store/files.js";
+import { dataFormats, modelEntrySchema } from "../schemas/spec.js";
+import { hashFile, readIfThere } from "../store/files.js";
 import type { InputArtifact, StageData } from "../training/trainer.js";
 import type { Attempt } from "./stage.js";
+
+/** Sizes of a model from scratch, as the planner completes them. */
+const sizes = modelEntrySchema.options[0].omit({ description: true, tokenizer: true }).required();
 
 type From<Where extends PlanInput["from"]> = Extract<PlanInput, { from: Where }>;
 
@@ -20,7 +27,7 @@ export async function readArtifacts(attempt: Attempt): Promise<Record<string, In
         found[name] = await finishedArtifact(attempt, input.stage);
         break;
       case "directory":
-        found[name] = { type: "language-model", directory: input.path, metadata: { figures: {} } };
+        found[name] = await directoryModel(input);
         break;
       case "scratch":
         found[name] = await scratchModel(attempt, name, input);
@@ -38,7 +45,7 @@ export async function readData(attempt: Attempt): Promise<Record<string, StageDa
   for (const [name, input] of Object.entries(attempt.task.stage.inputs)) {
     if (input.from !== "data") continue;
     await checkUnchanged(input);
-    found[name] = combineDatasets(await Promise.all(input.entries.map((entry) => readDataset(entry))));
+    found[name] = combineDatasets(await Promise.all(input.entries.map((entry) => readDataset({ ...entry, format: dataFormats.parse(entry.format) }, [input.use]))));
   }
   return found;
 }
@@ -52,13 +59,28 @@ async function finishedArtifact({ task, store }: Attempt, stage: string): Promis
   return { type, directory: store.artifacts.directory(digest), metadata };
 }
 
+/** A model from files. One that Trueline wrote has its manifest beside it, with what a reward model's users need. */
+async function directoryModel({ path, type }: From<"directory">): Promise<InputArtifact> {
+  const text = await readIfThere(join(path, "artifact.json"));
+  const metadata = text === undefined ? { figures: {} } : manifestSchema.parse(JSON.parse(text)).metadata;
+  return { type: artifactTypes.parse(type), directory: path, metadata };
+}
+
 async function scratchModel(attempt: Attempt, name: string, input: From<"scratch">): Promise<InputArtifact> {
   const directory = join(attempt.scratch, "inputs", name);
   await mkdir(directory, { recursive: true });
   const tokenizer = await Tokenizer.load((await finishedArtifact(attempt, input.tokenizer)).directory);
-  await initializeModel(directory, scratchConfiguration(input.configuration, tokenizer), attempt.task.stage.seed);
+  await initializeModel(directory, scratchConfiguration(sizes.parse(input.configuration), tokenizer), attempt.task.stage.seed);
   await tokenizer.copyTo(directory);
   return { type: "language-model", directory, metadata: { figures: {} } };
+}
+
+function scratchConfiguration({ architecture, heads, hidden, ...others }: z.output<typeof sizes>, tokenizer: Tokenizer): ModelConfiguration {
+  const { vocabulary, beginToken, endTokens, padToken } = tokenizer;
+  return {
+    family: architecture, hidden, heads, headSize: hidden / heads, ...others, normEpsilon: 1e-5,
+    attentionBias: false, outputBias: false, mlpBias: false, vocabulary, beginToken, endTokens, padToken,
+  };
 }
 
 async function checkUnchanged({ entries }: From<"data">): Promise<void> {

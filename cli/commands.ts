@@ -2,6 +2,16 @@ import type { CommandDefinition } from "./command.js";
 
 /** Every command, in the order that `--help` lists them. Loaded when asked for, so that each starts quickly. */
 export const commands: Readonly<Record<string, () => Promise<CommandDefinition>>> = {
+  run: async () => (await import("./run.js")).runCommand,
   validate: async () => (await import("./validate.js")).validateCommand,
   plan: async () => (await import("./plan.js")).planCommand,
+  submit: async () => (await import("./submit.js")).submitCommand,
+  worker: async () => (await import("./worker.js")).workerCommand,
+  server: async () => (await import("./server.js")).serverCommand,
+  runs: async () => (await import("./runs.js")).runsCommand,
+  status: async () => (await import("./status.js")).statusCommand,
+  watch: async () => (await import("./watch.js")).watchCommand,
+  resume: async () => (await import("./resume.js")).resumeCommand,
+  cancel: async () => (await import("./cancel.js")).cancelCommand,
+  history: async () => (await import("./history.js")).historyCommand,
 };

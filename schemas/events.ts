@@ -44,7 +44,7 @@ export const eventSchema = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("cancel-requested"), actor }),
   z.strictObject({ type: z.literal("run-cancelled") }),
   z.strictObject({ type: z.literal("run-failed"), failures: z.array(failure.extend({ stage })) }),
-  z.strictObject({ type: z.literal("run-finished"), seconds: z.number().optional() }),
+  z.strictObject({ type: z.literal("run-finished") }),
 ]);
 
 const links = {

@@ -1,11 +1,6 @@
 import { z } from "zod";
 import { planSchema, plannedStageSchema } from "./plan.js";
 
-/** Task queue of the workflow itself, and of stages that ask for nothing special. */
-export const defaultTaskQueue = "trueline";
-/** Task queue of stages that ask for a GPU. */
-export const gpuTaskQueue = "trueline-gpu";
-
 /** The workflow's input. Frozen: neither an edited spec nor an upgrade changes a run half-way. */
 export const pipelineInputSchema = z.strictObject({ run: z.string(), plan: planSchema });
 

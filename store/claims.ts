@@ -6,9 +6,12 @@ import { guarded, readIfThere, writeWhole } from "./files.js";
 import { withLock } from "./lock.js";
 import { isAlive, processSchema, thisProcess } from "./processes.js";
 
+/** A claim of another host that was not renewed for this long is dead. */
+const silentMilliseconds = 5 * 60_000;
+
 const claimSchema = z.strictObject({
   key: z.string(), token: z.string(), run: z.string(), stage: z.string(), attempt: z.number().int(), holder: processSchema, at: z.string(),
-  released: z.boolean(),
+  renewedAt: z.string(), released: z.boolean(),
 });
 /** The right to publish checkpoints and the result of a stage's key. Whoever claims last has it; all others are fenced off. */
 export type Claim = z.output<typeof claimSchema>;
@@ -16,11 +19,24 @@ export type Claim = z.output<typeof claimSchema>;
 export class Claims {
   constructor(private readonly home: string) {}
 
-  /** Takes the key over from whoever held it. */
-  async take(key: string, by: { readonly run: string; readonly stage: string; readonly attempt: number }): Promise<Claim> {
-    const claim: Claim = { key, token: randomUUID(), ...by, holder: thisProcess, at: new Date().toISOString(), released: false };
-    await withLock(this.lock(key), () => this.write(claim));
-    return claim;
+  /**
+   * Takes a key for a run's attempt, over the head of any earlier attempt of that run. A live attempt of another run
+   * keeps it: then its claim is given instead, and the caller waits for that run's result.
+   */
+  async take(key: string, by: { readonly run: string; readonly stage: string; readonly attempt: number }): Promise<{ granted: boolean; claim: Claim }> {
+    return withLock(this.lock(key), async () => {
+      const rival = await this.holder(key);
+      if (rival !== undefined && rival.run !== by.run) return { granted: false, claim: rival };
+      const at = new Date().toISOString();
+      const claim: Claim = { key, token: randomUUID(), ...by, holder: thisProcess, at, renewedAt: at, released: false };
+      await this.write(claim);
+      return { granted: true, claim };
+    });
+  }
+
+  /** Says that the attempt still lives, to hosts that can't look for its process. Throws TL_STORE_SUPERSEDED. */
+  async renew(claim: Claim): Promise<void> {
+    await this.whileHeld(claim, () => this.write({ ...claim, renewedAt: new Date().toISOString() }));
   }
 
   /** Does `work` while the claim can't be taken over. Throws TL_STORE_SUPERSEDED when it has been. */
@@ -43,10 +59,12 @@ export class Claims {
     });
   }
 
-  /** Who works on a key now: an unreleased claim whose process lives. */
+  /** Who works on a key now: an unreleased claim whose process lives, or that another host renewed of late. */
   async holder(key: string): Promise<Claim | undefined> {
     const claim = await this.read(key);
-    return claim !== undefined && !claim.released && isAlive(claim.holder) ? claim : undefined;
+    if (claim === undefined || claim.released || !isAlive(claim.holder)) return undefined;
+    const silent = Date.now() - Date.parse(claim.renewedAt);
+    return claim.holder.host === thisProcess.host || silent < silentMilliseconds ? claim : undefined;
   }
 
   private async read(key: string): Promise<Claim | undefined> {

@@ -1,5 +1,6 @@
 import {
-  ActivityCancellationType, ApplicationFailure, CancellationScope, CancelledFailure, defineQuery, isCancellation, proxyActivities, setHandler,
+  ActivityCancellationType, ApplicationFailure, CancellationScope, CancelledFailure, defineQuery, isCancellation, proxyActivities,
+  proxyLocalActivities, setHandler,
 } from "@temporalio/workflow";
 import type { PlannedStage } from "../schemas/plan.js";
 import type { PipelineInput, RunEnd, StageOutcome, StageState, StageTask } from "../schemas/task.js";
@@ -10,7 +11,8 @@ type Stages = Readonly<Record<string, (task: StageTask) => Promise<StageOutcome>
 /** The state of every stage, by name. */
 export const stagesQuery = defineQuery<Readonly<Record<string, StageState>>>("stages");
 
-const { "close-run": closeRun } = proxyActivities<{ "close-run": (end: RunEnd) => Promise<void> }>({
+// Local, so that a run's end does not wait for a slot that another run's stage holds.
+const { "close-run": closeRun } = proxyLocalActivities<{ "close-run": (end: RunEnd) => Promise<void> }>({
   startToCloseTimeout: "1 minute", retry: { maximumAttempts: 20, maximumInterval: "1 minute" },
 });
 
@@ -69,6 +71,7 @@ async function attempt(stage: PlannedStage, task: StageTask): Promise<StageOutco
     retry: { initialInterval: "2 seconds", maximumInterval: "2 minutes", maximumAttempts: 10 },
     cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
     summary: stage.name,
+    activityId: stage.name,
   });
   return kinds[stage.kind]!(task);
 }

@@ -1,0 +1,92 @@
+import { TruelineError } from "../foundation/errors.js";
+import type { Plan } from "../schemas/plan.js";
+import type { Store } from "../store/store.js";
+import { startChildWorker, type ChildWorker } from "../temporal/child-worker.js";
+import { Pipelines } from "../temporal/client.js";
+import { enterAddress } from "../temporal/connection.js";
+import { leaveServer } from "../temporal/embedded.js";
+import type { ObservedRun } from "../temporal/observe.js";
+import { actor } from "./actor.js";
+import { follow } from "./follow.js";
+import type { Output } from "./output.js";
+
+const workerStarts = 5;
+
+export interface Execution {
+  readonly store: Store;
+  readonly id: string;
+  readonly plan: Plan;
+  readonly output: Output;
+  readonly slots?: number;
+}
+
+/**
+ * Executes an attempt at a recorded run: starts the server and the worker that are missing, submits, follows, and ends
+ * what it started. `begin` records the attempt once the server is there. Ctrl-C cancels with a checkpoint, a second one leaves at once.
+ */
+export async function execute({ store, id, plan, output, slots }: Execution, begin: () => Promise<void>): Promise<ObservedRun> {
+  const address = await enterAddress(store.home, output.note);
+  const pipelines = await Pipelines.connect(address);
+  const crew = new Crew(store.home, output, slots);
+  const interrupts = onInterrupt(output, async () => {
+    await store.ledger.append(id, { type: "cancel-requested", actor: actor() });
+    await pipelines.cancel(id);
+  });
+  try {
+    const queue = plan.stages[0]!.taskQueue;
+    if (address.embedded || (await pipelines.listeners(queue)).length === 0) crew.start();
+    await begin();
+    await pipelines.start(id, plan);
+    const run = await Promise.race([follow(store, id, pipelines, output), crew.lost]);
+    return run;
+  } finally {
+    interrupts.remove();
+    await crew.stop();
+    await pipelines.close();
+    await leaveServer(store.home);
+  }
+}
+
+/** The worker that a run brings along; one that dies is replaced, and the server gives its stage to the next. */
+class Crew {
+  readonly lost: Promise<never>;
+  private worker: ChildWorker | undefined;
+  private starts = 0;
+  private giveUp: (error: TruelineError) => void = () => undefined;
+
+  constructor(private readonly home: string, private readonly output: Output, private readonly slots: number | undefined) {
+    this.lost = new Promise((_, reject) => { this.giveUp = reject; });
+    this.lost.catch(() => undefined);
+  }
+
+  start(): void {
+    this.starts += 1;
+    const worker = this.worker = startChildWorker(this.home, this.slots);
+    void worker.ended.then((words) => {
+      if (words === undefined) return;
+      if (this.starts >= workerStarts) {
+        this.giveUp(new TruelineError("TL_STAGE_LOST", `The worker has ended ${this.starts} times:\n${words}`, { hint: "`trueline resume` continues from the newest checkpoint." }));
+        return;
+      }
+      this.output.note(`The worker has ended; starting another. It said:\n${words}`);
+      this.start();
+    });
+  }
+
+  async stop(): Promise<void> {
+    await this.worker?.stop();
+  }
+}
+
+function onInterrupt(output: Output, cancel: () => Promise<void>): { remove(): void } {
+  let asked = false;
+  const handle = () => {
+    if (asked) process.exit(1);
+    asked = true;
+    output.note("\nStopping: the stage under way ends its step and saves a checkpoint. Ctrl-C again leaves at once.");
+    cancel().catch((error: unknown) => output.note(`The run could not be cancelled: ${String(error)}`));
+  };
+  const signals = ["SIGINT", "SIGTERM"] as const;
+  for (const signal of signals) process.on(signal, handle);
+  return { remove: () => { for (const signal of signals) process.off(signal, handle); } };
+}

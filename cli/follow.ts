@@ -1,0 +1,98 @@
+import { MultiBar, Presets, type SingleBar } from "cli-progress";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Pipelines } from "../temporal/client.js";
+import { observe, type ObservedRun, type ObservedStage } from "../temporal/observe.js";
+import type { Store } from "../store/store.js";
+import { duration, type Output } from "./output.js";
+import { progressText, stateText } from "./run-view.js";
+
+const lookMilliseconds = 500;
+const lineMilliseconds = 5000;
+/** How long a run may look interrupted before it counts as such: a worker that starts, or starts again, takes this long. */
+const patienceMilliseconds = 30_000;
+
+/** Shows a run's progress on stderr until it ends, or until nothing works on it any more. */
+export async function follow(store: Store, id: string, pipelines: Pipelines, output: Output): Promise<ObservedRun> {
+  const display = output.interactive ? new Bars() : new Lines(output);
+  let quietSince = Date.now();
+  try {
+    for (;;) {
+      const run = await observe(store, await store.runs.read(id), pipelines);
+      display.show(run);
+      if (run.state === "finished" || run.state === "failed" || run.state === "cancelled") {
+        await closed(id, pipelines);
+        return run;
+      }
+      if (run.state === "running" || run.state === "waiting") quietSince = Date.now();
+      else if (Date.now() - quietSince > patienceMilliseconds) return run;
+      await sleep(lookMilliseconds);
+    }
+  } finally {
+    display.end();
+  }
+}
+
+/** The workflow ends a moment after it has recorded its end: its worker must stay until then. */
+async function closed(id: string, pipelines: Pipelines): Promise<void> {
+  for (let looks = 0; looks < 20 && (await pipelines.view(id))?.open; looks++) await sleep(lookMilliseconds / 2);
+}
+
+interface Display {
+  show(run: ObservedRun): void;
+  end(): void;
+}
+
+/** A bar a stage, redrawn in place. */
+class Bars implements Display {
+  private readonly bars = new Map<string, SingleBar>();
+  private readonly multi = new MultiBar({
+    format: "{stage} {bar} {text}", stream: process.stderr, hideCursor: true, clearOnComplete: false, barsize: 24, linewrap: false,
+    gracefulExit: false,
+  }, Presets.shades_classic);
+
+  show(run: ObservedRun): void {
+    const width = Math.max(...run.stages.map(({ name }) => name.length));
+    for (const stage of run.stages) {
+      const done = stage.state === "finished" || stage.state === "reused";
+      const of = stage.progress?.of || 1;
+      const at = done ? of : Math.min(stage.progress?.step ?? 0, of);
+      const words = { stage: stage.name.padEnd(width), text: shortText(stage) };
+      const bar = this.bars.get(stage.name) ?? this.multi.create(of, at, words);
+      this.bars.set(stage.name, bar);
+      bar.setTotal(of);
+      bar.update(at, words);
+    }
+    this.multi.update();
+  }
+
+  end(): void {
+    this.multi.stop();
+  }
+}
+
+/** Plain lines, for logs: every change of state, and each running stage now and then. */
+class Lines implements Display {
+  private readonly said = new Map<string, { state: string; text: string; at: number }>();
+
+  constructor(private readonly output: Output) {}
+
+  show(run: ObservedRun): void {
+    for (const stage of run.stages) {
+      const before = this.said.get(stage.name);
+      const text = shortText(stage);
+      const changed = before?.state !== stage.state;
+      const due = before !== undefined && before.text !== text && Date.now() - before.at >= lineMilliseconds;
+      if ((changed && !(before === undefined && stage.state === "waiting")) || due) this.output.note(`${stage.name}: ${text}`);
+      if (before === undefined || changed || due) this.said.set(stage.name, { state: stage.state, text, at: Date.now() });
+    }
+  }
+
+  end(): void {
+    // Nothing to take away.
+  }
+}
+
+function shortText(stage: ObservedStage): string {
+  if (stage.state === "finished" && stage.seconds !== undefined) return `finished in ${duration(stage.seconds)}`;
+  return stage.state === "running" ? progressText(stage) : stateText(stage);
+}

@@ -1,0 +1,47 @@
+import { TruelineError } from "../foundation/errors.js";
+import { observe, presentPipelines, type ObservedRun } from "../temporal/observe.js";
+import type { Store } from "../store/store.js";
+import { actor } from "./actor.js";
+import { defineCommand, jsonOption } from "./command.js";
+import { execute } from "./execute.js";
+import { conclude, slotsOption } from "./run.js";
+import { openStore } from "./store.js";
+import { allResults } from "./submission.js";
+
+/** `trueline resume RUN`: goes on with a run that failed, was cancelled or was interrupted. */
+export const resumeCommand = defineCommand({
+  name: "resume",
+  arguments: "<run>",
+  summary: "go on with a run that failed, was cancelled or was interrupted",
+  details: "The run's frozen plan is continued: finished stages are kept, others go on from their newest checkpoint.\n"
+    + "Neither an edited spec nor a server that lost its history makes a difference.",
+  examples: ["trueline resume hh-ppo-max-20260101-k3v9qz"],
+  options: { json: jsonOption, slots: slotsOption },
+  async run({ arguments: [id = ""], options, output }) {
+    const store = openStore();
+    const run = await observeNow(store, id);
+    if (run.state === "running" || run.state === "waiting" && run.unattended.length === 0) {
+      throw new TruelineError("TL_RUN_ALIVE", `Run ${id} is ${run.state}.`, { hint: `Follow it with: trueline watch ${id}` });
+    }
+    if (run.state === "finished" && await allResults(store, run.plan) !== undefined) {
+      output.note(`Run ${id} is finished; there is nothing to go on with.`);
+      return conclude(run, store, output, options.json);
+    }
+    const begin = async () => {
+      const attempt = await store.runs.addAttempt(id);
+      await store.ledger.append(id, { type: "run-resumed", attempt, actor: actor() });
+    };
+    return conclude(await execute({ store, id, plan: run.plan, output, slots: options.slots }, begin), store, output, options.json);
+  },
+});
+
+/** A run as it is now, asked of the store and of the server that is there. */
+export async function observeNow(store: Store, id: string): Promise<ObservedRun> {
+  const record = await store.runs.read(id);
+  const pipelines = await presentPipelines(store.home);
+  try {
+    return await observe(store, record, pipelines);
+  } finally {
+    await pipelines?.close();
+  }
+}

@@ -1,0 +1,42 @@
+import { randomInt } from "node:crypto";
+import { digestOf } from "../foundation/canonical.js";
+import { version } from "../foundation/version.js";
+import type { StageResult } from "../schemas/artifact.js";
+import type { Plan } from "../schemas/plan.js";
+import type { Store } from "../store/store.js";
+import { actor } from "./actor.js";
+
+/** Letters and digits that can't be taken for one another. */
+const letters = "abcdefghjkmnpqrstuvwxyz23456789";
+
+/** `<name>-<yyyymmdd>-<6 letters>`. */
+export function newRunId(name: string, now = new Date()): string {
+  const day = now.toISOString().slice(0, 10).replaceAll("-", "");
+  return `${name}-${day}-${Array.from({ length: 6 }, () => letters[randomInt(letters.length)]).join("")}`;
+}
+
+/** Records a new run: its frozen plan, and the first line of its ledger. */
+export async function recordSubmission(store: Store, id: string, plan: Plan): Promise<void> {
+  const record = await store.runs.create(id, plan, actor());
+  await store.ledger.append(id, {
+    type: "run-submitted", name: plan.name, specPath: plan.specPath, specDigest: plan.specDigest, planDigest: digestOf(plan), actor: record.actor,
+    versions: { trueline: version, node: process.versions.node },
+  });
+}
+
+/** The results of all stages, or undefined if one is missing. */
+export async function allResults(store: Store, plan: Plan): Promise<StageResult[] | undefined> {
+  const results = await Promise.all(plan.stages.map((stage) => store.results.find(stage.key)));
+  const found = results.filter((result) => result !== undefined);
+  return found.length === results.length ? found : undefined;
+}
+
+/** Records that a run found every result already there. */
+export async function recordReuse(store: Store, id: string, plan: Plan, results: readonly StageResult[]): Promise<void> {
+  await store.ledger.append(id,
+    ...plan.stages.map(({ name, key }, index) => {
+      const { artifact, run, figures } = results[index]!;
+      return { type: "stage-reused", stage: name, key, artifact, from: run, figures } as const;
+    }),
+    { type: "run-finished" });
+}

@@ -1,0 +1,44 @@
+import { availableParallelism } from "node:os";
+import { z } from "zod";
+import { enterAddress } from "../temporal/connection.js";
+import { leaveServer } from "../temporal/embedded.js";
+import { startWorker } from "../temporal/worker.js";
+import { defineCommand, jsonOption } from "./command.js";
+import { slotsOption } from "./run.js";
+import { openStore } from "./store.js";
+
+const count = z.coerce.number().int().min(0);
+
+/** `trueline worker`: does stages until it is stopped. */
+export const workerCommand = defineCommand({
+  name: "worker",
+  summary: "do stages until stopped",
+  details: "Workers of a run share its TRUELINE_HOME. SIGTERM or Ctrl-C lets stages under way save a checkpoint, which\n"
+    + "another worker continues from.",
+  examples: ["trueline worker", "trueline worker --gpus 1", "TEMPORAL_ADDRESS=temporal.example:7233 trueline worker --queues trueline-gpu --gpus 1"],
+  options: {
+    json: jsonOption, slots: slotsOption,
+    cpus: { flags: "--cpus <number>", summary: `processors it offers (default: ${availableParallelism()})`, schema: count.default(availableParallelism()) },
+    gpus: { flags: "--gpus <number>", summary: "GPUs it offers; each does one stage at a time", schema: count.default(0) },
+    queues: {
+      flags: "--queues <names>", summary: "task queues, separated by commas (default: by what it offers)",
+      schema: z.string().transform((names) => names.split(",").map((name) => name.trim()).filter((name) => name !== "")).optional(),
+    },
+  },
+  async run({ options: { json, ...resources }, output }) {
+    const { home } = openStore();
+    const address = await enterAddress(home, output.note);
+    const worker = await startWorker(home, address, resources);
+    for (const signal of ["SIGINT", "SIGTERM"] as const) {
+      process.on(signal, () => {
+        output.note("Stopping: stages under way save a checkpoint.");
+        worker.stop();
+      });
+    }
+    if (json) output.json({ pid: process.pid, home, address: address.options.address, queues: worker.queues });
+    else output.data(`Worker ${process.pid} listens on ${worker.queues.join(", ")} at ${address.options.address ?? ""} for ${home}.`);
+    await worker.done;
+    await leaveServer(home);
+    return 0;
+  },
+});
