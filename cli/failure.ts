@@ -1,5 +1,6 @@
 import type pc from "picocolors";
 import { errorRegistry, TruelineError } from "../foundation/errors.js";
+import { diagnosticText, SpecError } from "../planner/fault.js";
 
 /** What to print on stderr about an error, and the exit code. Stack traces are for `debug` alone. */
 export function describeFailure(
@@ -8,7 +9,9 @@ export function describeFailure(
   const known = error instanceof TruelineError ? error : new TruelineError("TL_INTERNAL", messageOf(error), {
     hint: errorRegistry.TL_INTERNAL.remedy, cause: error,
   });
-  const lines = [`${colors.red(known.code)} ${known.message}`];
+  const lines = known instanceof SpecError
+    ? [...known.diagnostics.map((each) => `${diagnosticText(each, { place: colors.bold, fault: colors.red, hint: colors.cyan })}\n`), `${colors.red(known.code)} ${known.summary}`]
+    : [`${colors.red(known.code)} ${known.message}`];
   if (known.hint !== undefined) lines.push(`${colors.cyan("hint:")} ${known.hint}`);
   if (debug) lines.push(...stacks(error));
   return { text: lines.join("\n"), exit: known.entry.exit };

@@ -1,4 +1,4 @@
-import { dataEntrySchema, modelEntrySchema, type DataEntry, type ModelEntry, type StageSpec } from "../schemas/spec.js";
+import { dataEntrySchema, modelEntrySchema, nameSchema, type DataEntry, type ModelEntry, type StageSpec } from "../schemas/spec.js";
 import { stageKinds, type ArtifactType, type InputDeclaration, type StageKind } from "../schemas/stages/table.js";
 
 /**
@@ -9,6 +9,8 @@ export interface Draft {
   readonly data: ReadonlyMap<string, DataEntry | undefined>;
   readonly models: ReadonlyMap<string, ModelEntry | undefined>;
   readonly stages: ReadonlyMap<string, DraftStage | undefined>;
+  /** Files and directories that are named, also by entries of the wrong form. */
+  readonly paths: { readonly data: ReadonlyMap<string, string>; readonly models: ReadonlyMap<string, string> };
 }
 
 export interface DraftStage {
@@ -37,14 +39,28 @@ export type Target =
 /** Takes apart the value of a spec's text, whatever it is. */
 export function draftOf(value: unknown): Draft {
   const members = membersOf(value);
+  const [data, models, stages] = ["data", "models", "stages"].map((section) => namedMembers(members[section]));
   return {
-    data: new Map(Object.entries(membersOf(members["data"])).map(([name, entry]) => [name, dataEntrySchema.safeParse(entry).data])),
-    models: new Map(Object.entries(membersOf(members["models"])).map(([name, entry]) => [name, modelEntrySchema.safeParse(entry).data])),
-    stages: new Map(Object.entries(membersOf(members["stages"])).map(([name, stage]) => [name, draftStage(name, membersOf(stage))])),
+    data: new Map(data!.map(([name, entry]) => [name, dataEntrySchema.safeParse(entry).data])),
+    models: new Map(models!.map(([name, entry]) => [name, modelEntrySchema.safeParse(entry).data])),
+    stages: new Map(stages!.map(([name, stage]) => [name, draftStage(name, membersOf(stage))])),
+    paths: { data: pathsOf(data!), models: pathsOf(models!) },
   };
 }
 
-/** Whether the member is an object, as JSON has it. */
+/** Members whose key is a name; others are faults of their own and referred to by nothing. */
+function namedMembers(value: unknown): [string, unknown][] {
+  return Object.entries(membersOf(value)).filter(([name]) => nameSchema.safeParse(name).success);
+}
+
+function pathsOf(entries: readonly [string, unknown][]): Map<string, string> {
+  return new Map(entries.flatMap(([name, entry]) => {
+    const path = membersOf(entry)["path"];
+    return typeof path === "string" && path !== "" ? [[name, path] as const] : [];
+  }));
+}
+
+/** The members of a JSON object; none of anything else. */
 export function membersOf(value: unknown): Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value) ? Object.fromEntries(Object.entries(value)) : {};
 }

@@ -63,15 +63,13 @@ export async function collectFacts(draft: Draft, { specPath, allowPaths }: Place
     return { path: real, digest: await fileDigest(real) };
   };
   const data = new Map<string, FileFact>();
-  for (const [name, entry] of draft.data) {
-    if (entry === undefined) continue;
-    const found = await lookUp(["data", name, "path"], () => file(entry.path));
+  for (const [name, path] of draft.paths.data) {
+    const found = await lookUp(["data", name, "path"], () => file(path));
     if (found) data.set(name, found);
   }
   const models = new Map<string, ModelFact>();
-  for (const [name, entry] of draft.models) {
-    if (entry === undefined || !("path" in entry)) continue;
-    const found = await lookUp(["models", name, "path"], async () => modelFact(await resolveDataPath(entry.path, { ...options, kind: "directory" })));
+  for (const [name, path] of draft.paths.models) {
+    const found = await lookUp(["models", name, "path"], async () => modelFact(await resolveDataPath(path, { ...options, kind: "directory" })));
     if (found) models.set(name, found);
   }
   const answers = new Map<string, FileFact>();

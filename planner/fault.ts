@@ -32,9 +32,12 @@ export interface Diagnostic {
 
 /** A spec's faults as one error. Its message lists them all with frames. */
 export class SpecError extends TruelineError {
+  readonly summary: string;
+
   constructor(readonly file: string, readonly diagnostics: readonly Diagnostic[]) {
     const count = diagnostics.length === 1 ? "1 fault" : `${diagnostics.length} faults`;
-    super("TL_SPEC_INVALID", `${file} has ${count}.\n\n${diagnostics.map(diagnosticText).join("\n\n")}`);
+    super("TL_SPEC_INVALID", `${file} has ${count}.\n\n${diagnostics.map((diagnostic) => diagnosticText(diagnostic)).join("\n\n")}`);
+    this.summary = `${file} has ${count}.`;
   }
 }
 
@@ -53,10 +56,19 @@ export function diagnose(source: Source, faults: readonly Fault[]): Diagnostic[]
   });
 }
 
+/** How parts of a diagnostic are shown. */
+export interface Paint {
+  readonly place: (text: string) => string;
+  readonly fault: (text: string) => string;
+  readonly hint: (text: string) => string;
+}
+
+const plain: Paint = { place: (text) => text, fault: (text) => text, hint: (text) => text };
+
 /** One diagnostic for people. */
-export function diagnosticText({ code, file, line, column, message, hint, frame }: Diagnostic): string {
-  const lines = [`${file}:${line}:${column} ${code}`, message, frame];
-  if (hint !== undefined) lines.push(`hint: ${hint}`);
+export function diagnosticText({ code, file, line, column, message, hint, frame }: Diagnostic, paint: Paint = plain): string {
+  const lines = [`${paint.place(`${file}:${line}:${column}`)} ${paint.fault(code)}`, message, frame];
+  if (hint !== undefined) lines.push(`${paint.hint("hint:")} ${hint}`);
   return lines.join("\n");
 }
 

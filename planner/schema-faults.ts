@@ -23,7 +23,7 @@ type Problem = ErrorObject<string, Record<string, unknown>>;
 function meant(errors: readonly Problem[]): Problem[] {
   const unions = errors.filter((error) => error.keyword === "anyOf");
   const outer = unions.filter((union) => !unions.some((other) => other !== union && isWithin(other, union)));
-  const kept = errors.filter((error) => !isNoise(error) && !outer.some((union) => error === union || isWithin(union, error)));
+  const kept = errors.filter((error) => !isNoise(error, errors) && !outer.some((union) => error === union || isWithin(union, error)));
   return [...kept, ...outer.flatMap((union) => {
     const inside = errors.filter((error) => error !== union && isWithin(union, error));
     const numbers = new Set(inside.map((error) => alternativeOf(union, error)));
@@ -34,10 +34,15 @@ function meant(errors: readonly Problem[]): Problem[] {
   })];
 }
 
-/** What another problem says better: the rule inside `propertyNames`, and a kind that is missing altogether. */
-function isNoise(error: Problem): boolean {
-  return error.propertyName !== undefined || (error.keyword === "discriminator" && error.params["tagValue"] === undefined);
+/** What another problem says better: the rule inside `propertyNames`, a kind that is missing, a constant of another type. */
+function isNoise(error: Problem, errors: readonly Problem[]): boolean {
+  return error.propertyName !== undefined
+    || (error.keyword === "discriminator" && error.params["tagValue"] === undefined)
+    || (["const", "enum"].includes(error.keyword) && errors.some(({ keyword, schemaPath }) =>
+      keyword === "type" && parentOf(schemaPath) === parentOf(error.schemaPath)));
 }
+
+const parentOf = (schemaPath: string): string => schemaPath.slice(0, schemaPath.lastIndexOf("/"));
 
 function isWithin(union: Problem, error: Problem): boolean {
   return error.schemaPath.startsWith(`${union.schemaPath}/`)
@@ -66,28 +71,28 @@ const reports: Readonly<Record<string, (problem: Problem, value: unknown) => Rep
       ...(typeof meaning === "string" && { hint: `\`${name}\`: ${meaning}` }),
     };
   },
-  type: ({ params, data }) => wrongType([String(params["type"])], data),
-  anyOf: ({ parentSchema, data }) => {
+  type: ({ params, data, instancePath }) => wrongType(fieldOf(instancePath), [String(params["type"])], data),
+  anyOf: ({ parentSchema, data, instancePath }) => {
     const alternatives = Array.isArray(parentSchema?.["anyOf"]) ? parentSchema["anyOf"].map(asObject) : [];
-    return wrongType(alternatives.map((each) => "const" in each ? JSON.stringify(each["const"]) : String(each["type"])), data);
+    return wrongType(fieldOf(instancePath), alternatives.map((each) => "const" in each ? JSON.stringify(each["const"]) : String(each["type"])), data);
   },
-  enum: ({ params, data }) => wrongChoice(params["allowedValues"], data),
-  const: ({ params, data }) => wrongChoice([params["allowedValue"]], data),
+  enum: ({ params, data, instancePath }) => wrongChoice(fieldOf(instancePath), params["allowedValues"], data),
+  const: ({ params, data, instancePath }) => wrongChoice(fieldOf(instancePath), [params["allowedValue"]], data),
   discriminator: ({ params }) => {
     const tag = String(params["tag"]);
     const kind = params["tagValue"];
-    return typeof kind === "string" ? { ...wrongChoice(Object.keys(stageKinds), kind), child: tag } : { ...wrongType(["string"], kind), child: tag };
+    return typeof kind === "string" ? { ...wrongChoice(`\`${tag}\``, Object.keys(stageKinds), kind), child: tag } : { ...wrongType(`\`${tag}\``, ["string"], kind), child: tag };
   },
   propertyNames: ({ params }) => ({
     code: "TL_SPEC_WRONG_VALUE", child: String(params["propertyName"]), part: "key",
     message: `\`${String(params["propertyName"])}\` is no name`, hint: "names are letters, digits and dashes, a letter first",
   }),
-  pattern: ({ parentSchema, data }) => ({
-    code: "TL_SPEC_WRONG_VALUE", message: `${quoted(data)} has the wrong form`,
+  pattern: ({ parentSchema, data, instancePath }) => ({
+    code: "TL_SPEC_WRONG_VALUE", message: `${fieldOf(instancePath)} can't be ${quoted(data)}`,
     hint: String(parentSchema?.["description"] ?? "letters, digits and dashes, a letter first"),
   }),
-  minItems: () => ({ code: "TL_SPEC_WRONG_VALUE", message: "the list is empty" }),
-  minLength: () => ({ code: "TL_SPEC_WRONG_VALUE", message: "the text is empty" }),
+  minItems: ({ instancePath }) => ({ code: "TL_SPEC_WRONG_VALUE", message: `the list ${fieldOf(instancePath)} is empty` }),
+  minLength: ({ instancePath }) => ({ code: "TL_SPEC_WRONG_VALUE", message: `the text ${fieldOf(instancePath)} is empty` }),
   minProperties: () => ({ code: "TL_SPEC_WRONG_VALUE", message: "there is no stage", hint: "a spec has at least one stage" }),
 };
 
@@ -99,7 +104,7 @@ function faultOf(problem: Problem, value: unknown): Fault {
   const path = pathOf(problem.instancePath);
   const bound = bounds[problem.keyword];
   if (bound !== undefined) {
-    const message = `\`${String(path.at(-1))}\` is ${quoted(problem.data)}; it has to be ${bound} ${String(problem.params["limit"])}`;
+    const message = `${fieldOf(problem.instancePath)} is ${quoted(problem.data)}; it has to be ${bound} ${String(problem.params["limit"])}`;
     return { code: "TL_SPEC_WRONG_VALUE", path, message };
   }
   const report = reports[problem.keyword];
@@ -112,9 +117,15 @@ const typeWords: Readonly<Record<string, string>> = {
   string: "text in quotes", number: "a number", integer: "a whole number", boolean: "true or false", object: "an object", array: "a list",
 };
 
-function wrongType(expected: readonly string[], data: unknown): Report {
+/** The field at a path in words; a list's items by the list's name. */
+function fieldOf(pointer: string): string {
+  const name = pathOf(pointer).findLast((part) => typeof part === "string");
+  return name === undefined ? "the spec" : `\`${name}\``;
+}
+
+function wrongType(field: string, expected: readonly string[], data: unknown): Report {
   const wanted = expected.map((type) => typeWords[type] ?? `\`${type}\``).join(" or ");
-  const message = `expected ${wanted}, found ${foundWords(data)}`;
+  const message = `${field} is ${foundWords(data)}; it has to be ${wanted}`;
   return { code: "TL_SPEC_WRONG_TYPE", message, ...typeHint(expected, data) };
 }
 
@@ -132,11 +143,11 @@ function foundWords(data: unknown): string {
   return typeof data === "string" ? `the text ${quoted(data)}` : quoted(data);
 }
 
-function wrongChoice(allowed: unknown, data: unknown): Report {
+function wrongChoice(field: string, allowed: unknown, data: unknown): Report {
   const choices = Array.isArray(allowed) ? allowed.map((each) => typeof each === "string" ? each : JSON.stringify(each)) : [];
   const near = typeof data === "string" ? suggestion(data, choices) : undefined;
   return {
-    code: "TL_SPEC_WRONG_VALUE", message: `${foundWords(data)} is not allowed here`,
+    code: "TL_SPEC_WRONG_VALUE", message: `${field} can't be ${foundWords(data)}`,
     hint: near ?? `write ${choices.map((each) => `\`${each}\``).join(" or ")}`,
   };
 }

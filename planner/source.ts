@@ -41,8 +41,7 @@ function parse(file: string, text: string): ParsedSource {
   if (errors.length > 0 || root === undefined) {
     return { source: { file, text, root, value: undefined }, faults: syntaxFaults(errors) };
   }
-  // JSON.parse keeps a key named __proto__ as a plain member, where assigning it would not.
-  return { source: { file, text, root, value: JSON.parse(text) as unknown }, faults: repeatedKeys(root, []) };
+  return { source: { file, text, root, value: valueOf(root) }, faults: repeatedKeys(root, []) };
 }
 
 const syntaxMessages: Readonly<Record<string, string>> = {
@@ -74,6 +73,17 @@ function syntaxFaults(errors: readonly ParseError[]): Fault[] {
     const hint = name === "InvalidCommentToken" ? "put the words in a `description` member" : undefined;
     return { code: "TL_SPEC_SYNTAX" as const, span: { offset, length }, message: syntaxMessages[name] ?? name, ...(hint && { hint }) };
   });
+}
+
+/** The value of a node. Of a key given twice the first counts, as in `spanOf`; `__proto__` is a member like any other. */
+function valueOf(node: Node): unknown {
+  if (node.type === "array") return (node.children ?? []).map(valueOf);
+  if (node.type !== "object") return node.value;
+  const members = new Map<string, unknown>();
+  for (const { children: [key, value] = [] } of node.children ?? []) {
+    if (key && value && !members.has(String(key.value))) members.set(String(key.value), valueOf(value));
+  }
+  return Object.fromEntries(members);
 }
 
 function repeatedKeys(node: Node, path: JSONPath): Fault[] {

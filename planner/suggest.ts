@@ -12,7 +12,7 @@ export function nearest(wrong: string, known: Iterable<string>): string | undefi
 
 /** "did you mean `x`?", or the names there are when none is near and they are few. */
 export function suggestion(wrong: string, known: Iterable<string>): string | undefined {
-  const names = [...known];
+  const names = [...new Set(known)];
   const near = nearest(wrong, names);
   if (near !== undefined) return `did you mean \`${near}\`?`;
   return names.length > 0 && names.length <= 12 ? `known: ${names.map((name) => `\`${name}\``).join(", ")}` : undefined;

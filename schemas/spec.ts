@@ -1,7 +1,8 @@
 import { z } from "zod";
 import { stageKinds } from "./stages/table.js";
 
-const name = z.string().regex(/^[A-Za-z][A-Za-z0-9-]*$/, "letters, digits and dashes, a letter first");
+/** Names of pipelines, stages, models and data entries. */
+export const nameSchema = z.string().regex(/^[A-Za-z][A-Za-z0-9-]*$/).describe("Letters, digits and dashes, a letter first.");
 
 export const dataFormats = z.enum(["hh-rlhf", "preference", "dialogue", "prompt", "text"]);
 
@@ -42,12 +43,12 @@ export const stageSchema = z.discriminatedUnion("kind", [first!, ...rest]);
 export const specSchema = z.strictObject({
   $schema: z.string().optional(),
   version: z.literal(1),
-  name,
+  name: nameSchema,
   description: z.string().optional(),
   seed: z.number().int().min(0).default(0),
-  data: z.record(name, dataEntrySchema).default({}),
-  models: z.record(name, modelEntrySchema).default({}),
-  stages: z.record(name, stageSchema).refine((stages) => Object.keys(stages).length > 0, "at least one stage").meta({ minProperties: 1 }),
+  data: z.record(nameSchema, dataEntrySchema).default({}),
+  models: z.record(nameSchema, modelEntrySchema).default({}),
+  stages: z.record(nameSchema, stageSchema).refine((stages) => Object.keys(stages).length > 0, "at least one stage").meta({ minProperties: 1 }),
 });
 
 export type DataEntry = z.output<typeof dataEntrySchema>;

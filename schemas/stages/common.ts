@@ -24,7 +24,7 @@ export const operationalParameters = {
   resources: z.strictObject({
     cpus: z.number().int().positive().optional(),
     gpus: z.number().int().min(0).default(0),
-    memory: z.string().regex(/^\d+(\.\d+)?(MB|GB)$/, "a number with MB or GB, such as \"8GB\"").optional(),
+    memory: z.string().regex(/^\d+(\.\d+)?(MB|GB)$/).optional().describe("A number with MB or GB, such as \"8GB\"."),
     executionProviders: z.array(z.enum(["cpu", "cuda"])).min(1).optional()
       .describe("ONNX Runtime providers for scoring and generation, in order of preference."),
   }).prefault({}).describe("What the stage needs of a worker. Does not change keys."),

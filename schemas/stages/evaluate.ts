@@ -10,7 +10,7 @@ export const evaluateParameters = z.strictObject({
   baseline: z.union([
     reference("a language model"),
     z.strictObject({ answers: z.string().describe("Path of a jsonl file of {prompt, response} rows.") }),
-  ]),
+  ]).describe("Name of a language model, or the path of a file of answers."),
   reward: reference("a reward model").optional(),
   pairs: reference("a data entry with pairs, whose held-out part gives the reward model's accuracy").optional(),
   prompts: reference("a data entry with prompts, whose held-out part is answered"),
