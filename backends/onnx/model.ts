@@ -2,11 +2,14 @@ import { Tensor as OrtTensor } from "onnxruntime-node";
 import { canonicalJson } from "../../foundation/canonical.js";
 import type { Head, ModelConfiguration } from "../../models/configuration.js";
 import type { Tensor } from "../../models/safetensors.js";
-import type { Batch, ForwardRequest, ForwardResult, Quantity, StepPart, StepRequest, StepResult } from "../backend.js";
+import type { Batch, ForwardRequest, ForwardResult, StepPart, StepRequest, StepResult } from "../backend.js";
+import type { Domain } from "../expressions.js";
+import { domainOfTerm, needsOf } from "../inspect.js";
 import { type ModelTraits, validateForward, validateStep } from "../validate.js";
 import { constantsName, givenName, templateOf } from "./losses.js";
 import { Optimizer } from "./optimizer.js";
 import { pack } from "./packing.js";
+import { piecesOf } from "./pieces.js";
 import { type Program, forwardProgram, outputs, temperatureName, trainingProgram } from "./programs.js";
 import type { SessionSettings } from "./sessions.js";
 import { WeightStore } from "./weights.js";
@@ -20,6 +23,8 @@ export interface OnnxModelOptions {
   readonly shapes: ReadonlyMap<string, readonly number[]>;
   readonly trainable: boolean;
   readonly settings: SessionSettings;
+  /** Floats of activations above which a batch is computed in pieces; default by purpose. */
+  readonly activationFloats?: number;
 }
 
 /** Both Adam moments in the files' layout, and the number of updates that made them. */
@@ -64,11 +69,20 @@ export class OnnxModel {
   /** See Backend.forward. */
   async forward(request: ForwardRequest): Promise<ForwardResult> {
     validateForward(this.traits, request);
-    const quantities = [...new Set(request.quantities)].sort();
-    if (quantities.length === 0) return {};
-    const program = await this.program(canonicalJson(quantities), (target) => forwardProgram(target, quantities));
-    const found = await this.run(program, request.batch, { [temperatureName]: inverse(request.temperature) });
-    return Object.fromEntries(quantities.map((name: Quantity) => [name, floats(found[name])]));
+    const results = [...new Set(request.quantities)].sort().map((name) => {
+      const domain = domainOfTerm({ op: name });
+      return { name, domain, values: new Float32Array(sizeOf(request.batch, domain)) };
+    });
+    const given = { [temperatureName]: inverse(request.temperature) };
+    for (const piece of piecesOf(request.batch, this.options.configuration, "forward", this.options.activationFloats)) {
+      const asked = results.filter(({ domain }) => sizeOf(piece.batch, domain) > 0);
+      if (asked.length === 0) continue;
+      const names = asked.map(({ name }) => name);
+      const program = await this.program(canonicalJson(names), (target) => forwardProgram(target, names));
+      const found = await this.run(program, piece.batch, given);
+      for (const { name, domain, values } of asked) piece.put(floats(found[name]), values, domain);
+    }
+    return Object.fromEntries(results.map(({ name, values }) => [name, values]));
   }
 
   /** See Backend.step. */
@@ -79,8 +93,8 @@ export class OnnxModel {
     const statistics: Record<string, number>[] = [];
     for (const part of request.parts) {
       const found = await this.differentiate(part);
-      losses.push(scalar(found[outputs.loss]));
-      statistics.push(Object.fromEntries(Object.keys(part.statistics).map((name) => [name, scalar(found[outputs.statistic(name)])])));
+      losses.push(found.loss);
+      statistics.push(found.statistics);
     }
     const { global, byParameter } = this.optimizer.norms();
     if (request.optimizer !== undefined && Number.isFinite(global)) this.optimizer.update(request.optimizer, global);
@@ -94,27 +108,39 @@ export class OnnxModel {
     await Promise.all(made.map(({ session }) => session.release()));
   }
 
-  /** Runs a part forward and backward, and adds its gradients to the optimizer's. */
-  private async differentiate(part: StepPart): Promise<OrtTensors> {
+  /** Runs a part forward and backward, adds its gradients to the optimizer's, and gives its sums. */
+  private async differentiate(part: StepPart): Promise<{ loss: number; statistics: Record<string, number> }> {
     const names = Object.keys(part.statistics);
-    const template = templateOf([part.loss, ...names.map((name) => part.statistics[name]!)]);
-    const [loss, ...sums] = template.sums;
-    const program = await this.program(canonicalJson([names, template.sums]), (target) =>
-      trainingProgram(target, loss!, Object.fromEntries(names.map((name, index) => [name, sums[index]!]))));
-    const feeds: Record<string, OrtTensor> = {
-      [temperatureName]: inverse(part.temperature),
-      [constantsName]: vector(template.constants),
-    };
-    for (const [name, array] of Object.entries(part.arrays)) feeds[givenName(name)] = vector(array);
-    const found = await this.run(program, part.batch, feeds);
+    const sums = [part.loss, ...names.map((name) => part.statistics[name]!)];
+    const needs = needsOf(sums);
+    // rows that `take` joins must stay together
+    const purpose = needs.indices.size > 0 ? "whole" : "training";
+    const result = { loss: 0, statistics: Object.fromEntries(names.map((name) => [name, 0])) };
+    for (const piece of piecesOf(part.batch, this.options.configuration, purpose, this.options.activationFloats)) {
+      // sums over nothing are zero, and ONNX Runtime fails on some empty arrays
+      const template = templateOf(sums.map((sum) => sum.filter((term) => sizeOf(piece.batch, domainOfTerm(term)) > 0)));
+      const [loss, ...others] = template.sums;
+      const program = await this.program(canonicalJson([names, template.sums]), (target) =>
+        trainingProgram(target, loss!, Object.fromEntries(names.map((name, index) => [name, others[index]!]))));
+      const feeds: Record<string, OrtTensor> = {
+        [temperatureName]: inverse(part.temperature),
+        [constantsName]: vector(template.constants),
+      };
+      for (const [name, domain] of needs.arrays) feeds[givenName(name)] = vector(piece.take(part.arrays[name]!, domain));
+      const found = await this.run(program, piece.batch, feeds);
+      this.gather(found, piece.batch);
+      result.loss += scalar(found[outputs.loss]);
+      for (const name of names) result.statistics[name]! += scalar(found[outputs.statistic(name)]);
+    }
+    return result;
+  }
+
+  private gather(found: OrtTensors, batch: Batch): void {
+    const named = (prefix: string): (readonly [string, Float32Array])[] => Object.entries(found)
+      .filter(([name]) => name.startsWith(prefix)).map(([name, tensor]) => [name.slice(prefix.length), floats(tensor)]);
     // whole gradients first: they are copied where rows would have to be added to zeros
-    for (const [name, tensor] of Object.entries(found)) {
-      if (name.startsWith(outputs.gradient)) this.optimizer.add(name.slice(outputs.gradient.length), floats(tensor));
-    }
-    for (const [name, tensor] of Object.entries(found)) {
-      if (name.startsWith(outputs.rows)) this.optimizer.addRows(name.slice(outputs.rows.length), floats(tensor), tokensOf(part.batch));
-    }
-    return found;
+    for (const [name, gradient] of named(outputs.gradient)) this.optimizer.add(name, gradient);
+    for (const [name, rows] of named(outputs.rows)) this.optimizer.addRows(name, rows, tokensOf(batch));
   }
 
   private async run({ session, selection }: Program, batch: Batch, given: Readonly<Record<string, OrtTensor>>): Promise<OrtTensors> {
@@ -149,6 +175,11 @@ function floats(tensor: OrtTensor | undefined): Float32Array {
 function scalar(tensor: OrtTensor | undefined): number {
   if (!(tensor?.data instanceof Float64Array)) throw new TypeError("the graph's output is not float64");
   return tensor.data[0]!;
+}
+
+/** Number of a batch's rows or target tokens. */
+function sizeOf({ sequences, targets }: Batch, domain: Domain): number {
+  return domain === "rows" ? sequences.length : targets.reduce((sum, { length }) => sum + length, 0);
 }
 
 function tokensOf({ sequences }: Batch): Int32Array {

@@ -11,11 +11,11 @@ export const tiny: ModelConfiguration = {
 };
 
 /** A trainable model with weights large enough that every nonlinearity is felt. */
-export function tinyModel(head: Head = "language", change: Partial<ModelConfiguration> = {}): OnnxModel {
+export function tinyModel(head: Head = "language", change: Partial<ModelConfiguration> = {}, activationFloats?: number): OnnxModel {
   const configuration = { ...tiny, ...change };
   const shapes = parameterShapes(configuration, head);
   const model = new OnnxModel({
-    name: "tiny", configuration, head, shapes, trainable: true, settings: { threads: 1, executionProviders: [] },
+    name: "tiny", configuration, head, shapes, trainable: true, settings: { threads: 1, executionProviders: [] }, activationFloats,
   });
   model.weights.load(new Map([...shapes].map(([name, shape]) => {
     const random = randomAt(1, name);
