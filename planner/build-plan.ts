@@ -89,7 +89,7 @@ function inputsOf(draft: Draft, facts: Facts, stage: DraftStage, parameters: Jso
   });
   const answers = facts.answers.get(stage.name);
   if (answers !== undefined) {
-    const entry = { name: "baseline answers", format: "dialogue", path: answers.path, digest: answers.digest, holdout: 0, maxBadShare: 0 };
+    const entry = { name: "baseline answers", format: "dialogue" as const, path: answers.path, digest: answers.digest, holdout: 0, maxBadShare: 0 };
     inputs.push(["baseline", { from: "data", use: "dialogues", entries: [entry] }]);
   }
   return Object.fromEntries(inputs);
