@@ -13,6 +13,8 @@ export type Signatures = {
 
 const floats = z.instanceof(Float32Array<ArrayBuffer>);
 const integers = z.instanceof(Int32Array<ArrayBuffer>);
+/** Also ±Infinity, as the open end of a clip, and NaN, which the guard that stops a diverged run must see. */
+const number = z.custom<number>((value) => typeof value === "number");
 const head = z.enum(["language", "score", "value"]);
 
 const unaryOperations = ["negate", "exp", "log", "square", "absolute", "logSigmoid", "stopGradient"] as const satisfies readonly UnaryOperation[];
@@ -21,10 +23,10 @@ const binaryOperations = ["add", "subtract", "multiply", "divide", "maximum", "m
 const expression: z.ZodType<Expression> = z.lazy(() => z.discriminatedUnion("op", [
   z.strictObject({ op: z.enum(["logProbabilities", "entropy", "values", "scores"]) }),
   z.strictObject({ op: z.literal("given"), name: z.string(), over: z.enum(["tokens", "rows"]) }),
-  z.strictObject({ op: z.literal("constant"), value: z.number() }),
+  z.strictObject({ op: z.literal("constant"), value: number }),
   z.strictObject({ op: z.enum(unaryOperations), of: expression }),
   z.strictObject({ op: z.enum(binaryOperations), left: expression, right: expression }),
-  z.strictObject({ op: z.literal("clip"), of: expression, low: z.number(), high: z.number() }),
+  z.strictObject({ op: z.literal("clip"), of: expression, low: number, high: number }),
   z.strictObject({ op: z.literal("take"), of: expression, indices: z.string() }),
 ]));
 
@@ -81,8 +83,6 @@ export const parseParameters: ParseParameters = {
   step: parser(z.tuple([z.string(), step])),
 };
 
-/** A statistic that is not finite must arrive as such: the guard that stops a diverged run reads it. */
-const number = z.custom<number>((value) => typeof value === "number");
 const numbers = z.record(z.string(), number);
 
 /** Checks what each method answers, as it comes back. */

@@ -1,6 +1,7 @@
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
+import { Socket } from "node:net";
 import { TruelineError } from "../foundation/errors.js";
 import type { Backend } from "./backend.js";
 import {
@@ -10,8 +11,9 @@ import {
 
 /** How long a process may take to end by itself before it is killed. */
 const graceMilliseconds = 5000;
-/** How much of a process's stderr is kept for the error that tells of its death. */
-const stderrKept = 4000;
+/** How much of a process's stderr is kept for the error that tells of its death; native stacks alone take 8000. */
+const stderrKept = 32_000;
+const linesTold = 15;
 
 /**
  * Serves a backend over this process's IPC channel, one call at a time in the order of arrival; if it can't be made,
@@ -65,6 +67,7 @@ export function connectBackend(child: ChildProcess, signal?: AbortSignal): Backe
     for (const { reject } of pending.values()) reject(ended);
     pending.clear();
   };
+  const failToRun = (error: unknown) => fail(new TruelineError("TL_BACKEND_LOST", `The backend's process failed: ${String(error)}`, { cause: error }));
   const kill = () => child.kill("SIGKILL");
   const abort = () => {
     fail(new TruelineError("TL_BACKEND_CLOSED", "The backend was stopped.", { cause: signal?.reason }));
@@ -83,12 +86,13 @@ export function connectBackend(child: ChildProcess, signal?: AbortSignal): Backe
     else waiting?.resolve(reply.result);
     holdEventLoop(child, pending.size > 0);
   });
-  child.on("error", (error) => fail(new TruelineError("TL_BACKEND_LOST", `The backend's process failed: ${error.message}`, { cause: error })));
-  // "close" comes after stderr was read to its end; "exit" may come before.
-  child.on("close", (code, killedBy) => {
+  // not "close": Node 20 does not emit it after a disconnect. stderr may have more to read after "exit".
+  const exited = Promise.all([once(child, "exit"), child.stderr === null ? [] : once(child.stderr, "end")]).then(() => {
     signal?.removeEventListener("abort", abort);
-    fail(closing === undefined ? death(code, killedBy, stderr, outOfMemoryKills() > killsBefore) : closed());
-  });
+    fail(closing === undefined
+      ? death(child.exitCode, child.signalCode, stderr, outOfMemoryKills() > killsBefore)
+      : closed());
+  }, failToRun);
   if (signal?.aborted) abort();
   else signal?.addEventListener("abort", abort, { once: true });
   holdEventLoop(child, false);
@@ -102,19 +106,17 @@ export function connectBackend(child: ChildProcess, signal?: AbortSignal): Backe
       const id = calls++;
       pending.set(id, { resolve, reject });
       holdEventLoop(child, true);
-      // A send that fails is the sign of a dead child, whose "close" event knows more: it rejects the call.
+      // A send that fails is the sign of a dead child, whose end is told of elsewhere: it rejects the call.
       child.send({ id, method, parameters } satisfies Call, () => undefined);
     });
     return parseResult[method](result);
   }
 
   async function close(): Promise<void> {
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    const exit = once(child, "close");
-    child.ref();
+    holdEventLoop(child, true);
     if (child.connected) child.disconnect();
     const timer = setTimeout(kill, graceMilliseconds);
-    await exit;
+    await exited;
     clearTimeout(timer);
   }
 
@@ -135,13 +137,16 @@ function holdEventLoop(child: ChildProcess, hold: boolean): void {
   const change = hold ? "ref" : "unref";
   child[change]();
   child.channel?.[change]();
+  if (child.stderr instanceof Socket) child.stderr[change]();
 }
 
 const closed = () => new TruelineError("TL_BACKEND_CLOSED", "The backend is closed.");
 
 /** The error of a process that ended unasked. */
 function death(code: number | null, signal: NodeJS.Signals | null, stderr: string, systemRanOut: boolean): TruelineError {
-  const lastWords = stderr.trim() === "" ? "" : ` It said last:\n${stderr.trim()}`;
+  const nativeFrame = /^\s*\d+: 0x/;
+  const lines = stderr.split("\n").filter((line) => line.trim() !== "" && !nativeFrame.test(line)).slice(-linesTold);
+  const lastWords = lines.length === 0 ? "" : ` It said last:\n${lines.join("\n")}`;
   const how = signal === null ? `with exit code ${code ?? "unknown"}` : `by ${signal}`;
   const heapRanOut = /heap out of memory|bad_alloc/.test(stderr);
   if ((signal === "SIGKILL" && systemRanOut) || heapRanOut) {

@@ -8,10 +8,15 @@ import { drawFiltered, drawFrom, isFiltered, type Draw, type Filters } from "./s
 import { createSession, type SessionSettings } from "./sessions.js";
 import type { WeightStore } from "./weights.js";
 
-/** Bytes of cache that a batch may take; more prompts than fit are sampled in several batches. */
-const cacheBytes = 2 ** 30;
-/** Bytes of attention scores that a chunk of the prompts may take in a layer. */
-const scoreBytes = 2 ** 25;
+/** Bounds on memory, in bytes. */
+export interface GenerationLimits {
+  /** Cache of a batch; more prompts than fit are sampled in several batches. */
+  readonly cache: number;
+  /** Attention scores of a layer; longer prompts than fit are read in several chunks. */
+  readonly scores: number;
+}
+const usualLimits: GenerationLimits = { cache: 2 ** 30, scores: 2 ** 25 };
+
 /** The batch is compacted when at least this share of its rows has finished. */
 const finishedShare = 1 / 8;
 /** What hidden positions get added to their scores. */
@@ -25,19 +30,20 @@ export class Generator {
     private readonly configuration: ModelConfiguration,
     private readonly weights: WeightStore,
     private readonly settings: SessionSettings,
+    private readonly limits: GenerationLimits = usualLimits,
   ) {}
 
   /** See Backend.generate; the request is taken to be valid. */
   async generate(request: GenerateRequest): Promise<GenerateResult> {
     const session = await this.currentSession();
     const capacity = paddedWidth(request.prompts) + request.maxNewTokens;
-    const fitting = Math.max(1, Math.floor(cacheBytes / KeyValueCache.bytesPerRow(this.configuration, capacity)));
+    const fitting = Math.max(1, Math.floor(this.limits.cache / KeyValueCache.bytesPerRow(this.configuration, capacity)));
     // rows of like length share a batch, so that little of it is padding
     const order = Array.from(request.prompts.keys()).sort((left, right) => request.prompts[right]!.length - request.prompts[left]!.length);
     const rows = request.prompts.map((prompt, index) => new Row(prompt, index));
     for (let first = 0; first < order.length; first += fitting) {
       const batch = order.slice(first, first + fitting).map((index) => rows[index]!);
-      await new Rollout(this.configuration, session, request, batch).finish();
+      await new Rollout(this.configuration, session, request, batch, this.limits).finish();
     }
     return {
       tokens: rows.map((row) => Int32Array.from(row.tokens)),
@@ -106,6 +112,7 @@ class Rollout {
     private readonly session: InferenceSession,
     private readonly request: GenerateRequest,
     private rows: readonly Row[],
+    private readonly limits: GenerationLimits,
   ) {
     this.width = paddedWidth(rows.map((row) => row.prompt));
     this.cache = new KeyValueCache(configuration, rows.length, this.width + request.maxNewTokens);
@@ -129,7 +136,7 @@ class Rollout {
   /** Fills the cache with the prompts and returns the distributions of the first new tokens. */
   private async readPrompts(): Promise<Distributions> {
     const bytesPerPosition = this.rows.length * this.configuration.heads * this.width * Float32Array.BYTES_PER_ELEMENT;
-    const chunk = Math.max(1, Math.min(this.width, Math.floor(scoreBytes / bytesPerPosition)));
+    const chunk = Math.max(1, Math.min(this.width, Math.floor(this.limits.scores / bytesPerPosition)));
     for (;;) {
       const positions = Math.min(chunk, this.width - this.cache.length);
       const output = await this.run(positions, (row, position) => row.prompt[position] ?? 0);
