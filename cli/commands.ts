@@ -14,4 +14,6 @@ export const commands: Readonly<Record<string, () => Promise<CommandDefinition>>
   resume: async () => (await import("./resume.js")).resumeCommand,
   cancel: async () => (await import("./cancel.js")).cancelCommand,
   history: async () => (await import("./history.js")).historyCommand,
+  generate: async () => (await import("./generate.js")).generateCommand,
+  export: async () => (await import("./export.js")).exportCommand,
 };

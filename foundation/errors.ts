@@ -22,6 +22,31 @@ export const errorRegistry = {
     meaning: "The command line is wrong.",
     remedy: "See the command's `--help`.",
   },
+  TL_RUN_STAGE_UNKNOWN: {
+    exit: 3, retry: false,
+    meaning: "A run has no stage of the name given.",
+    remedy: "`trueline status RUN` lists the stages of a run.",
+  },
+  TL_RUN_STAGE_UNFINISHED: {
+    exit: 3, retry: false,
+    meaning: "A stage has no result yet, or its result is no longer in the store.",
+    remedy: "Wait for it, or go on with `trueline resume RUN`.",
+  },
+  TL_EXPORT_EXISTS: {
+    exit: 4, retry: false,
+    meaning: "The place to export to is taken; nothing is ever overwritten.",
+    remedy: "Name a directory that does not exist yet, or remove the one that does.",
+  },
+  TL_GENERATE_MODEL: {
+    exit: 3, retry: false,
+    meaning: "What was named to generate with is no language model: neither a directory of one nor a stage that left one.",
+    remedy: "Name a Hugging Face directory, or RUN/STAGE with a stage of kind pretrain, sft or ppo.",
+  },
+  TL_GENERATE_PROMPT: {
+    exit: 2, retry: false,
+    meaning: "A prompt leaves no room for an answer in the model's context, or has no tokens at all.",
+    remedy: "Shorten the prompt, or use a model with a longer context.",
+  },
   TL_SPEC_INVALID: {
     exit: 5, retry: false,
     meaning: "The spec has faults; each is listed with its place.",

@@ -1,0 +1,96 @@
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import { startOnnxBackend } from "../backends/onnx/index.js";
+import { TruelineError } from "../foundation/errors.js";
+import { randomAt } from "../foundation/random.js";
+import { describeModel } from "../models/configuration.js";
+import { Tokenizer } from "../models/tokenizer.js";
+import { defineCommand, jsonOption } from "./command.js";
+import { stageArtifact } from "./stage-artifact.js";
+import { openStore } from "./store.js";
+
+const number = z.coerce.number("a number belongs here");
+
+/** `trueline generate MODEL PROMPT`: one continuation on stdout. */
+export const generateCommand = defineCommand({
+  name: "generate",
+  arguments: "<model> <prompt>",
+  summary: "continue a prompt with a model: a directory, or RUN/STAGE",
+  details: "Prints the answer alone. The prompt is a user's message, put into the model's chat template; with --raw it is text to go on from.",
+  examples: [
+    "trueline generate quickstart-20260101-abcdef/ppo \"Where is the lamp?\"",
+    "trueline generate ./my-model \"Once upon a time\" --raw --temperature 0 --max-tokens 40",
+  ],
+  options: {
+    raw: { flags: "--raw", summary: "the prompt is plain text, not a chat message", schema: z.boolean().default(false) },
+    maxTokens: { flags: "--max-tokens <number>", summary: "longest answer in tokens", schema: number.int().positive().default(128) },
+    temperature: { flags: "--temperature <number>", summary: "0 takes the likeliest token each time", schema: number.min(0).default(0.8) },
+    topP: { flags: "--top-p <share>", summary: "sample from the likeliest tokens that make up this share", schema: number.gt(0).max(1).default(1) },
+    topK: { flags: "--top-k <number>", summary: "sample from this many likeliest tokens; 0 is all", schema: number.int().min(0).default(0) },
+    seed: { flags: "--seed <number>", summary: "the same seed gives the same answer", schema: number.int().min(0).default(0) },
+    threads: { flags: "--threads <number>", summary: "processor threads; default one a core", schema: number.int().positive().optional() },
+    json: jsonOption,
+  },
+  async run({ arguments: [model = "", prompt = ""], options, output }) {
+    const directory = await modelDirectory(model);
+    const [{ configuration, head }, tokenizer] = await Promise.all([describeModel(directory), Tokenizer.load(directory)]);
+    if (head !== "language") throw new TruelineError("TL_GENERATE_MODEL", `${model} has a ${head} head; it generates nothing.`);
+    const tokens = promptTokens(tokenizer, prompt, options.raw);
+    const room = configuration.context - tokens.length;
+    if (room < 1) {
+      throw new TruelineError("TL_GENERATE_PROMPT", `The prompt has ${tokens.length} tokens, and the model's context is ${configuration.context}.`);
+    }
+    const maxNewTokens = Math.min(options.maxTokens, room);
+    if (room < options.maxTokens) output.note(`The context of ${configuration.context} tokens leaves room for ${room}.`);
+    const endTokens = tokenizer.endTokens.length > 0 ? tokenizer.endTokens : configuration.endTokens;
+    const random = randomAt(options.seed, "generate");
+    const backend = await startOnnxBackend({ threads: options.threads });
+    try {
+      await backend.load({ model: "model", directory, head: "language", trainable: false });
+      const { tokens: [answer = new Int32Array()], finished: [finished = false], logProbabilities: [logProbabilities] } = await backend.generate("model", {
+        prompts: [tokens], maxNewTokens, temperature: options.temperature, topP: options.topP, topK: options.topK, endTokens,
+        uniforms: Float32Array.from({ length: maxNewTokens }, () => random.uniform()),
+      });
+      const text = continuation(tokenizer, tokens, finished ? answer.subarray(0, -1) : answer);
+      if (options.json) output.json({ text, finished, tokens: [...answer], logProbabilities: [...logProbabilities ?? []] });
+      else output.data(text);
+      return 0;
+    } finally {
+      await backend.close();
+    }
+  },
+});
+
+/** A directory as it is; else the artifact of RUN/STAGE. */
+async function modelDirectory(model: string): Promise<string> {
+  const isDirectory = await stat(join(model, "config.json")).then((found) => found.isFile(), () => false);
+  if (isDirectory) return model;
+  const [run, stage, ...rest] = model.split("/");
+  if (!run || !stage || rest.length > 0) {
+    throw new TruelineError("TL_GENERATE_MODEL", `${model} is neither a directory with a config.json nor RUN/STAGE.`);
+  }
+  const { result, directory } = await stageArtifact(openStore(), run, stage);
+  if (result.type !== "language-model") {
+    throw new TruelineError("TL_GENERATE_MODEL", `Stage ${stage} left a ${result.type}, no language-model.`);
+  }
+  return directory;
+}
+
+/** Raw text gets the begin token where the model has one, as in training; nothing at all starts where documents start. */
+function promptTokens(tokenizer: Tokenizer, prompt: string, raw: boolean): Int32Array {
+  if (!raw) return tokenizer.encodePrompt([{ role: "user", content: prompt }]);
+  const text = tokenizer.encode(prompt);
+  if (tokenizer.beginToken !== undefined) return Int32Array.from([tokenizer.beginToken, ...text]);
+  const start = tokenizer.endTokens[0];
+  if (text.length > 0) return text;
+  if (start === undefined) throw new TruelineError("TL_GENERATE_PROMPT", "The prompt is empty.");
+  return Int32Array.of(start);
+}
+
+/** What the answer adds to the prompt's text: decoded alone, some tokenizers would drop its first space. */
+function continuation(tokenizer: Tokenizer, prompt: Int32Array, answer: Int32Array): string {
+  const before = tokenizer.decode(prompt, { skipSpecial: true });
+  const whole = tokenizer.decode([...prompt, ...answer], { skipSpecial: true });
+  return whole.startsWith(before) ? whole.slice(before.length) : tokenizer.decode(answer, { skipSpecial: true });
+}
