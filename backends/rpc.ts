@@ -34,6 +34,8 @@ export function serveBackend(starting: Promise<Backend>): void {
     });
   });
   process.on("disconnect", () => process.exit(0));
+  // Ctrl-C reaches every process of the terminal's group; whoever drives the backend still needs it to save a checkpoint.
+  process.on("SIGINT", () => undefined);
 }
 
 type Operations = { readonly [M in Method]: (...parameters: Signatures[M]["parameters"]) => Promise<Signatures[M]["result"]> };

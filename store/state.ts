@@ -1,0 +1,90 @@
+import type { Failure, LedgerEntry, WorkerIdentity } from "../schemas/events.js";
+import type { Plan } from "../schemas/plan.js";
+
+export type StageState = "waiting" | "running" | "reused" | "finished" | "failed" | "stopped";
+export type RunState = "submitted" | "running" | "finished" | "failed" | "cancelled";
+
+export interface StageSummary {
+  readonly name: string;
+  readonly kind: string;
+  readonly key: string;
+  readonly state: StageState;
+  readonly artifact?: string;
+  /** Seconds of the attempts of this run that finished or reused it; reuse takes none. */
+  readonly seconds?: number;
+  readonly figures?: Readonly<Record<string, number>>;
+  /** Step of the newest checkpoint that was saved. */
+  readonly checkpoint?: number;
+  readonly worker?: WorkerIdentity;
+  readonly failure?: Failure;
+  /** The run whose result was reused. */
+  readonly from?: string;
+}
+
+export interface RunSummary {
+  readonly state: RunState;
+  readonly stages: readonly StageSummary[];
+  readonly startedAt?: string;
+  readonly endedAt?: string;
+}
+
+/** What a run's ledger amounts to. Pure. Whether a run that seems to go on is still worked on, a ledger can't tell. */
+export function summarize(plan: Plan, entries: readonly LedgerEntry[]): RunSummary {
+  let state: RunState = "submitted";
+  let startedAt: string | undefined;
+  let endedAt: string | undefined;
+  const stages = new Map<string, StageSummary>(plan.stages.map(({ name, kind, key }) => [name, { name, kind, key, state: "waiting" }]));
+  const change = (name: string, members: Partial<StageSummary>) => {
+    const before = stages.get(name);
+    if (before !== undefined) stages.set(name, { ...before, ...members });
+  };
+  for (const { event, at } of entries) {
+    switch (event.type) {
+      case "run-submitted":
+        startedAt = at;
+        break;
+      case "run-resumed":
+        state = "submitted";
+        endedAt = undefined;
+        for (const stage of stages.values()) {
+          if (stage.state !== "finished" && stage.state !== "reused") change(stage.name, { state: "waiting", failure: undefined });
+        }
+        break;
+      case "stage-started":
+        state = "running";
+        change(event.stage, { state: "running", worker: event.worker, checkpoint: event.resumedFrom, failure: undefined });
+        break;
+      case "stage-reused":
+        // A resumed run finds its own results: they keep their time.
+        if (stages.get(event.stage)?.state === "finished") break;
+        change(event.stage, { state: "reused", artifact: event.artifact, figures: event.figures, from: event.from });
+        break;
+      case "checkpoint-saved":
+        change(event.stage, { checkpoint: event.step });
+        break;
+      case "checkpoint-skipped":
+      case "cancel-requested":
+        break;
+      case "stage-stopped":
+        change(event.stage, { state: "stopped", checkpoint: event.checkpoint });
+        break;
+      case "stage-failed":
+        change(event.stage, { state: event.retry ? "waiting" : "failed", failure: event.failure });
+        break;
+      case "stage-finished":
+        change(event.stage, { state: "finished", artifact: event.artifact, seconds: event.seconds, figures: event.figures, failure: undefined });
+        break;
+      case "run-cancelled":
+        [state, endedAt] = ["cancelled", at];
+        break;
+      case "run-failed":
+        [state, endedAt] = ["failed", at];
+        for (const { stage, ...failure } of event.failures) change(stage, { state: "failed", failure });
+        break;
+      case "run-finished":
+        [state, endedAt] = ["finished", at];
+        break;
+    }
+  }
+  return { state, stages: [...stages.values()], startedAt, endedAt };
+}

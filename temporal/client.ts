@@ -1,0 +1,104 @@
+import { Client, Connection, WorkflowNotFoundError, type WorkflowExecutionDescription } from "@temporalio/client";
+import { defaultPayloadConverter, WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from "@temporalio/common";
+import { hostname } from "node:os";
+import type { Plan } from "../schemas/plan.js";
+import { progressSchema, type Progress } from "../schemas/progress.js";
+import { taskQueues } from "../schemas/task-queue.js";
+import type { PipelineInput } from "../schemas/task.js";
+import { isAlive } from "../store/processes.js";
+import { unreachable, type TemporalAddress } from "./connection.js";
+
+/** A worker polls at least this often; one that has not is gone. */
+const pollMilliseconds = 75_000;
+
+export interface OpenStage {
+  readonly name: string;
+  /** Whether a worker has it, else it waits in its queue. */
+  readonly started: boolean;
+  readonly attempt: number;
+  readonly progress?: Progress;
+}
+
+/** A run's workflow as the server sees it. */
+export interface WorkflowView {
+  readonly open: boolean;
+  readonly status: string;
+  readonly stages: readonly OpenStage[];
+}
+
+/** The pipeline workflows of a server: one a run, its id the run's. */
+export class Pipelines {
+  private constructor(private readonly connection: Connection, private readonly client: Client, private readonly namespace: string) {}
+
+  /** Errors: TL_TEMPORAL_UNAVAILABLE. */
+  static async connect(address: TemporalAddress): Promise<Pipelines> {
+    const { options, namespace } = address;
+    try {
+      const connection = await Connection.connect({ ...options, connectTimeout: "10 seconds" });
+      return new Pipelines(connection, new Client({ connection, namespace }), namespace);
+    } catch (cause) {
+      throw unreachable(address, cause);
+    }
+  }
+
+  /** Starts an attempt at a run. An execution that an earlier attempt left open, its workers gone, is ended first. */
+  async start(run: string, plan: Plan): Promise<void> {
+    const input: PipelineInput = { run, plan };
+    await this.client.workflow.start("pipeline", {
+      workflowId: run, taskQueue: taskQueues.cpu, args: [input],
+      workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
+      workflowIdConflictPolicy: WorkflowIdConflictPolicy.TERMINATE_EXISTING,
+    });
+  }
+
+  /** Undefined when the server knows no such workflow (any more). */
+  async view(run: string): Promise<WorkflowView | undefined> {
+    try {
+      return viewOf(await this.client.workflow.getHandle(run).describe());
+    } catch (error) {
+      if (error instanceof WorkflowNotFoundError) return undefined;
+      throw error;
+    }
+  }
+
+  async cancel(run: string): Promise<void> {
+    await this.client.workflow.getHandle(run).cancel();
+  }
+
+  /** The workers that listen on a queue, as far as can be known: those of this host only if their process lives. */
+  async listeners(taskQueue: string): Promise<string[]> {
+    const { pollers } = await this.connection.workflowService.describeTaskQueue({
+      namespace: this.namespace, taskQueue: { name: taskQueue }, taskQueueType: 2,
+    });
+    return (pollers ?? []).flatMap(({ identity, lastAccessTime }) => {
+      const seen = Number(lastAccessTime?.seconds ?? 0) * 1000;
+      return identity && Date.now() - seen < pollMilliseconds && lives(identity) ? [identity] : [];
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.connection.close();
+  }
+}
+
+function viewOf(description: WorkflowExecutionDescription): WorkflowView {
+  const pending = description.raw.pendingActivities ?? [];
+  return {
+    open: description.status.name === "RUNNING",
+    status: description.status.name,
+    stages: pending.map((activity) => {
+      const payload = activity.heartbeatDetails?.payloads?.[0];
+      // A beat of another version must not stop people from watching.
+      const progress = payload && progressSchema.safeParse(defaultPayloadConverter.fromPayload(payload)).data;
+      return {
+        name: activity.activityId ?? "", started: activity.state === 2, attempt: activity.attempt ?? 1, ...(progress && { progress }),
+      };
+    }),
+  };
+}
+
+/** Worker identities are `pid@host`. */
+function lives(identity: string): boolean {
+  const [, pid, host] = /^(\d+)@(.*)$/.exec(identity) ?? [];
+  return pid === undefined || host !== hostname() || isAlive({ pid: Number(pid), host, started: "" });
+}

@@ -1,0 +1,67 @@
+import type { Progress } from "../schemas/progress.js";
+import type { Plan } from "../schemas/plan.js";
+import type { RunRecord } from "../store/runs.js";
+import { summarize, type RunState, type StageSummary } from "../store/state.js";
+import type { Store } from "../store/store.js";
+import { Pipelines, type OpenStage, type WorkflowView } from "./client.js";
+import { presentAddress } from "./connection.js";
+
+/** `waiting`: nobody has begun it yet. `interrupted`: begun, neither ended nor worked on; `resume` goes on with it. */
+export type ObservedState = Exclude<RunState, "submitted"> | "waiting" | "interrupted";
+
+export interface ObservedStage extends StageSummary {
+  /** What a worker says it is doing now. */
+  readonly progress?: Progress;
+}
+
+export interface ObservedRun {
+  readonly id: string;
+  readonly name: string;
+  readonly state: ObservedState;
+  readonly attempts: number;
+  readonly submittedAt: string;
+  readonly endedAt?: string;
+  readonly plan: Plan;
+  readonly stages: readonly ObservedStage[];
+  /** Task queues on which the run's stages wait and nobody listens. */
+  readonly unattended: readonly string[];
+}
+
+/** The run's state from its ledger and, where that leaves it open, from the server. */
+export async function observe(store: Store, record: RunRecord, pipelines: Pipelines | undefined): Promise<ObservedRun> {
+  const plan = await store.runs.plan(record.id);
+  const { state, stages, endedAt } = summarize(plan, await store.ledger.read(record.id));
+  const isOpen = state === "submitted" || state === "running";
+  const workflow = isOpen ? await pipelines?.view(record.id) : undefined;
+  const unattended = workflow?.open ? await unattendedQueues(plan, workflow, pipelines!) : [];
+  return {
+    id: record.id, name: record.name, attempts: record.attempts, submittedAt: record.submittedAt, endedAt, plan, unattended,
+    state: isOpen ? openState(state, workflow, unattended) : state,
+    stages: stages.map((stage) => withProgress(stage, workflow?.stages.find(({ name }) => name === stage.name))),
+  };
+}
+
+/** Connects to the server that is there, if one is; starts nothing. */
+export async function presentPipelines(home: string): Promise<Pipelines | undefined> {
+  const address = await presentAddress(home);
+  return address && Pipelines.connect(address);
+}
+
+function openState(state: "submitted" | "running", workflow: WorkflowView | undefined, unattended: readonly string[]): ObservedState {
+  if (workflow === undefined || !workflow.open) return "interrupted";
+  if (unattended.length > 0) return state === "running" ? "interrupted" : "waiting";
+  return state === "running" ? "running" : "waiting";
+}
+
+async function unattendedQueues(plan: Plan, workflow: WorkflowView, pipelines: Pipelines): Promise<string[]> {
+  const open = new Set(workflow.stages.map(({ name }) => name));
+  const asked = plan.stages.filter(({ name }) => open.size === 0 || open.has(name)).map(({ taskQueue }) => taskQueue);
+  const queues = [...new Set(asked)];
+  const listeners = await Promise.all(queues.map((queue) => pipelines.listeners(queue)));
+  return queues.filter((_, index) => listeners[index]!.length === 0);
+}
+
+function withProgress(stage: StageSummary, open: OpenStage | undefined): ObservedStage {
+  if (open?.progress === undefined || !open.started) return stage;
+  return { ...stage, state: "running", progress: open.progress };
+}

@@ -1,0 +1,101 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { existsSync } from "node:fs";
+import { cp, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { sha256 } from "../../foundation/canonical.js";
+import { findBinary } from "../../temporal/binary.js";
+
+const program = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+
+export interface Ended {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly seconds: number;
+}
+
+export interface Running {
+  readonly child: ChildProcess;
+  readonly ended: Promise<Ended>;
+}
+
+/** An empty project directory in which the built program is run. */
+export class Project {
+  private constructor(readonly directory: string, private readonly path: string) {}
+
+  static async create(): Promise<Project> {
+    if (!existsSync(program)) throw new Error("Build first: npm run build");
+    const binary = await findBinary({ environment: process.env, say: (text) => console.error(text) });
+    return new Project(await mkdtemp(join(tmpdir(), "trueline-e2e-")), `${dirname(binary)}:${process.env.PATH ?? ""}`);
+  }
+
+  get home(): string {
+    return join(this.directory, ".trueline");
+  }
+
+  async write(name: string, spec: unknown): Promise<void> {
+    await writeFile(join(this.directory, name), JSON.stringify(spec));
+  }
+
+  /** Starts a command in a process group of its own. */
+  start(...words: readonly string[]): Running {
+    const { TEMPORAL_ADDRESS: _, TRUELINE_HOME: __, FORCE_COLOR: ___, ...environment } = process.env;
+    const began = performance.now();
+    const child = spawn(process.execPath, [program, ...words], {
+      cwd: this.directory, detached: true, stdio: ["ignore", "pipe", "pipe"],
+      env: { ...environment, PATH: this.path, TEMPORAL_CONFIG_FILE: join(this.directory, "no-such-profile.toml") },
+    });
+    const text = { stdout: "", stderr: "" };
+    child.stdout.on("data", (chunk: Buffer) => { text.stdout += chunk.toString(); });
+    child.stderr.on("data", (chunk: Buffer) => { text.stderr += chunk.toString(); });
+    const ended = new Promise<Ended>((resolve) => {
+      child.once("close", (code) => resolve({ code, ...text, seconds: (performance.now() - began) / 1000 }));
+    });
+    return { child, ended };
+  }
+
+  async run(...words: readonly string[]): Promise<Ended> {
+    return this.start(...words).ended;
+  }
+
+  /** Waits until a stage has a checkpoint at or after a step. */
+  async untilCheckpoint(step: number): Promise<void> {
+    for (let looks = 0; looks < 1200; looks++) {
+      const folder = join(this.home, "checkpoints");
+      for (const key of await readdir(folder).catch(() => [])) {
+        if ((await readdir(join(folder, key)).catch(() => [])).some((name) => Number(name) >= step)) return;
+      }
+      await sleep(25);
+    }
+    throw new Error(`no checkpoint at step ${step}`);
+  }
+
+  /** SHA-256 of the weights of every model in the store. */
+  async weights(): Promise<string[]> {
+    const folder = join(this.home, "artifacts");
+    const found: string[] = [];
+    for (const digest of await readdir(folder)) {
+      const path = join(folder, digest, "model.safetensors");
+      if (existsSync(path)) found.push(sha256(await readFile(path)));
+    }
+    return found.sort();
+  }
+
+  async copy(): Promise<Project> {
+    const other = new Project(await mkdtemp(join(tmpdir(), "trueline-e2e-")), this.path);
+    await cp(this.directory, other.directory, { recursive: true });
+    return other;
+  }
+
+  async remove(): Promise<void> {
+    await rm(this.directory, { recursive: true, force: true });
+  }
+}
+
+/** Sends a signal to a command and all that it started in its group. */
+export function signalGroup({ child }: Running, signal: NodeJS.Signals): void {
+  process.kill(-child.pid!, signal);
+}

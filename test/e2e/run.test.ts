@@ -1,0 +1,120 @@
+import { readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { z } from "zod";
+import { Store } from "../../store/store.js";
+import { Project, signalGroup } from "./program.js";
+
+const tiny = {
+  version: 1, name: "tiny", seed: 5,
+  data: { documents: { format: "text", path: "sample/documents.jsonl.gz", holdout: 0.1 } },
+  models: { nano: { architecture: "llama", layers: 1, hidden: 32, heads: 2, context: 64, tokenizer: "bpe" } },
+  stages: {
+    bpe: { kind: "tokenizer", data: "documents", vocabulary: 320 },
+    base: { kind: "pretrain", model: "nano", data: "documents", steps: 600, batch: 4, length: 32, learningRate: 1e-3, checkpoint: { everySteps: 40 } },
+  },
+};
+
+const runOutput = z.object({
+  id: z.string(), state: z.string(),
+  stages: z.array(z.object({ name: z.string(), state: z.string() })),
+  figures: z.record(z.string(), z.record(z.string(), z.number())),
+});
+
+const minutes = 60_000;
+let project: Project;
+let uninterrupted: string[];
+
+beforeAll(async () => {
+  project = await Project.create();
+  await project.write("tiny.json", tiny);
+}, 20 * minutes);
+
+afterAll(() => project.remove());
+
+async function onlyRun(of: Project): Promise<string> {
+  const [id] = await readdir(join(of.home, "runs"));
+  return id!;
+}
+
+async function eventTypes(of: Project, id: string): Promise<string[]> {
+  return (await new Store(of.home).ledger.read(id)).map(({ event }) => event.type);
+}
+
+describe("the built program, from an empty home", () => {
+  it("runs a pipeline, saying on stdout one JSON object and on stderr the rest", async () => {
+    const { code, stdout, stderr } = await project.run("run", "tiny.json", "--json");
+    expect(stderr).toContain("base: finished");
+    expect(code).toBe(0);
+    const run = runOutput.parse(JSON.parse(stdout));
+    expect(run.state).toBe("finished");
+    expect(run.stages.map(({ name, state }) => `${name} ${state}`)).toEqual(["bpe finished", "base finished"]);
+    expect(run.figures["base"]).toHaveProperty("loss/lm");
+    uninterrupted = await project.weights();
+    expect(uninterrupted).toHaveLength(1);
+  }, 3 * minutes);
+
+  it("answers the same spec from the store within 5 seconds, with no server and no worker", async () => {
+    await sleep(2500);
+    await rm(join(project.home, "temporal.db"));
+    const { code, stdout, seconds } = await project.run("run", "tiny.json", "--json");
+    expect(code).toBe(0);
+    expect(runOutput.parse(JSON.parse(stdout)).stages.every(({ state }) => state === "reused")).toBe(true);
+    expect(seconds).toBeLessThan(5);
+    expect(await readdir(project.home)).not.toContain("temporal.db");
+    const runs = z.array(z.object({ id: z.string(), name: z.string(), state: z.string() })).parse(JSON.parse((await project.run("runs", "--json")).stdout));
+    expect(runs.map(({ state }) => state)).toEqual(["finished", "finished"]);
+    expect(runs[0]!.id).toBe(runOutput.parse(JSON.parse(stdout)).id);
+  });
+
+  it("leaves no server behind", async () => {
+    expect(await readdir(project.home)).not.toContain("server.json");
+    expect(await readdir(join(project.home, "server-users"))).toEqual([]);
+  });
+
+  it("resumes a run killed in the middle of a stage, Temporal's history lost too, to the same bytes", async () => {
+    const killed = await Project.create();
+    try {
+      await killed.write("tiny.json", tiny);
+      const running = killed.start("run", "tiny.json");
+      await killed.untilCheckpoint(80);
+      signalGroup(running, "SIGKILL");
+      await running.ended;
+      const id = await onlyRun(killed);
+      expect((await eventTypes(killed, id)).filter((type) => type === "stage-finished"), "only the tokenizer is done").toHaveLength(1);
+      await sleep(3000);
+      expect(JSON.parse((await killed.run("status", id, "--json")).stdout)).toMatchObject({ state: "interrupted" });
+      expect((await killed.run("status", id)).stdout).toContain(`trueline resume ${id}`);
+      await rm(join(killed.home, "temporal.db"));
+      const { code, stderr } = await killed.run("resume", id);
+      expect(`${code} ${stderr}`).toMatch(/^0 /);
+      const events = (await new Store(killed.home).ledger.read(id)).map(({ event }) => event);
+      const starts = events.filter((event) => event.type === "stage-started" && event.stage === "base");
+      expect(starts).toHaveLength(2);
+      expect(starts[1]).toMatchObject({ resumedFrom: expect.any(Number) as number });
+      expect(await killed.weights()).toEqual(uninterrupted);
+    } finally {
+      await killed.remove();
+    }
+  }, 3 * minutes);
+
+  it("stops on Ctrl-C with a checkpoint, and resumes to the same bytes", async () => {
+    const stopped = await Project.create();
+    try {
+      await stopped.write("tiny.json", tiny);
+      const running = stopped.start("run", "tiny.json");
+      await stopped.untilCheckpoint(80);
+      signalGroup(running, "SIGINT");
+      const { code, stdout } = await running.ended;
+      expect(code, "a cancelled run is not done").toBe(1);
+      const id = await onlyRun(stopped);
+      expect(stdout).toContain(`trueline resume ${id}`);
+      expect(await eventTypes(stopped, id)).toEqual(expect.arrayContaining(["cancel-requested", "stage-stopped", "run-cancelled"]));
+      expect((await stopped.run("resume", id)).code).toBe(0);
+      expect(await stopped.weights()).toEqual(uninterrupted);
+    } finally {
+      await stopped.remove();
+    }
+  }, 3 * minutes);
+});
