@@ -1,5 +1,5 @@
 import { TruelineError } from "../foundation/errors.js";
-import type { DataFormat } from "../schemas/spec.js";
+import { dataFormats, type DataFormat } from "../schemas/spec.js";
 import type { DataUse } from "../schemas/stages/table.js";
 import { Collection } from "./collection.js";
 import { dataUses } from "./formats.js";
@@ -10,7 +10,8 @@ import type { DialogueRow, PairRow, PromptRow, Split, TextRow } from "./types.js
 /** A data entry, its path resolved. */
 export interface DataSource {
   readonly name: string;
-  readonly format: DataFormat;
+  /** One of `dataFormats`; a plan from the store has it as any string. */
+  readonly format: string;
   readonly path: string;
   /** Share of the keys that is held out. */
   readonly holdout: number;
@@ -40,14 +41,15 @@ const shownFaults = 5;
  *
  * Errors: TL_DATA_USE; TL_DATA_UNREADABLE; TL_DATA_BAD_ROWS with the first faults by file and line; TL_DATA_EMPTY.
  */
-export async function readDataset(source: DataSource, uses: readonly DataUse[] = dataUses(source.format)): Promise<Dataset> {
-  for (const use of uses) checkUse(source, use);
-  const wanted = new Set(uses);
+export async function readDataset(source: DataSource, uses?: readonly DataUse[]): Promise<Dataset> {
+  const format = formatOf(source);
+  for (const use of uses ?? []) checkUse(source.name, format, use);
+  const wanted = new Set(uses ?? dataUses(format));
   const sides = { train: new Collection(wanted), heldOut: new Collection(wanted) };
   const count = { rows: 0, bad: 0, train: 0, heldOut: 0, duplicates: 0 };
   const faults: BadRow[] = [];
   const seen = new Set<string>();
-  for await (const row of readRows(source.path, source.format)) {
+  for await (const row of readRows(source.path, format)) {
     count.rows++;
     if ("fault" in row) {
       count.bad++;
@@ -75,9 +77,9 @@ export async function readDataset(source: DataSource, uses: readonly DataUse[] =
  * Looks at a data entry's first rows only. Errors: TL_DATA_UNREADABLE, TL_DATA_EMPTY, or TL_DATA_BAD_ROWS when none of the
  * first 20 rows is of the entry's format.
  */
-export async function checkDataset(source: Pick<DataSource, "format" | "path">): Promise<void> {
+export async function checkDataset(source: Pick<DataSource, "name" | "format" | "path">): Promise<void> {
   const faults: BadRow[] = [];
-  for await (const row of readRows(source.path, source.format)) {
+  for await (const row of readRows(source.path, formatOf(source))) {
     if (!("fault" in row)) return;
     faults.push(row);
     if (faults.length === 20) break;
@@ -109,7 +111,13 @@ export function combineDatasets(datasets: readonly Dataset[]): Dataset {
 
 const formatHint = "Each line of the file is one JSON object; see the members that the entry's `format` asks for.";
 
-function checkUse({ name, format }: DataSource, use: DataUse): void {
+function formatOf({ name, format }: Pick<DataSource, "name" | "format">): DataFormat {
+  const known = dataFormats.safeParse(format);
+  if (known.success) return known.data;
+  throw new TruelineError("TL_DATA_USE", `Data entry "${name}" is of an unknown format, ${format}.`, { hint: `Formats are ${dataFormats.options.join(", ")}.` });
+}
+
+function checkUse(name: string, format: DataFormat, use: DataUse): void {
   if (dataUses(format).includes(use)) return;
   throw new TruelineError("TL_DATA_USE", `Data entry "${name}" is of format ${format}, which holds no ${use}.`, {
     hint: `It can serve as ${dataUses(format).join(", ")}.`,
