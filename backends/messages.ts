@@ -35,8 +35,8 @@ const batch = z.strictObject({ sequences: z.array(integers), targets: z.array(in
 
 const newHead = z.discriminatedUnion("init", [
   z.strictObject({ init: z.literal("zero") }),
-  z.strictObject({ init: z.literal("normal"), seed: z.number() }),
-  z.strictObject({ init: z.literal("fromScore"), mean: z.number(), std: z.number() }),
+  z.strictObject({ init: z.literal("normal"), seed: number }),
+  z.strictObject({ init: z.literal("fromScore"), mean: number, std: number }),
 ]);
 
 const load = z.strictObject({
@@ -45,24 +45,24 @@ const load = z.strictObject({
 });
 
 const forward = z.strictObject({
-  batch, temperature: z.number().optional(),
+  batch, temperature: number.optional(),
   quantities: z.array(z.enum(["logProbabilities", "entropy", "values", "scores"])),
 });
 
 const generate = z.strictObject({
-  prompts: z.array(integers), maxNewTokens: z.number(), temperature: z.number(),
-  topP: z.number().optional(), topK: z.number().optional(), repetitionPenalty: z.number().optional(),
-  endTokens: z.array(z.number()), uniforms: floats,
+  prompts: z.array(integers), maxNewTokens: number, temperature: number,
+  topP: number.optional(), topK: number.optional(), repetitionPenalty: number.optional(),
+  endTokens: z.array(number), uniforms: floats,
 });
 
 const step = z.strictObject({
   parts: z.array(z.strictObject({
     batch, arrays: z.record(z.string(), floats), loss: sum, statistics: z.record(z.string(), sum),
-    temperature: z.number().optional(),
+    temperature: number.optional(),
   })),
   optimizer: z.strictObject({
-    learningRate: z.number(), beta1: z.number(), beta2: z.number(), epsilon: z.number(), weightDecay: z.number(),
-    maxGradientNorm: z.number().optional(),
+    learningRate: number, beta1: number, beta2: number, epsilon: number, weightDecay: number,
+    maxGradientNorm: number.optional(),
   }).optional(),
   normsByParameter: z.boolean().optional(),
 });

@@ -112,6 +112,9 @@ function headWeights(
       if (storedHead !== "score" || head !== "value") throw missing("A value head can be made from the score head of a reward model.");
       checkTensors(stored, new Map([["score.weight", [1, hidden]]]), directory);
       const { mean, std } = recipe;
+      if (!(std > 0 && Number.isFinite(std) && Number.isFinite(mean))) {
+        throw new TruelineError("TL_BACKEND_REQUEST_INVALID", `scores can't be normalised by mean ${mean} and standard deviation ${std}`);
+      }
       return { weight: stored.get("score.weight")!.data.map((weight) => weight / std), bias: -mean / std };
     }
   }

@@ -43,6 +43,7 @@ const cases: Readonly<Record<string, Case>> = {
   greater: { of: (x, a) => multiply(greater(x, a), x), value: (x, a) => (x > a ? x : 0), slope: (x, a) => (x > a ? 1 : 0) },
   "greater on ties": { of: (x) => multiply(add(constant(1), greater(x, x)), x), value: (x) => x, slope: () => 1 },
   clip: { of: (x, a) => clip(subtract(x, a), -0.3, 0.4), value: (x, a) => clamp(x - a, -0.3, 0.4), slope: (x, a) => (x - a >= -0.3 && x - a <= 0.4 ? 1 : 0) },
+  "clip on one side": { of: (x, a) => clip(subtract(x, a), -Infinity, 0.1), value: (x, a) => Math.min(x - a, 0.1), slope: (x, a) => (x - a <= 0.1 ? 1 : 0) },
   "clip at its bounds": {
     of: (x) => clip(add(constant(0.5), multiply(constant(0), x)), 0, 0.5), value: () => 0.5, slope: () => 0,
   },
