@@ -79,7 +79,7 @@ function lengthFaults(draft: Draft, facts: Facts, stage: DraftStage, complete: S
   ] as const;
   return limits.flatMap(([limited, value, most]): Fault[] => value === undefined || value <= most ? [] : [{
     code: "TL_SPEC_WRONG_VALUE", path: ["stages", stage.name, limited], ...(stage.written[limited] === undefined && { part: "key" }),
-    message: `\`${limited}\` is ${value}, and the context of \`${String(name)}\` is ${context} tokens`,
+    message: `\`${limited}\` is ${value}${stage.written[limited] === undefined ? " by default" : ""}, and the context of \`${String(name)}\` is ${context} tokens`,
     hint: `write at most ${most}`,
   }]);
 }

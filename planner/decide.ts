@@ -67,14 +67,16 @@ function reasonToRun(stage: PlannedStage, earlier: readonly EarlierStage[], will
   return changes.length <= 3 ? changes.join("; ") : `${changes.slice(0, 3).join("; ")}; and ${changes.length - 3} more changes`;
 }
 
-/** Parameters that a stage's work is proportional to. */
-const work = ["steps", "epochs", "batch", "rollouts", "length", "maxNewTokens", "maxPrompts"];
+/** Parameters that a stage's work is proportional to; a batch's size only where the number of steps is given. */
+const work = ["epochs", "maxPrompts", "maxNewTokens"];
+const workOfSteps = ["steps", "rollouts", "length", "batch"];
 
 /** Seconds of the newest earlier result, by the ratio of the work. */
 function estimate(stage: PlannedStage, earlier: readonly EarlierStage[]): number | undefined {
   const known = earlier.find((each) => each.result !== undefined && each.stage.kind === stage.kind);
   if (known?.result === undefined) return undefined;
-  const factor = work.reduce((product, name) => {
+  const names = stepsOf(stage) === undefined ? work : [...work, ...workOfSteps];
+  const factor = names.reduce((product, name) => {
     const [before, now] = [known.stage.parameters[name], stage.parameters[name]];
     return typeof before === "number" && typeof now === "number" ? product * now / before : product;
   }, 1);

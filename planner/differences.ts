@@ -26,7 +26,7 @@ function scalarChange(what: string, before: Value, now: Value): string[] {
 function memberChanges(before: Value, now: Value, way: readonly string[]): ((stage: string) => string)[] {
   if (canonicalJson(before ?? null) === canonicalJson(now ?? null)) return [];
   if (isObject(before) && isObject(now)) {
-    const names = [...new Set([...Object.keys(before), ...Object.keys(now)])];
+    const names = [...new Set([...Object.keys(now), ...Object.keys(before)])];
     return names.flatMap((name) => memberChanges(before[name], now[name], [...way, name]));
   }
   return [(stage) => `${way.join(".")} of ${stage} ${changeOf(way, before, now)}`];
@@ -41,7 +41,9 @@ function changeOf(way: readonly string[], before: Value, now: Value): string {
 
 function inputChanges(before: PlannedStage, now: PlannedStage, willRun: ReadonlySet<string>): string[] {
   const [identitiesBefore, identitiesNow] = [before.keyParts["inputs"], now.keyParts["inputs"]];
-  const fields = [...new Set([...Object.keys(before.inputs), ...Object.keys(now.inputs)])];
+  const fields = [...new Set([...Object.keys(now.inputs), ...Object.keys(before.inputs)])];
+  // What changed here tells more than what changed upstream.
+  fields.sort((a, b) => Number(now.inputs[a]?.from !== "data") - Number(now.inputs[b]?.from !== "data"));
   return [...new Set(fields.flatMap((field) => {
     const [old, fresh] = [memberOf(identitiesBefore, field), memberOf(identitiesNow, field)];
     if (canonicalJson(old ?? null) === canonicalJson(fresh ?? null)) return [];

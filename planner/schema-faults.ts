@@ -9,8 +9,10 @@ let validator: ValidateFunction | undefined;
 
 /** What the JSON Schema finds wrong with a spec's value: every fault, and of alternatives only the one that was meant. */
 export function schemaFaults(value: unknown): Fault[] {
-  validator ??= new Ajv({ allErrors: true, verbose: true, discriminator: true, strictTypes: false, logger: false })
-    .compile(pipelineJsonSchema());
+  // The schema itself is checked by a test; checking and optimising it here would only take time.
+  validator ??= new Ajv({
+    allErrors: true, verbose: true, discriminator: true, strictTypes: false, validateSchema: false, code: { optimize: false },
+  }).compile(pipelineJsonSchema());
   return validator(value) ? [] : meant(validator.errors ?? []).map((error) => faultOf(error, value));
 }
 

@@ -2,7 +2,7 @@ import { distance } from "fastest-levenshtein";
 
 /** The known name that `wrong` most likely means, or undefined where none is near. Case differs for nothing. */
 export function nearest(wrong: string, known: Iterable<string>): string | undefined {
-  const limit = Math.max(1, Math.floor(wrong.length * 0.4));
+  const limit = wrong.length < 3 ? 1 : Math.max(2, Math.floor(wrong.length * 0.4));
   const near = [...known]
     .map((name) => ({ name, steps: distance(simplified(wrong), simplified(name)) }))
     .filter(({ steps }) => steps <= limit)

@@ -1,0 +1,167 @@
+import { mkdir, mkdtemp, rm, symlink, utimes, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { sha256 } from "../../foundation/canonical.js";
+import { TruelineError } from "../../foundation/errors.js";
+import { trainBytePairs, writeTokenizer } from "../../models/bpe.js";
+import { writeConfiguration, type Head } from "../../models/configuration.js";
+import { initializeModel } from "../../models/initialize.js";
+import { SpecError } from "../../planner/fault.js";
+import { createPlan } from "../../planner/plan.js";
+import { readSpec } from "../../planner/read-spec.js";
+import { pipeline, stageOf, type Members } from "./pipeline.js";
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "trueline-facts-"));
+  await writeFile(join(folder, "hh.jsonl"), "{}\n");
+  await writeFile(join(folder, "book.txt"), "a book\n");
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+async function write(change: Parameters<typeof pipeline>[0] = () => undefined): Promise<string> {
+  const path = join(folder, "spec.json");
+  await writeFile(path, JSON.stringify(pipeline(change), undefined, 2));
+  return path;
+}
+
+async function faultsOf(path: string, allowPaths: readonly string[] = []): Promise<readonly (readonly [string, string])[]> {
+  const error: unknown = await createPlan(path, { allowPaths }).catch((caught: unknown) => caught);
+  if (!(error instanceof SpecError)) throw error;
+  return error.diagnostics.map(({ field, code }) => [field, code] as const);
+}
+
+const configuration = {
+  family: "llama", vocabulary: 300, hidden: 8, layers: 1, heads: 2, keyValueHeads: 2, headSize: 4, intermediate: 16, context: 128, ropeTheta: 10000,
+  normEpsilon: 1e-5, tiedEmbeddings: true, attentionBias: false, outputBias: false, mlpBias: false, endTokens: [1],
+} as const;
+
+async function writeModel(name: string, head: Head = "language"): Promise<string> {
+  const directory = join(folder, name);
+  await mkdir(directory);
+  await initializeModel(directory, configuration, 1);
+  await writeConfiguration(directory, configuration, head);
+  await writeTokenizer(directory, trainBytePairs(["some text"], { vocabulary: 270, isolateHan: true }));
+  return directory;
+}
+
+const withModel = (entry: Members, field = "model", stage = "sft") => write(({ models, stages }) => {
+  models["given"] = entry;
+  stages[stage]![field] = "given";
+});
+
+describe("a plan made from files", () => {
+  it("holds their real paths and digests, and reads them beside the spec", async () => {
+    const plan = await createPlan(await write());
+    expect(stageOf(plan, "base").inputs["data"]).toMatchObject({ entries: [{ name: "book", path: join(folder, "book.txt"), digest: sha256("a book\n") }] });
+  });
+
+  it("notices that a file changed between two plans of one process", async () => {
+    const path = await write();
+    const before = await createPlan(path);
+    await writeFile(join(folder, "book.txt"), "a tome\n");
+    await utimes(join(folder, "book.txt"), new Date(), new Date(Date.now() + 5000));
+    const after = await createPlan(path);
+    expect(stageOf(after, "base").key).not.toBe(stageOf(before, "base").key);
+    expect(stageOf(after, "bpe").key).not.toBe(stageOf(before, "bpe").key);
+  });
+
+  it("lists missing files among the other faults, also of entries that have the wrong form", async () => {
+    await rm(join(folder, "hh.jsonl"));
+    const path = await write(({ data, stages }) => {
+      data["hh"]!["formt"] = "x";
+      data["book"]!["path"] = "nowhere.txt";
+      stages["sft"]!["epochs"] = "2";
+    });
+    expect(await faultsOf(path)).toEqual([
+      ["data.hh.path", "TL_DATA_MISSING"], ["data.hh.formt", "TL_SPEC_UNKNOWN_FIELD"], ["data.book.path", "TL_DATA_MISSING"], ["stages.sft.epochs", "TL_SPEC_WRONG_TYPE"],
+    ]);
+  });
+
+  it("leaves its folder neither by `..`, nor by links, nor by absolute paths that are not allowed", async () => {
+    const outside = await mkdtemp(join(tmpdir(), "trueline-outside-"));
+    try {
+      await writeFile(join(outside, "book.txt"), "outside\n");
+      await symlink(join(outside, "book.txt"), join(folder, "link.txt"));
+      const named = (path: string) => write(({ data }) => { data["book"]!["path"] = path; });
+      for (const path of ["../x.txt", "link.txt", join(outside, "book.txt")]) expect(await faultsOf(await named(path)), path).toEqual([["data.book.path", "TL_DATA_OUTSIDE"]]);
+      const plan = await createPlan(await named(join(outside, "book.txt")), { allowPaths: [outside] });
+      expect(stageOf(plan, "base").inputs["data"]).toMatchObject({ entries: [{ digest: sha256("outside\n") }] });
+    } finally {
+      await rm(outside, { recursive: true });
+    }
+  });
+
+  it("takes a file of answers as a baseline, by content", async () => {
+    await writeFile(join(folder, "answers.jsonl"), "{\"prompt\":\"a\",\"response\":\"b\"}\n");
+    const path = await write(({ stages }) => { stages["eval"]!["baseline"] = { answers: "answers.jsonl" }; });
+    const plan = await createPlan(path);
+    expect(stageOf(plan, "eval").parameters["baseline"]).toEqual({ answers: join(folder, "answers.jsonl") });
+    expect(stageOf(plan, "eval").inputs["baseline"]).toMatchObject({ from: "data", use: "dialogues" });
+    await writeFile(join(folder, "answers.jsonl"), "{\"prompt\":\"a\",\"response\":\"bb\"}\n");
+    expect(stageOf(await createPlan(path), "eval").key).not.toBe(stageOf(plan, "eval").key);
+    await rm(join(folder, "answers.jsonl"));
+    expect(await faultsOf(path)).toEqual([["stages.eval.baseline.answers", "TL_DATA_MISSING"]]);
+  });
+});
+
+describe("a model from files", () => {
+  it("is an input by its content, to which a README does not belong", async () => {
+    const directory = await writeModel("model");
+    const path = await withModel({ path: "model" });
+    const before = await createPlan(path);
+    expect(stageOf(before, "sft").inputs["model"]).toMatchObject({ from: "directory", path: directory, type: "language-model" });
+    await writeFile(join(directory, "README.md"), "words");
+    expect(stageOf(await createPlan(path), "sft").key).toBe(stageOf(before, "sft").key);
+    await writeFile(join(directory, "generation_config.json"), "{\"eos_token_id\": 2}");
+    expect(stageOf(await createPlan(path), "sft").key).not.toBe(stageOf(before, "sft").key);
+  });
+
+  it.each([["score", "a reward model"], ["value", "a value model"]] as const)("with a %s head is %s", async (head, words) => {
+    await writeModel("model", head);
+    const error = await createPlan(await withModel({ path: "model" })).catch((caught: unknown) => caught);
+    expect((error as SpecError).diagnostics[0]).toMatchObject({ code: "TL_SPEC_WRONG_REFERENCE", field: "stages.sft.model" });
+    expect((error as SpecError).diagnostics[0]!.message).toContain(words);
+  });
+
+  it("serves as a reward model where it is one, if its tokenizer is the policy's", async () => {
+    await writeModel("model", "score");
+    expect(await faultsOf(await withModel({ path: "model" }, "reward", "ppo"))).toEqual([["stages.ppo.reward", "TL_SPEC_TOKENIZERS"]]);
+    await createPlan(await withModel({ path: "model" }, "reward", "eval"));
+  });
+
+  it("bounds lengths by its context", async () => {
+    await writeModel("model");
+    const path = await write(({ models, stages }) => { models["given"] = { path: "model" }; Object.assign(stages["sft"]!, { model: "given", maxTokens: 129 }); });
+    expect(await faultsOf(path)).toContainEqual(["stages.sft.maxTokens", "TL_SPEC_WRONG_VALUE"]);
+  });
+
+  it("is refused where it is missing, has no weights, is unsupported or is a file", async () => {
+    const path = await withModel({ path: "model" });
+    const field = "models.given.path";
+    expect(await faultsOf(path)).toEqual([[field, "TL_DATA_MISSING"]]);
+    const directory = await writeModel("model");
+    await createPlan(path);
+    await rm(join(directory, "model.safetensors"));
+    expect(await faultsOf(path)).toEqual([[field, "TL_MODEL_MISSING"]]);
+    await writeFile(join(directory, "config.json"), JSON.stringify({ model_type: "gpt2", architectures: ["GPT2LMHeadModel"] }));
+    expect((await faultsOf(path))[0]![0]).toBe(field);
+    await rm(directory, { recursive: true });
+    await writeFile(directory, "");
+    expect(await faultsOf(path)).toEqual([[field, "TL_DATA_UNREADABLE"]]);
+  });
+});
+
+describe("a spec's file", () => {
+  it("that is missing, a directory or not UTF-8 is refused by name", async () => {
+    const codeOf = async (path: string): Promise<string | undefined> => {
+      const error: unknown = await readSpec(path).catch((caught: unknown) => caught);
+      return error instanceof TruelineError ? error.code : undefined;
+    };
+    await writeFile(join(folder, "latin.json"), Buffer.from([0x7b, 0xff, 0x7d]));
+    expect(await codeOf(join(folder, "none.json"))).toBe("TL_SPEC_MISSING");
+    expect(await codeOf(folder)).toBe("TL_SPEC_UNREADABLE");
+    expect(await codeOf(join(folder, "latin.json"))).toBe("TL_SPEC_UNREADABLE");
+  });
+});

@@ -1,0 +1,93 @@
+import { describe, expect, it } from "vitest";
+import { faultsOf, pipeline, type Members } from "./pipeline.js";
+
+type Change = (spec: ReturnType<typeof pipeline>) => void;
+const inStage = (stage: string, members: Members): Change => (spec) => { Object.assign(spec.stages[stage]!, members); };
+const without = (stage: string, member: string): Change => (spec) => { delete spec.stages[stage]![member]; };
+
+/** What is changed, the field at fault, its code, words of the message, words of the hint. */
+const cases: readonly (readonly [string, Change, string, string, string, string?])[] = [
+  ["a misspelt trick", inStage("ppo", { tricks: { klPenality: {} } }), "stages.ppo.tricks.klPenality", "TL_SPEC_UNKNOWN_FIELD", "no trick", "`klPenality`: did you mean `klPenalty`?"],
+  ["a misspelt parameter of a trick", inStage("ppo", { tricks: { gae: { lamda: 1 } } }), "stages.ppo.tricks.gae.lamda", "TL_SPEC_UNKNOWN_FIELD", "`gae`", "`lambda`"],
+  ["a trick switched on with true", inStage("ppo", { tricks: { entropyBonus: true } }), "stages.ppo.tricks.entropyBonus", "TL_SPEC_WRONG_TYPE", "`false` or an object", "`{}` turns it on"],
+  ["a field of another kind", inStage("sft", { policy: "base" }), "stages.sft.policy", "TL_SPEC_UNKNOWN_FIELD", "`sft` stages"],
+  ["a missing field", without("rm", "data"), "stages.rm.data", "TL_SPEC_MISSING_FIELD", "missing from the `reward-model` stage", "data entry with pairs"],
+  ["a missing kind", without("rm", "kind"), "stages.rm.kind", "TL_SPEC_MISSING_FIELD", "`kind` is missing"],
+  ["an unknown kind", inStage("rm", { kind: "reward_modle" }), "stages.rm.kind", "TL_SPEC_WRONG_VALUE", "reward_modle", "`reward-model`"],
+  ["an unknown preset", inStage("ppo", { preset: "ppomax" }), "stages.ppo.preset", "TL_SPEC_WRONG_VALUE", "ppomax", "`ppo-max`"],
+  ["a number as text", inStage("sft", { epochs: "2" }), "stages.sft.epochs", "TL_SPEC_WRONG_TYPE", "has to be a number", "write 2 without quotes"],
+  ["a fraction where a whole number belongs", inStage("sft", { batch: 1.5 }), "stages.sft.batch", "TL_SPEC_WRONG_TYPE", "a whole number"],
+  ["a value out of range", inStage("ppo", { topP: 1.5 }), "stages.ppo.topP", "TL_SPEC_WRONG_VALUE", "at most 1"],
+  ["text where memory belongs", inStage("ppo", { resources: { memory: "lots" } }), "stages.ppo.resources.memory", "TL_SPEC_WRONG_VALUE", "lots", "8GB"],
+  ["an empty list", inStage("bpe", { data: [] }), "stages.bpe.data", "TL_SPEC_WRONG_VALUE", "empty"],
+  ["a spec of another version", (spec) => { spec["version"] = 2; }, "version", "TL_SPEC_WRONG_VALUE", "`version`", "`1`"],
+  ["a name that is none", (spec) => { spec.stages["my stage"] = spec.stages["sft"]!; }, "stages.my stage", "TL_SPEC_WRONG_VALUE", "is no name"],
+  ["a model with a misspelt size", (spec) => { spec.models["tiny"] = { ...spec.models["tiny"], layer: 2 }; }, "models.tiny.layer", "TL_SPEC_UNKNOWN_FIELD", "this model", "`layers`"],
+  ["heads that do not divide the width", (spec) => { spec.models["tiny"]!["heads"] = 3; }, "models.tiny.heads", "TL_SPEC_WRONG_VALUE", "does not divide"],
+  ["an odd head", (spec) => { spec.models["tiny"]!["hidden"] = 6; }, "models.tiny.heads", "TL_SPEC_WRONG_VALUE", "odd"],
+  ["key-value heads that do not divide the heads", (spec) => { Object.assign(spec.models["tiny"]!, { heads: 4, keyValueHeads: 3 }); }, "models.tiny.keyValueHeads", "TL_SPEC_WRONG_VALUE", "do not divide"],
+  ["an unknown stage", inStage("eval", { candidate: "pop" }), "stages.eval.candidate", "TL_SPEC_UNKNOWN_REFERENCE", "no stage or model `pop`", "`ppo`"],
+  ["an unknown data entry", inStage("sft", { data: "hhh" }), "stages.sft.data", "TL_SPEC_UNKNOWN_REFERENCE", "no data entry `hhh`", "`hh`"],
+  ["an unknown entry in a list of data", inStage("bpe", { data: ["hh", "boook"] }), "stages.bpe.data.1", "TL_SPEC_UNKNOWN_REFERENCE", "`boook`", "`book`"],
+  ["a reward model as policy", inStage("ppo", { policy: "rm" }), "stages.ppo.policy", "TL_SPEC_WRONG_REFERENCE", "`rm` is a reward model; `policy` wants a language model", "`sft`"],
+  ["a value model as reward", inStage("ppo", { reward: "critic" }), "stages.ppo.reward", "TL_SPEC_WRONG_REFERENCE", "is a value model", "`rm` would do"],
+  ["a data entry as model", inStage("sft", { model: "hh" }), "stages.sft.model", "TL_SPEC_WRONG_REFERENCE", "is a data entry"],
+  ["a stage as data", inStage("sft", { data: "base" }), "stages.sft.data", "TL_SPEC_WRONG_REFERENCE", "is a stage"],
+  ["plain text where pairs are needed", inStage("rm", { data: "book" }), "stages.rm.data", "TL_SPEC_DATA_USE", "holds no pairs", "hh-rlhf, preference"],
+  ["a tokenizer that is another kind", (spec) => { spec.models["tiny"]!["tokenizer"] = "sft"; }, "models.tiny.tokenizer", "TL_SPEC_WRONG_REFERENCE", "stage of kind `tokenizer`", "`bpe`"],
+  ["a tokenizer that is not there", (spec) => { spec.models["tiny"]!["tokenizer"] = "bp"; }, "models.tiny.tokenizer", "TL_SPEC_UNKNOWN_REFERENCE", "no stage `bp`", "`bpe`"],
+  ["a stage and a model of one name", (spec) => { spec.models["sft"] = spec.models["tiny"]!; }, "stages.sft", "TL_SPEC_NAME_TAKEN", "a stage and a model"],
+  ["a stage that waits for itself", inStage("base", { model: "base" }), "stages.base.model", "TL_SPEC_CYCLE", "waits for itself"],
+  ["a circle", inStage("base", { model: "ppo" }), "stages.base.model", "TL_SPEC_CYCLE", "`base` → `ppo` → `sft` → `base`"],
+  ["adaptive KL without KL", inStage("ppo", { tricks: { klPenalty: false, adaptiveKl: {} } }), "stages.ppo.tricks.adaptiveKl", "TL_SPEC_CONFLICT", "which is off"],
+  ["a pretraining loss without data", (spec) => { delete spec.stages["ppo"]!["pretrainingData"]; spec.stages["ppo"]!["tricks"] = { pretrainingLoss: {} }; }, "stages.ppo.tricks.pretrainingLoss", "TL_SPEC_CONFLICT", "names no `pretrainingData`"],
+  ["an evaluation that nothing judges", (spec) => { delete spec.stages["eval"]!["reward"]; delete spec.stages["eval"]!["gold"]; }, "stages.eval", "TL_SPEC_CONFLICT", "nothing judges"],
+  ["an evaluation without held-out prompts", (spec) => { spec.data["hh"]!["holdout"] = 0; }, "stages.eval.prompts", "TL_SPEC_CONFLICT", "holds none out"],
+  ["answers longer than the context", inStage("ppo", { maxNewTokens: 64 }), "stages.ppo.maxNewTokens", "TL_SPEC_WRONG_VALUE", "context of `sft` is 64", "at most 63"],
+  ["models of different tokenizers", (spec) => {
+    spec.stages["other"] = { kind: "tokenizer", data: "hh", vocabulary: 400 };
+    spec.models["big"] = { ...spec.models["tiny"], tokenizer: "other" };
+    spec.stages["rm"]!["model"] = "big";
+  }, "stages.ppo.reward", "TL_SPEC_TOKENIZERS", "different tokenizers"],
+];
+
+describe("a fault in a spec", () => {
+  it("is absent from the pipeline that the cases change", () => {
+    expect(faultsOf(pipeline())).toEqual([]);
+  });
+
+  it.each(cases)("%s", (_, change, field, code, message, hint) => {
+    const faults = faultsOf(pipeline(change));
+    const fault = faults.find((each) => each.field === field && each.code === code);
+    expect(fault, JSON.stringify(faults, undefined, 1)).toBeDefined();
+    expect(fault!.message).toContain(message);
+    if (hint !== undefined) expect(fault!.hint).toContain(hint);
+  });
+
+  it("stands alone where one thing is wrong with one stage", () => {
+    const single = cases.filter(([name]) => !["circle", "different tokenizers", "held-out"].some((word) => name.includes(word)));
+    for (const [name, change, field] of single.filter(([, , path]) => path.startsWith("stages.ppo"))) {
+      expect(faultsOf(pipeline(change)).map((each) => each.field), name).toEqual([field]);
+    }
+  });
+
+  it("is listed with all others, in the order of the file, whatever else is wrong", () => {
+    const faults = faultsOf(pipeline((spec) => {
+      spec["sed"] = 1;
+      inStage("sft", { epochs: "two", data: "hhh" })(spec);
+      inStage("ppo", { reward: "rmm" })(spec);
+    }));
+    expect(faults.map(({ field }) => field)).toEqual(["stages.sft.data", "stages.sft.epochs", "stages.ppo.reward", "sed"]);
+  });
+
+  it("names one circle once, and each of two circles", () => {
+    const faults = faultsOf(pipeline((spec) => {
+      inStage("base", { model: "sft" })(spec);
+      spec.stages["a"] = { kind: "sft", model: "b", data: "hh" };
+      spec.stages["b"] = { kind: "sft", model: "a", data: "hh" };
+    }));
+    expect(faults.filter(({ code }) => code === "TL_SPEC_CYCLE").map(({ message }) => message)).toEqual([
+      "these stages wait for each other: `base` → `sft` → `base`", "these stages wait for each other: `a` → `b` → `a`",
+    ]);
+  });
+});
