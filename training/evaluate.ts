@@ -44,7 +44,7 @@ export async function createEvaluate(setup: TrainerSetup<StageParameters<"evalua
     : await writtenBaseline(parameters.baseline.answers, candidate.tokenizer, baselineSamples);
   const reward = await rewardScorer(setup, candidateInput);
   if (judging.judge === "reward-model" && reward === undefined) {
-    throw new TruelineError("TL_SPEC_INVALID", "The evaluation has no judge.", { hint: "Name a gold scorer in `gold` or a reward model in `reward`." });
+    throw new TruelineError("TL_SPEC_CONFLICT", "The evaluation has no judge.", { hint: "Name a gold scorer in `gold` or a reward model in `reward`." });
   }
 
   const promptBatches = chunks(spreadSample(fitted.rows.filter((row) => baseline.knows(row)), maxPrompts, seed), batch);

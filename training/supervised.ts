@@ -49,17 +49,18 @@ export async function supervisedTrainer(
       const part = stage.part(index);
       const optimizer = optimizerAt(parameters, index, steps);
       const result = await backend.step(model, { parts: [part], optimizer });
-      const metrics = {
-        ...stage.metrics(result, part),
+      const own = stage.metrics(result, part);
+      const measures = (index + 1) % every === 0 || index + 1 === steps;
+      const healthy = Number.isFinite(result.gradientNorm) && Object.values(own).every(Number.isFinite);
+      const heldOut = measures && healthy ? await stage.heldOut?.() : undefined;
+      latest = { ...latest, ...own, ...heldOut };
+      return {
+        ...own,
         learning_rate: optimizer.learningRate,
         gradient_norm: result.gradientNorm,
         tokens: part.batch.sequences.reduce((sum, row) => sum + row.length, 0),
+        ...heldOut,
       };
-      const measures = (index + 1) % every === 0 || index + 1 === steps;
-      const finite = Object.values(metrics).every(Number.isFinite);
-      const heldOut = measures && finite ? await stage.heldOut?.() : undefined;
-      latest = { ...latest, ...metrics, ...heldOut };
-      return { ...metrics, ...heldOut };
     },
     checkpoint: (directory) => saveCheckpoint(backend, directory, [model], { latest }),
     async finish(directory) {

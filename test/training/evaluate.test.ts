@@ -125,6 +125,6 @@ describe("evaluation", () => {
       ...attempt, seed: 3, artifacts: { candidate, baseline: candidate }, data: { prompts: stageData({ prompts: { train: [], heldOut: prompts } }) },
       parameters: stageKinds.evaluate.parameters.parse({ kind: "evaluate", candidate: "ppo", baseline: "sft", prompts: "p", maxNewTokens: 6 }),
     });
-    await expect(runToEnd(start)).rejects.toMatchObject({ code: "TL_SPEC_INVALID" });
+    await expect(runToEnd(start)).rejects.toMatchObject({ code: "TL_SPEC_CONFLICT" });
   });
 });

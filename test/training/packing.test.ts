@@ -1,17 +1,17 @@
 import { describe, expect, it } from "vitest";
 import { allButFirst, PackedRows, packDocuments } from "../../training/packing.js";
 
-const END = 0;
+const END = 99;
 const documents = [[1, 2, 3], [4, 5], [6, 7, 8, 9], [10]].map((tokens) => Int32Array.from(tokens));
 const plain = (rows: readonly Int32Array[]) => rows.map((row) => [...row]);
 
 describe("packing", () => {
   it("sets an end token after each document and cuts the stream into full rows", () => {
-    expect(plain(packDocuments(documents, 5, END))).toEqual([[1, 2, 3, 0, 4], [5, 0, 6, 7, 8]]);
+    expect(plain(packDocuments(documents, 5, END))).toEqual([[1, 2, 3, END, 4], [5, END, 6, 7, 8]]);
   });
 
   it("keeps a stream shorter than a row", () => {
-    expect(plain(packDocuments(documents.slice(0, 1), 100, END))).toEqual([[1, 2, 3, 0]]);
+    expect(plain(packDocuments(documents.slice(0, 1), 100, END))).toEqual([[1, 2, 3, END]]);
   });
 
   it("makes every token but a row's first a target", () => {
@@ -23,7 +23,7 @@ describe("packing", () => {
     expect(rows.rowsPerEpoch).toBe(1);
     const epochs = plain(rows.slice(0, 6));
     for (const epoch of epochs) {
-      const found = epoch.join(" ").split(" 0").map((text) => text.trim()).filter((text) => text !== "");
+      const found = epoch.join(" ").split(` ${END}`).map((text) => text.trim()).filter((text) => text !== "");
       expect(found.sort()).toEqual(["1 2 3", "10", "4 5", "6 7 8 9"]);
     }
     expect(new Set(epochs.map(String)).size).toBeGreaterThan(1);
