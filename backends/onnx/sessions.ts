@@ -17,6 +17,8 @@ export async function createSession(model: Uint8Array, settings: SessionSettings
       intraOpNumThreads: settings.threads,
       interOpNumThreads: 1,
       executionMode: "sequential",
+      // one block planned for each new shape is fresh memory at every run: a tenth of a step went into page faults
+      enableMemPattern: false,
       logSeverityLevel: 3,
       // masked attention underflows to denormals, on which the processor is 4 times slower
       extra: { session: { set_denormal_as_zero: "1" } },
