@@ -3,10 +3,10 @@ import { faultsOf, pipeline, type Members } from "./pipeline.js";
 
 type Change = (spec: ReturnType<typeof pipeline>) => void;
 const inStage = (stage: string, members: Members): Change => (spec) => { Object.assign(spec.stages[stage]!, members); };
-const without = (stage: string, member: string): Change => (spec) => { delete spec.stages[stage]![member]; };
+const without = (stage: string, member: string): Change => (spec) => { Reflect.deleteProperty(spec.stages[stage]!, member); };
 
 /** What is changed, the field at fault, its code, words of the message, words of the hint. */
-const cases: readonly (readonly [string, Change, string, string, string, string?])[] = [
+const cases: readonly (readonly [name: string, change: Change, field: string, code: string, message: string, hint?: string])[] = [
   ["a misspelt trick", inStage("ppo", { tricks: { klPenality: {} } }), "stages.ppo.tricks.klPenality", "TL_SPEC_UNKNOWN_FIELD", "no trick", "`klPenality`: did you mean `klPenalty`?"],
   ["a misspelt parameter of a trick", inStage("ppo", { tricks: { gae: { lamda: 1 } } }), "stages.ppo.tricks.gae.lamda", "TL_SPEC_UNKNOWN_FIELD", "`gae`", "`lambda`"],
   ["a trick switched on with true", inStage("ppo", { tricks: { entropyBonus: true } }), "stages.ppo.tricks.entropyBonus", "TL_SPEC_WRONG_TYPE", "`false` or an object", "`{}` turns it on"],
@@ -56,7 +56,7 @@ describe("a fault in a spec", () => {
     expect(faultsOf(pipeline())).toEqual([]);
   });
 
-  it.each(cases)("%s", (_, change, field, code, message, hint) => {
+  it.each(cases.map(([name, change, field, code, message, hint]) => ({ name, change, field, code, message, hint })))("$name", ({ change, field, code, message, hint }) => {
     const faults = faultsOf(pipeline(change));
     const fault = faults.find((each) => each.field === field && each.code === code);
     expect(fault, JSON.stringify(faults, undefined, 1)).toBeDefined();

@@ -27,13 +27,15 @@ function mutate(random: Random): string {
     const { holder, key } = random.pick(all);
     const other = random.pick(all);
     [
-      () => { delete holder[key]; },
+      () => { Reflect.deleteProperty(holder, key); },
       () => { holder[key] = structuredClone(random.pick(strange)); },
       () => { holder[key] = structuredClone(other.holder[other.key]); },
       () => { holder[`${key}x`] = holder[key]; },
       () => { holder[other.key] = random.pick(strange); },
       () => { Object.defineProperty(holder, "__proto__", { value: random.pick(strange), enumerable: true, configurable: true, writable: true }); },
-    ][random.integer(6)]!();
+      () => { if (typeof holder[key] === "number") holder[key] = holder[key] + 1; },
+      () => { holder["description"] = "words"; },
+    ][random.integer(8)]!();
   }
   const text = JSON.stringify(spec);
   if (random.integer(8) > 0) return text;

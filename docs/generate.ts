@@ -1,0 +1,16 @@
+import { writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { errorsDocument } from "./errors-document.js";
+import { specDocument } from "./spec-document.js";
+
+/** Pages that are written from sources, by their path. */
+export const pages: Readonly<Record<string, () => string>> = {
+  [pathOf("errors.md")]: errorsDocument,
+  [pathOf("spec.md")]: specDocument,
+};
+
+function pathOf(name: string): string {
+  return fileURLToPath(new URL(import.meta.url.endsWith(".ts") ? name : `../../docs/${name}`, import.meta.url));
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) for (const [path, text] of Object.entries(pages)) writeFileSync(path, text());
