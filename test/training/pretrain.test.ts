@@ -3,7 +3,7 @@ import { Tokenizer } from "../../models/tokenizer.js";
 import { stageKinds } from "../../schemas/stages/table.js";
 import { createPretrain } from "../../training/pretrain.js";
 import { createTokenizer } from "../../training/tokenizer.js";
-import { runInterrupted, runToEnd, stageData, textRow, tinyModel, type Start } from "./support.js";
+import { referenceBackend, runInterrupted, runToEnd, stageData, textRow, tinyModel, type Start } from "./support.js";
 
 const text = { train: ["abab", "cdcd", "abcd", "abab"].map((content, line) => textRow(content, line + 1)), heldOut: [textRow("abab")] };
 
@@ -23,6 +23,19 @@ describe("pretraining", () => {
     expect(metrics[0]).toMatchObject({ tokens: 16 });
     expect(metadata.data!["sample"]).toMatchObject({ documents: 4, tokens: 20 });
     expect(metadata.figures["lm/held_out_perplexity"]).toBeGreaterThan(1);
+  });
+
+  it("shows each row of an epoch once before the next epoch begins", async () => {
+    const start = await pretrain({ length: 10, batch: 1 });
+    const backend = referenceBackend();
+    const rows: string[] = [];
+    const trainer = await start({
+      phase: () => {},
+      backend: { ...backend, step: (model, request) => { rows.push(...request.parts[0]!.batch.sequences.map(String)); return backend.step(model, request); } },
+    });
+    for (const step of [0, 1]) await trainer.step(step);
+    const { tokenizer } = await tinyModel(4);
+    expect(rows.join(",").split(",").map(Number).sort()).toEqual(text.train.flatMap((row) => [...tokenizer.encode(row.text), tokenizer.endTokens[0]!]).sort());
   });
 
   it("ends with the bytes of an uninterrupted stage, wherever in an epoch it was stopped", async () => {
