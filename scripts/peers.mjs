@@ -25,7 +25,7 @@ if (!existsSync(stamp) || readFileSync(stamp, "utf8") !== wanted) {
   writeFileSync(stamp, wanted);
 }
 
-const [first, ...rest] = process.argv.slice(2);
+const given = process.argv.slice(2);
 const variables = { TRUELINE_PYTHON: python };
-if (first === "--write-fixtures") run(process.execPath, ["--import", "tsx", "test/peers/write-fixtures.ts"], variables);
-else run(process.execPath, ["node_modules/vitest/vitest.mjs", "run", "test/peers", ...(first === undefined ? [] : [first, ...rest])], variables);
+if (given[0] === "--write-fixtures") run(process.execPath, ["--import", "tsx", "test/peers/write-fixtures.ts"], variables);
+else run(process.execPath, ["node_modules/vitest/vitest.mjs", "run", ...(given.length > 0 ? given : ["test/peers"])], variables);

@@ -109,6 +109,27 @@ describe("text that spells special tokens", () => {
   });
 });
 
+describe("tokenizers that put a space before the first word", () => {
+  const fixture = new URL("fixtures/tokenizers/metaspace/", import.meta.url).pathname;
+  it.each([
+    ["within a text", "{% for m in messages %}{{ m.role + ':' + m.content }}{% endfor %}{% if add_generation_prompt %}{{ 'assistant:' }}{% endif %}"],
+    ["after a special token", "{% for m in messages %}{{ '<|im_start|>' + m.content }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>' }}{% endif %}"],
+  ])("put none before an answer %s", async (_, template) => {
+    const directory = await temporaryDirectory();
+    for (const name of ["tokenizer.json", "tokenizer_config.json"]) await writeFile(join(directory, name), await readFile(join(fixture, name)));
+    await writeFile(join(directory, "chat_template.jinja"), template);
+    const tokenizer = await Tokenizer.load(directory);
+    const messages = [user("lamp"), assistant("hall")];
+    expect(tokenizer.decode(tokenizer.encodeDialogue(messages).tokens)).toBe(tokenizer.renderChat(messages, { generationPrompt: false }));
+  });
+
+  it("take a text that spells the unknown token for text", async () => {
+    const ids = (await Tokenizer.load(fixture)).encode("<unk>");
+    expect(ids.length).toBeGreaterThan(1);
+    expect(ids.includes(0)).toBe(false);
+  });
+});
+
 describe("special tokens that eat white space", () => {
   it("do so around themselves in a template, as in transformers", async () => {
     const directory = await directoryWith({ template: chatml });
@@ -166,7 +187,7 @@ describe("chat templates", () => {
 
 describe("decoding", () => {
   it("leaves spaces before punctuation as they are", async () => {
-    const tokenizer = await load();
+    const tokenizer = await load({ config: { clean_up_tokenization_spaces: true } });
     expect(tokenizer.decode(tokenizer.encode("a . b , do n't"))).toBe("a . b , do n't");
   });
 
