@@ -66,6 +66,19 @@ export function treatsRowsAlone(use: Use): void {
     });
   });
 
+  it("agrees with the reference on a batch large enough to be shared among threads", async () => {
+    const directory = await loadTiny(use, "language", { vocabulary: 200, hidden: 32, headSize: 8, intermediate: 48, context: 64 });
+    const oracle = createReferenceBackend();
+    await oracle.load({ model: "tiny", directory, head: "language", trainable: true });
+    // 23 tokens in 400 places: every row of the embedding's gradient is a sum of many
+    const batch = randomBatch(Array.from({ length: 12 }, (_, row) => 10 + (7 * row) % 55));
+    const request = { parts: [{ batch, arrays: {}, loss: [negate(logProbabilities)], statistics: {} }], normsByParameter: true };
+    const [result, expected] = [await use.backend.step("tiny", request), await oracle.step("tiny", request)];
+    expectClose(result.losses[0]!, expected.losses[0]!, lossTolerance, "loss");
+    expectClose(result.gradientNorm, expected.gradientNorm, lossTolerance, "norm", expected.gradientNorm);
+    expectNormsClose(result.normsByParameter!, expected.normsByParameter!, lossTolerance);
+  });
+
   describe.each(heads)("treats every row of a %s model alone", (head) => {
     it("whatever rows stand beside it, and in whatever order", async () => {
       await loadTiny(use, head);
