@@ -3,6 +3,7 @@ import { stageKinds, type StageKind } from "../schemas/stages/table.js";
 import { closeRun } from "../schemas/task.js";
 import type { Store } from "../store/store.js";
 import { recordEnd } from "./end.js";
+import { withReport } from "./evaluate.js";
 import { attemptStage, type StageWork } from "./stage.js";
 import { trainStage, type StartBackend } from "./train.js";
 
@@ -17,7 +18,7 @@ export interface ActivityOptions {
 type Activities = Readonly<Record<string, (input: unknown) => Promise<unknown>>>;
 
 /** What a kind does beyond training. */
-const extras: Partial<Record<StageKind, (work: StageWork) => StageWork>> = {};
+const extras: Partial<Record<StageKind, (work: StageWork) => StageWork>> = { evaluate: withReport };
 
 /** One activity for each stage kind, named as the kind, and the one that records a run's end. */
 export function createActivities({ store, startBackend = startEmbedded, stallSeconds }: ActivityOptions): Activities {

@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import type { ObservedRun, ObservedStage } from "../temporal/observe.js";
 import type { Store } from "../store/store.js";
 import { duration, table, type Output } from "./output.js";
@@ -24,7 +25,7 @@ export function runText(run: ObservedRun, store: Store, colors: Output["colors"]
       `${colors.red(failure.code)} ${name}: ${failure.message}`,
       ...(failure.hint === undefined ? [] : [`${colors.cyan("hint:")} ${failure.hint}`]),
     ]),
-    ...placesOf(run, store), ...adviceOf(run),
+    ...verdictsOf(run), ...placesOf(run, store), ...adviceOf(run),
   ];
   return lines.join("\n");
 }
@@ -53,16 +54,36 @@ function timeText({ seconds }: ObservedStage): string {
 
 function figuresText({ figures = {}, state }: ObservedStage): string {
   if (state === "running") return "";
+  if ("eval/win_rate" in figures) return "";
   return Object.entries(figures).slice(0, 5).map(([name, value]) => `${name} ${number(value)}`).join("  ");
 }
 
-/** Where the results are. */
+/** What evaluations found: the judge's verdict with its interval, and the proxy reward beside it. */
+function verdictsOf(run: ObservedRun): string[] {
+  return run.stages.flatMap(({ name, figures = {} }) => {
+    const { "eval/win_rate": win, "eval/win_rate_low": low, "eval/win_rate_high": high, "eval/tie_rate": tie, "eval/lose_rate": lose } = figures;
+    if (win === undefined || low === undefined || high === undefined || tie === undefined || lose === undefined) return [];
+    const scores = (["gold", "proxy"] as const).flatMap((score) => {
+      const [ours, theirs] = [figures[`eval/${score}`], figures[`eval/${score}_baseline`]];
+      return ours === undefined || theirs === undefined ? [] : [`${score === "gold" ? "gold score" : "proxy reward"} ${number(ours)} against ${number(theirs)}`];
+    });
+    return [`${name}: wins ${percent(win)} (95 % interval ${percent(low)} to ${percent(high)}), ties ${percent(tie)}, loses ${percent(lose)}; ${scores.join(", ")}`];
+  });
+}
+
+/** Where the results are: the model or the page of every stage that no other stage of the run rests on, and what was evaluated. */
 function placesOf(run: ObservedRun, store: Store): string[] {
   if (run.state !== "finished") return [];
-  const used = new Set(run.plan.stages.flatMap((stage) => stage.after));
-  const last = run.stages.filter(({ name, artifact, kind }) => artifact !== undefined && (kind === "evaluate" || kind === "ppo" || !used.has(name)));
-  return last.map(({ name, artifact }) => `${name}: ${store.artifacts.directory(artifact!)}`)
-    .concat(`history: trueline history ${run.id}`);
+  const reports = run.plan.stages.filter(({ output }) => output === "report");
+  const used = new Set(run.plan.stages.filter((stage) => !reports.includes(stage)).flatMap((stage) => stage.after));
+  const shown = run.plan.stages.filter(({ name }) => !used.has(name));
+  const lines = shown.flatMap((stage) => {
+    const artifact = run.stages.find(({ name }) => name === stage.name)?.artifact;
+    if (artifact === undefined) return [];
+    const directory = store.artifacts.directory(artifact);
+    return [[stage.name, reports.includes(stage) ? join(directory, "report.html") : directory]];
+  });
+  return [table(["", ""], [...lines, ["history", `trueline history ${run.id}`]]).trimStart()];
 }
 
 function adviceOf(run: ObservedRun): string[] {
@@ -72,6 +93,10 @@ function adviceOf(run: ObservedRun): string[] {
     case "cancelled": case "failed": return [...notes, `Go on from where it stopped with: trueline resume ${run.id}`];
     case "waiting": case "running": case "finished": return notes;
   }
+}
+
+function percent(share: number): string {
+  return `${(share * 100).toFixed(0)} %`;
 }
 
 export function number(value: number): string {

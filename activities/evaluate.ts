@@ -1,0 +1,55 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { StageCurves } from "../reports/curves.js";
+import { renderReport } from "../reports/report.js";
+import type { PlannedStage } from "../schemas/plan.js";
+import { metricsLineSchema, REPORT_FILE, reportSchema } from "../schemas/report.js";
+import { readIfThere } from "../store/files.js";
+import { METRICS_FILE } from "../training/loop.js";
+import type { Attempt, StageWork } from "./stage.js";
+
+const PAGE_FILE = "report.html";
+
+/** The work of an evaluation: what training/ measures, then a page of it, with the curves of the stages it rests on. */
+export function withReport(work: StageWork): StageWork {
+  return async (attempt, output) => {
+    const metadata = await work(attempt, output);
+    attempt.pulse.phase("drawing the report");
+    const { run, stage } = attempt.task;
+    const report = reportSchema.parse(JSON.parse(await readFile(join(output, REPORT_FILE), "utf8")));
+    const page = renderReport(report, await curvesBefore(attempt), {
+      title: `${stage.name}: ${nameOf(stage, "candidate")} against ${nameOf(stage, "baseline")}`, subtitle: `Run ${run}`,
+      names: { candidate: nameOf(stage, "candidate"), baseline: nameOf(stage, "baseline") },
+    });
+    await writeFile(join(output, PAGE_FILE), page, { flush: true });
+    return metadata;
+  };
+}
+
+function nameOf({ inputs }: PlannedStage, input: string): string {
+  const found = inputs[input];
+  switch (found?.from) {
+    case "stage": return found.stage;
+    case "scratch": return found.model;
+    case "data": return "the written answers";
+    case "directory": return found.path.split("/").at(-1)!;
+    case undefined: return input;
+  }
+}
+
+/** Metrics of every finished stage that the evaluated model comes from, the nearest first. */
+async function curvesBefore({ task: { run, stage }, store }: Attempt): Promise<StageCurves[]> {
+  const { stages } = await store.runs.plan(run);
+  const before = new Set<string>(stage.after);
+  // Plans list stages after those they need.
+  for (const each of [...stages].reverse()) if (before.has(each.name)) for (const name of each.after) before.add(name);
+  const curves: StageCurves[] = [];
+  for (const { name, kind, key } of [...stages].reverse().filter((each) => before.has(each.name))) {
+    const result = await store.results.find(key);
+    const text = result && await readIfThere(join(store.artifacts.directory(result.artifact), METRICS_FILE));
+    if (text === undefined) continue;
+    const metrics = text.split("\n").filter((line) => line !== "").map((line) => metricsLineSchema.parse(JSON.parse(line)));
+    curves.push({ stage: name, kind, metrics });
+  }
+  return curves;
+}
