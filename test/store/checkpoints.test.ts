@@ -1,0 +1,93 @@
+import { mkdir, readdir, truncate, writeFile } from "node:fs/promises";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import type { Claim } from "../../store/claims.js";
+import type { Store } from "../../store/store.js";
+import { emptyStore, filled, keyOf } from "./home.js";
+
+const key = keyOf("stage");
+
+async function claimed(store: Store, run = "run", attempt = 1): Promise<Claim> {
+  const { granted, claim } = await store.claims.take(key, { run, stage: "stage", attempt });
+  expect(granted).toBe(true);
+  return claim;
+}
+
+async function saved(store: Store, claim: Claim, step: number): Promise<void> {
+  await store.checkpoints.publish(claim, step, await filled(store, { state: `after ${step}` }));
+}
+
+describe("checkpoints", () => {
+  it("keep the two newest and give the newest", async () => {
+    const store = emptyStore();
+    const claim = await claimed(store);
+    for (const step of [5, 10, 100]) await saved(store, claim, step);
+    expect(await store.checkpoints.newest(key, { deep: true })).toMatchObject({ step: 100, run: "run" });
+    expect((await readdir(join(store.home, "checkpoints", key))).sort()).toEqual(["10", "100"]);
+  });
+
+  it("that are damaged are passed over, saying why, for the one before", async () => {
+    const store = emptyStore();
+    const claim = await claimed(store);
+    for (const step of [5, 10]) await saved(store, claim, step);
+    await writeFile(join(store.home, "checkpoints", key, "10", "state"), "after XX");
+    const skipped: unknown[] = [];
+    expect(await store.checkpoints.newest(key, { deep: true, onSkip: (each) => { skipped.push(each); } })).toMatchObject({ step: 5 });
+    expect(skipped).toEqual([{ step: 10, reason: "the bytes of state have changed" }]);
+    await truncate(join(store.home, "checkpoints", key, "5", "checkpoint.json"), 10);
+    expect(await store.checkpoints.newest(key, { deep: true })).toBeUndefined();
+  });
+
+  it("are not confused by stray directories", async () => {
+    const store = emptyStore();
+    await saved(store, await claimed(store), 5);
+    for (const stray of ["notes", "7.tmp", "9"]) await mkdir(join(store.home, "checkpoints", key, stray));
+    expect(await store.checkpoints.newest(key)).toMatchObject({ step: 5 });
+  });
+
+  it("of a step that was reached again replace what claims to be later", async () => {
+    const store = emptyStore();
+    const claim = await claimed(store);
+    for (const step of [5, 10]) await saved(store, claim, step);
+    await saved(store, claim, 7);
+    expect(await store.checkpoints.newest(key)).toMatchObject({ step: 7 });
+  });
+});
+
+describe("the fence", () => {
+  it("keeps an attempt that was given up from publishing over its successor", async () => {
+    const store = emptyStore();
+    const zombie = await claimed(store, "run", 1);
+    const successor = await claimed(store, "run", 2);
+    await saved(store, successor, 5);
+    await expect(saved(store, zombie, 9)).rejects.toMatchObject({ code: "TL_STORE_SUPERSEDED" });
+    await expect(store.claims.renew(zombie)).rejects.toMatchObject({ code: "TL_STORE_SUPERSEDED" });
+    await store.claims.release(zombie);
+    expect(await store.claims.holder(key)).toMatchObject({ attempt: 2 });
+    expect(await store.checkpoints.newest(key)).toMatchObject({ step: 5 });
+  });
+
+  it("lets another run wait for a live attempt, and take over from a released or dead one", async () => {
+    const store = emptyStore();
+    const first = await claimed(store, "one");
+    expect(await store.claims.take(key, { run: "two", stage: "stage", attempt: 1 })).toMatchObject({ granted: false, claim: { run: "one" } });
+    await store.claims.release(first);
+    const second = await claimed(store, "two");
+    const dead = { ...second, holder: { pid: 2 ** 22 - 1, host: hostname(), started: "1" } };
+    await writeFile(join(store.home, "claims", `${key}.json`), JSON.stringify(dead));
+    expect(await store.claims.holder(key)).toBeUndefined();
+    await claimed(store, "three");
+  });
+
+  it("believes a claim of another host only while it is renewed", async () => {
+    const store = emptyStore();
+    const claim = await claimed(store, "one");
+    const elsewhere = { ...claim, holder: { pid: 1, host: "elsewhere", started: "" } };
+    const path = join(store.home, "claims", `${key}.json`);
+    await writeFile(path, JSON.stringify(elsewhere));
+    expect(await store.claims.holder(key)).toBeDefined();
+    await writeFile(path, JSON.stringify({ ...elsewhere, renewedAt: new Date(Date.now() - 3600_000).toISOString() }));
+    expect(await store.claims.holder(key)).toBeUndefined();
+  });
+});
