@@ -34,11 +34,12 @@ export async function sampleAnswers(
   backend: Backend, { model, tokenizer }: Answerer, prompts: readonly PromptRow[], settings: SamplingSettings,
   seed: number, path: readonly (string | number)[],
 ): Promise<SampledAnswer[]> {
+  const { temperature, topP, topK, repetitionPenalty, maxNewTokens } = settings;
   const random = randomAt(seed, ...path);
   const encoded = prompts.map(({ messages }) => tokenizer.encodePrompt(messages));
   const { tokens, logProbabilities, finished } = await backend.generate(model, {
-    ...settings, prompts: encoded, endTokens: tokenizer.endTokens,
-    uniforms: Float32Array.from({ length: prompts.length * settings.maxNewTokens }, () => random.uniform()),
+    prompts: encoded, endTokens: tokenizer.endTokens, temperature, topP, topK, repetitionPenalty, maxNewTokens,
+    uniforms: Float32Array.from({ length: prompts.length * maxNewTokens }, () => random.uniform()),
   });
   return prompts.map((prompt, row) => ({
     prompt,

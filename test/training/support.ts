@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import type { Backend } from "../../backends/backend.js";
+import { parseParameters } from "../../backends/messages.js";
 import { createReferenceBackend } from "../../backends/reference/index.js";
 import type { DialogueRow, Message, PairRow, PromptRow, TextRow } from "../../data/types.js";
 import { sha256 } from "../../foundation/canonical.js";
@@ -33,10 +34,17 @@ export async function tinyModel(seed: number, context = 48): Promise<InputArtifa
   return { type: "language-model", directory, metadata: { figures: {} }, tokenizer: await Tokenizer.load(directory) };
 }
 
+/** The oracle, as strict about what it is called with as a backend in a process of its own. */
 export function referenceBackend(): Backend {
   const backend = createReferenceBackend();
   onTestFinished(() => backend.close());
-  return backend;
+  return {
+    ...backend,
+    load: (...given) => backend.load(...parseParameters.load(given)),
+    forward: (...given) => backend.forward(...parseParameters.forward(given)),
+    generate: (...given) => backend.generate(...parseParameters.generate(given)),
+    step: (...given) => backend.step(...parseParameters.step(given)),
+  };
 }
 
 const source = (line: number) => ({ file: "test.jsonl", line });
