@@ -1,0 +1,133 @@
+import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { startOnnxBackend } from "../../backends/onnx/index.js";
+import { trainBytePairs, writeTokenizer } from "../../models/bpe.js";
+import { initializeModel } from "../../models/initialize.js";
+import { Tokenizer } from "../../models/tokenizer.js";
+import { createPlan } from "../../planner/plan.js";
+import type { Plan } from "../../schemas/plan.js";
+import { Store } from "../../store/store.js";
+import { pipeline } from "../planner/pipeline.js";
+import { trueline } from "./trueline.js";
+
+/** A store with one run, whose pretrain stage has left a model and whose evaluation a report. */
+let folder: string;
+let model: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "trueline-cli-models-"));
+  process.env["TRUELINE_HOME"] = join(folder, "home");
+  const store = new Store(join(folder, "home"));
+  await writeFile(join(folder, "hh.jsonl"), "{}\n");
+  await writeFile(join(folder, "book.txt"), "a book\n");
+  await writeFile(join(folder, "spec.json"), JSON.stringify(pipeline()));
+  const plan = await createPlan(join(folder, "spec.json"));
+  await store.runs.create("first", plan, "someone");
+  model = join(folder, "model");
+  await mkdir(model);
+  await writeTokenizer(model, trainBytePairs(["the lamp is in the hall"], { vocabulary: 270, isolateHan: true }));
+  const tokenizer = await Tokenizer.load(model);
+  await initializeModel(model, {
+    family: "llama", vocabulary: tokenizer.vocabulary, hidden: 16, layers: 1, heads: 2, keyValueHeads: 2, headSize: 8, intermediate: 32, context: 48, ropeTheta: 10000,
+    normEpsilon: 1e-5, tiedEmbeddings: true, attentionBias: false, outputBias: false, mlpBias: false, endTokens: tokenizer.endTokens, padToken: tokenizer.padToken,
+  }, 3);
+  await finish(store, plan, "base", "language-model", async (directory) => {
+    for (const name of await readdir(model)) await writeFile(join(directory, name), await readFile(join(model, name)));
+  });
+  await finish(store, plan, "eval", "report", (directory) => writeFile(join(directory, "report.json"), "{}"));
+});
+afterAll(async () => {
+  delete process.env["TRUELINE_HOME"];
+  await rm(folder, { recursive: true });
+});
+
+async function finish(store: Store, plan: Plan, name: string, type: "language-model" | "report", fill: (directory: string) => Promise<void>): Promise<void> {
+  const { key, kind } = plan.stages.find((stage) => stage.name === name)!;
+  await store.withScratch(async (directory) => {
+    await fill(directory);
+    const artifact = await store.artifacts.publish(directory, type, { figures: {} });
+    const { claim } = await store.claims.take(key, { run: "first", stage: name, attempt: 1 });
+    await store.results.publish(claim, { version: 1, key, artifact, type, kind, stage: name, run: "first", finishedAt: new Date().toISOString(), seconds: 1, figures: {} });
+  });
+}
+
+describe("generate", () => {
+  it("prints the greedy continuation alone, the same from a directory and from RUN/STAGE", async () => {
+    const words = ["the lamp", "--raw", "--temperature", "0", "--max-tokens", "6", "--threads", "1"];
+    const fromDirectory = await trueline(["generate", model, ...words]);
+    expect(fromDirectory).toMatchObject({ code: 0, stderr: "" });
+    expect(await trueline(["generate", "first/base", ...words])).toEqual(fromDirectory);
+    const tokenizer = await Tokenizer.load(model);
+    const backend = await startOnnxBackend({ threads: 1 });
+    try {
+      await backend.load({ model: "m", directory: model, head: "language", trainable: false });
+      // Greedy by hand: one forward pass a token over every candidate.
+      let sequence = [...tokenizer.encode("the lamp")];
+      const prompt = tokenizer.decode(sequence);
+      for (let step = 0; step < 6; step++) {
+        const candidates = Array.from({ length: tokenizer.vocabulary }, (_, token) => Int32Array.from([...sequence, token]));
+        const { logProbabilities } = await backend.forward("m", {
+          batch: { sequences: candidates, targets: candidates.map(({ length }) => Int32Array.of(length - 1)) }, quantities: ["logProbabilities"],
+        });
+        const best = logProbabilities!.indexOf(Math.max(...logProbabilities!));
+        if (tokenizer.endTokens.includes(best)) break;
+        sequence = [...sequence, best];
+      }
+      expect(fromDirectory.stdout).toBe(`${tokenizer.decode(sequence).slice(prompt.length)}\n`);
+    } finally {
+      await backend.close();
+    }
+  });
+
+  it("answers a chat message by default, repeatably by seed, as JSON with tokens and log-probabilities", async () => {
+    const run = async (seed: number) => JSON.parse((await trueline(["generate", model, "where?", "--seed", String(seed), "--max-tokens", "8", "--threads", "1", "--json"])).stdout) as { tokens: number[]; logProbabilities: number[] };
+    const first = await run(1);
+    expect(await run(1)).toEqual(first);
+    expect(first.logProbabilities).toHaveLength(first.tokens.length);
+    expect((await run(2)).tokens).not.toEqual(first.tokens);
+  });
+
+  it("stops at the context's end and says so; a prompt beyond it is refused, exit 2", async () => {
+    const cut = await trueline(["generate", model, "the lamp", "--raw", "--max-tokens", "500", "--threads", "1"]);
+    expect(cut).toMatchObject({ code: 0, stderr: expect.stringContaining("leaves room for") });
+    expect(await trueline(["generate", model, "the lamp is in the hall ".repeat(40), "--raw"])).toMatchObject({ code: 2, stderr: expect.stringContaining("TL_GENERATE_PROMPT") });
+  });
+
+  it.each([
+    ["no-such-model", "TL_GENERATE_MODEL"], ["first/eval", "TL_GENERATE_MODEL"], ["none/base", "TL_STORE_MISSING"], ["first/bse", "TL_RUN_STAGE_UNKNOWN"], ["first/sft", "TL_RUN_STAGE_UNFINISHED"],
+    ["a/b/c", "TL_GENERATE_MODEL"],
+  ])("does not know %s: exit 3", async (name, code) => {
+    expect(await trueline(["generate", name, "x"])).toMatchObject({ code: 3, stdout: "", stderr: expect.stringContaining(code) });
+  });
+});
+
+describe("export", () => {
+  it("copies an artifact, byte for byte, into folders that it makes", async () => {
+    const target = join(folder, "out", "deep", "model");
+    expect(await trueline(["export", "first", "base", target])).toEqual({ code: 0, stdout: `${target}\n`, stderr: "" });
+    for (const name of await readdir(model)) expect(await readFile(join(target, name)), name).toEqual(await readFile(join(model, name)));
+    expect(await readdir(join(folder, "out", "deep"))).toEqual(["model"]);
+    await Tokenizer.load(target);
+  });
+
+  it("overwrites nothing: exit 4", async () => {
+    const target = join(folder, "taken");
+    await mkdir(target);
+    expect(await trueline(["export", "first", "base", target])).toMatchObject({ code: 4, stderr: expect.stringContaining("TL_EXPORT_EXISTS") });
+    expect(await readdir(target)).toEqual([]);
+  });
+
+  it("does not know other runs and stages: exit 3", async () => {
+    expect(await trueline(["export", "other", "base", join(folder, "x")])).toMatchObject({ code: 3 });
+    expect(await trueline(["export", "first", "bas", join(folder, "x")])).toMatchObject({ code: 3, stderr: expect.stringContaining("did you mean `base`?") });
+  });
+
+  it("gives out no artifact whose bytes have changed", async () => {
+    const store = new Store(join(folder, "home"));
+    const plan = await store.runs.plan("first");
+    const { artifact } = (await store.results.find(plan.stages.at(-1)!.key))!;
+    await writeFile(join(store.artifacts.directory(artifact), "report.json"), "[]");
+    expect(await trueline(["export", "first", "eval", join(folder, "report")])).toMatchObject({ code: 1, stderr: expect.stringContaining("TL_STORE_CORRUPT") });
+  });
+});

@@ -1,0 +1,103 @@
+import { Command } from "commander";
+import pc from "picocolors";
+import { describe, expect, it } from "vitest";
+import { z } from "zod";
+import { commands } from "../../cli/commands.js";
+import { defineCommand } from "../../cli/command.js";
+import { describeFailure } from "../../cli/failure.js";
+import { createOutput, duration, table } from "../../cli/output.js";
+import { trueline } from "./trueline.js";
+
+// eslint-disable-next-line no-control-regex -- colours start with an escape character
+const color = /\u001b\[/;
+
+describe("the command line", () => {
+  it("prints its version and its help on stdout", async () => {
+    expect(await trueline(["--version"])).toMatchObject({ code: 0, stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/), stderr: "" });
+    const help = await trueline(["--help"]);
+    expect(help.code).toBe(0);
+    for (const name of Object.keys(commands)) expect(help.stdout).toContain(`  ${name} `);
+  });
+
+  it.each(Object.keys(commands))("%s --help shows an example", async (name) => {
+    const { code, stdout, stderr } = await trueline([name, "--help"]);
+    expect([code, stderr]).toEqual([0, ""]);
+    expect(stdout).toMatch(new RegExp(`Examples:\n  \\$ trueline ${name}`));
+  });
+
+  it.each([
+    [[], "Usage"], [["frobnicate"], "unknown command"], [["plam", "x.json"], "Did you mean plan?"], [["plan"], "missing required argument"], [["plan", "a", "b"], "too many arguments"],
+    [["plan", "a", "--frob"], "unknown option"], [["generate", "a", "b", "--max-tokens", "many"], "--max-tokens"], [["generate", "a", "b", "--temperature", "-1"], "--temperature"],
+    [["constructor"], "unknown command"],
+  ])("%j is a usage error on stderr, exit 2", async (words, said) => {
+    const { code, stdout, stderr } = await trueline(words);
+    expect([code, stdout]).toEqual([2, ""]);
+    expect(stderr).toContain(said);
+  });
+});
+
+describe("output", () => {
+  it("has colours on a terminal, unless NO_COLOR is set", async () => {
+    const words = ["validate", "no-such-file.json"];
+    expect((await trueline(words, { terminal: true })).stderr).toMatch(color);
+    expect((await trueline(words, { terminal: true, environment: { NO_COLOR: "1" } })).stderr).not.toMatch(color);
+    expect((await trueline(words, { terminal: true, environment: { TERM: "dumb" } })).stderr).not.toMatch(color);
+    expect((await trueline(words)).stderr).not.toMatch(color);
+    expect((await trueline(words, { environment: { FORCE_COLOR: "1" } })).stderr).toMatch(color);
+  });
+
+  it("aligns columns also where characters are two cells wide or coloured", () => {
+    const { red } = pc.createColors(true);
+    const lines = table(["name", "n"], [["灯", "1"], [red("abc"), "10"]], [1]).split("\n");
+    expect(lines).toEqual(["name   n", "灯     1", `${red("abc")}   10`]);
+  });
+
+  it("says durations as people do", () => {
+    expect([0.2, 4.4, 99, 100, 5999, 6000, 90_000].map(duration)).toEqual(["< 1 s", "4 s", "99 s", "2 min", "1 h 40 min", "1 h 40 min", "25 h 00 min"]);
+  });
+});
+
+describe("a failure", () => {
+  const colors = pc.createColors(false);
+
+  it("that nobody expected has a code, no stack, and exit 1", () => {
+    const { text, exit } = describeFailure(new TypeError("x is not a function"), colors, false);
+    expect(exit).toBe(1);
+    expect(text).toContain("TL_INTERNAL x is not a function");
+    expect(text).toContain("TRUELINE_DEBUG=1");
+    expect(text).not.toContain("    at ");
+  });
+
+  it("shows its stack and its causes under TRUELINE_DEBUG=1", () => {
+    const { text } = describeFailure(new Error("outer", { cause: new Error("inner") }), colors, true);
+    expect(text).toMatch(/Error: outer\n {4}at /);
+    expect(text).toMatch(/caused by:\nError: inner\n {4}at /);
+  });
+});
+
+describe("a command's options", () => {
+  const probe = async (...words: string[]): Promise<unknown> => {
+    const seen: unknown[] = [];
+    const output = createOutput({ write: () => undefined }, { write: () => undefined }, {});
+    const program = new Command().exitOverride();
+    defineCommand({
+      name: "probe", arguments: "<first> [second]", summary: "probes", examples: ["trueline probe x"],
+      options: {
+        count: { flags: "--count <number>", summary: "how many", schema: z.coerce.number().int().default(3) },
+        many: { flags: "--many <text...>", summary: "several", schema: z.array(z.string()).default([]) },
+      },
+      run: async (invocation) => { seen.push({ ...invocation.options, arguments: invocation.arguments }); return 7; },
+    }).register(program, output, (code) => { seen.push(code); });
+    await program.parseAsync(["probe", ...words], { from: "user" });
+    return seen;
+  };
+
+  it("come converted, with defaults where they are left out", async () => {
+    expect(await probe("a")).toEqual([{ count: 3, many: [], arguments: ["a", undefined] }, 7]);
+    expect(await probe("a", "b", "--count", "5", "--many", "x", "y")).toEqual([{ count: 5, many: ["x", "y"], arguments: ["a", "b"] }, 7]);
+  });
+
+  it("are refused by their flag", async () => {
+    await expect(probe("a", "--count", "1.5")).rejects.toThrow("--count <number>");
+  });
+});
