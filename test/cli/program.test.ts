@@ -8,7 +8,6 @@ import { describeFailure } from "../../cli/failure.js";
 import { createOutput, duration, table } from "../../cli/output.js";
 import { trueline } from "./trueline.js";
 
-// eslint-disable-next-line no-control-regex -- colours start with an escape character
 const color = /\u001b\[/;
 
 describe("the command line", () => {
