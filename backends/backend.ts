@@ -107,7 +107,11 @@ export interface GenerateRequest {
   readonly repetitionPenalty?: number;
   /** A row ends with the first of these it samples; the end token belongs to the row. */
   readonly endTokens: readonly number[];
-  /** One uniform in [0, 1) for each row and step, row-major [prompts × maxNewTokens]: all the randomness there is. */
+  /**
+   * One uniform in [0, 1) for each row and step, row-major [prompts × maxNewTokens]: all the randomness there is. The
+   * token drawn is the first, in order of ids, up to which the probabilities add up to more than the uniform. At
+   * temperature 0 none is read, and the array may be empty.
+   */
   readonly uniforms: Float32Array;
 }
 
@@ -116,7 +120,10 @@ export interface GenerateResult {
   readonly tokens: readonly Int32Array[];
   /** Their log-probabilities at the temperature, before top-k, top-p and repetition penalty (at temperature 0: at 1). */
   readonly logProbabilities: readonly Float32Array[];
-  /** Their log-probabilities under the filtered distribution they were drawn from; only when a filter was on. */
+  /**
+   * Their log-probabilities under the filtered distribution they were drawn from (at temperature 0: under the filters at
+   * 1); only when a filter was on.
+   */
   readonly sampledLogProbabilities?: readonly Float32Array[];
   /** Whether the row ended with an end token. */
   readonly finished: readonly boolean[];
