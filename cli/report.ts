@@ -1,0 +1,91 @@
+import { readFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { z } from "zod";
+import { canonicalJson } from "../foundation/canonical.js";
+import { TruelineError } from "../foundation/errors.js";
+import { writeDurably } from "../foundation/files.js";
+import { renderComparison } from "../reports/comparison.js";
+import type { Plan, PlannedStage } from "../schemas/plan.js";
+import { metricsLineSchema, type MetricsLine } from "../schemas/report.js";
+import type { Store } from "../store/store.js";
+import { METRICS_FILE } from "../training/loop.js";
+import { defineCommand, jsonOption } from "./command.js";
+import { table } from "./output.js";
+import { number } from "./run-view.js";
+import { openStore } from "./store.js";
+
+/** A PPO stage that is finished, with the figures of the evaluation that judged it, if one did. */
+interface Comparable {
+  readonly stage: PlannedStage;
+  /** Stages that differ in nothing but the seed share it. */
+  readonly setting: string;
+  readonly metrics: readonly MetricsLine[];
+  readonly figures: Readonly<Record<string, number>>;
+}
+
+const columns = [
+  ["win", "eval/win_rate"], ["tie", "eval/tie_rate"], ["lose", "eval/lose_rate"], ["gold", "eval/gold"], ["proxy", "eval/proxy"],
+  ["KL", "eval/kl"], ["length", "eval/length"], ["perplexity", "eval/perplexity"], ["unfinished", "eval/unfinished"],
+] as const;
+
+/** `trueline report RUN`: the run's PPO stages side by side, as a table and as a picture. */
+export const reportCommand = defineCommand({
+  name: "report",
+  arguments: "<run>",
+  summary: "compare a run's PPO stages: a row each, and their curves as one picture",
+  details: "The figures are those of the evaluation that has the stage as its candidate. In the picture a thin line is a seed\n"
+    + "and a thick one the mean over the seeds of a setting.",
+  examples: ["trueline report vanilla-against-max-20260101-abcdef --svg comparison.svg"],
+  options: {
+    json: jsonOption,
+    svg: { flags: "--svg <file>", summary: "write the curves as an SVG picture", schema: z.string().min(1).optional() },
+  },
+  async run({ arguments: [id = ""], options, output }) {
+    const store = openStore();
+    const compared = await comparableStages(store, await store.runs.plan(id));
+    if (compared.length === 0) {
+      throw new TruelineError("TL_RUN_STAGE_UNFINISHED", `Run ${id} has no finished PPO stage.`, { hint: `\`trueline status ${id}\` says how far it is.` });
+    }
+    if (options.svg !== undefined) {
+      const path = resolve(options.svg);
+      await writeDurably(path, renderComparison(compared.map(({ setting, stage, metrics }) => ({ name: setting, seed: stage.seed, metrics }))));
+      output.note(`Wrote ${path}`);
+    }
+    if (options.json) {
+      output.json(compared.map(({ stage, setting, figures, metrics }) => ({ stage: stage.name, setting, seed: stage.seed, figures, metrics })));
+    } else {
+      const shown = columns.filter(([, name]) => compared.some(({ figures }) => figures[name] !== undefined));
+      const rows = compared.map(({ stage, setting, figures }) => [
+        stage.name, setting, String(stage.seed), ...shown.map(([, name]) => (figures[name] === undefined ? "" : number(figures[name]))),
+      ]);
+      output.data(table(["stage", "setting", "seed", ...shown.map(([title]) => title)], rows, [2, ...shown.map((_, index) => index + 3)]));
+    }
+    return 0;
+  },
+});
+
+async function comparableStages(store: Store, plan: Plan): Promise<Comparable[]> {
+  const stages = plan.stages.filter(({ kind }) => kind === "ppo");
+  const compared: Comparable[] = [];
+  for (const stage of stages) {
+    const result = await store.results.find(stage.key);
+    if (result === undefined) continue;
+    const text = await readFile(join(store.artifacts.directory(result.artifact), METRICS_FILE), "utf8");
+    const metrics = text.trimEnd().split("\n").map((line) => metricsLineSchema.parse(JSON.parse(line)));
+    compared.push({ stage, setting: settingOf(stage, stages), metrics, figures: await judgedFigures(store, plan, stage) });
+  }
+  return compared;
+}
+
+/** The preset's name where all stages of that preset are alike but for their seeds; else the stage's own name. */
+function settingOf(stage: PlannedStage, stages: readonly PlannedStage[]): string {
+  const preset = (other: PlannedStage) => z.string().parse(other.parameters["preset"]);
+  const content = (other: PlannedStage) => canonicalJson({ ...other.parameters, seed: 0 });
+  const alike = stages.filter((other) => preset(other) === preset(stage)).every((other) => content(other) === content(stage));
+  return alike ? preset(stage) : stage.name;
+}
+
+async function judgedFigures(store: Store, plan: Plan, stage: PlannedStage): Promise<Readonly<Record<string, number>>> {
+  const judge = plan.stages.find(({ inputs }) => inputs["candidate"]?.from === "stage" && inputs["candidate"].stage === stage.name);
+  return (judge && await store.results.find(judge.key))?.figures ?? {};
+}
