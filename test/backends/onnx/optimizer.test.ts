@@ -58,6 +58,23 @@ describe("Optimizer", () => {
     optimizer.clear();
     optimizer.add(embeddingName, new Float32Array(12).fill(1));
     expect(optimizer.norms().byParameter).toEqual({ "matrix.weight": 0, "norm.weight": 0, [embeddingName]: Math.sqrt(12) });
+    optimizer.clear();
+    optimizer.addRows(embeddingName, Float32Array.of(1, 2, 3), Int32Array.of(1));
+    expect([...store.view(embeddingName, "gradients")]).toEqual([0, 0, 0, 1, 2, 3, 0, 0, 0, 0, 0, 0]);
+  });
+
+  it("adds gradients larger than its scratch space", () => {
+    const [width, count] = [1000, 700];
+    const store = new WeightStore(new Map([[embeddingName, [count, width]]]), { trainable: true });
+    const optimizer = new Optimizer(store);
+    const rows = Float32Array.from({ length: width * count }, (_, index) => index % 1013);
+    optimizer.addRows(embeddingName, rows, Int32Array.from({ length: count }, (_, row) => count - 1 - row));
+    optimizer.add(embeddingName, rows);
+    const wrong = store.view(embeddingName, "gradients").findIndex((value, index) => {
+      const [row, column] = [Math.floor(index / width), index % width];
+      return value !== rows[index]! + rows[(count - 1 - row) * width + column]!;
+    });
+    expect(wrong).toBe(-1);
   });
 
   it("leaves alone what has no gradient", () => {
