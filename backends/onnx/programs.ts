@@ -56,7 +56,8 @@ export async function trainingProgram(target: ProgramTarget, loss: Sum, statisti
     const picked = rows.get(name);
     if (picked !== undefined) graph.output(picked, outputs.rows + name);
   }
-  return finish(frame, target);
+  // on the processor whatever was asked for: weights and gradients would cross the bus at every step
+  return finish(frame, { ...target, settings: { ...target.settings, executionProviders: [] } });
 }
 
 interface Frame {
