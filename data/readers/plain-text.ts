@@ -16,7 +16,7 @@ export async function* stretches(lines: AsyncIterable<TextLine>): AsyncGenerator
     for (const piece of pieces(text)) {
       held.push({ number, text: piece });
       while (lengthOf(held) > stretchLength) {
-        const blank = held.findLastIndex((line, index) => index > 0 && line.text.trim() === "");
+        const blank = held.findLastIndex(({ text: line }) => line.trim() === "");
         const end = blank > 0 ? blank : held.length - 1;
         yield* stretch(held.slice(0, end));
         held = held.slice(end);

@@ -55,7 +55,7 @@ describe("a relative data path", () => {
     await expect(find("nul\0")).rejects.toEqual(failsWith("TL_DATA_MISSING"));
   });
 
-  it.each(["../secret.jsonl", "deep/../../secret.jsonl", "../shared/rows.jsonl", "sample/../../secret.jsonl"])("can't leave by dots: %s", async (path) => {
+  it.each(["../secret.jsonl", "deep/../../secret.jsonl", "../shared/rows.jsonl", "sample/../../secret.jsonl", "../no-such-file"])("can't leave by dots: %s", async (path) => {
     await expect(find(path)).rejects.toEqual(failsWith("TL_DATA_OUTSIDE"));
   });
 
@@ -84,6 +84,7 @@ describe("a relative data path", () => {
 describe("an absolute data path", () => {
   it("needs an allowed folder", async () => {
     await expect(find(join(root, "secret.jsonl"))).rejects.toEqual(failsWith("TL_DATA_OUTSIDE"));
+    await expect(find(join(root, "no-such-file"), [shared])).rejects.toEqual(failsWith("TL_DATA_OUTSIDE"));
     await expect(find(join(spec, "rows.jsonl"), [shared])).rejects.toEqual(failsWith("TL_DATA_OUTSIDE"));
     expect(await find(join(shared, "rows.jsonl"), [spec, shared])).toBe(join(shared, "rows.jsonl"));
   });
