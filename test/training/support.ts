@@ -75,13 +75,18 @@ export type Start = (attempt: {
   readonly phase: (text: string) => void;
 }) => Promise<Trainer>;
 
+/** Gives a backend to a test. */
+export type MakeBackend = () => Backend | Promise<Backend>;
+
 /** Runs a stage to its end in one go. */
-export async function runToEnd(start: Start, options: { readonly resume?: { readonly directory: string; readonly steps: number } } = {}): Promise<Outcome> {
+export async function runToEnd(
+  start: Start, options: { readonly resume?: { readonly directory: string; readonly steps: number }; readonly makeBackend?: MakeBackend } = {},
+): Promise<Outcome> {
   const directory = await temporaryDirectory();
   const [workspace, output] = [join(directory, "workspace"), join(directory, "output")];
   await mkdir(workspace);
   await mkdir(output);
-  const trainer = await start({ backend: referenceBackend(), resume: options.resume, phase: () => {} });
+  const trainer = await start({ backend: await (options.makeBackend ?? referenceBackend)(), resume: options.resume, phase: () => {} });
   const metadata = await runTrainer(trainer, {
     stage: "stage", workspace, output, resume: options.resume, cadence: { everySeconds: Infinity }, onProgress: () => {},
     openCheckpoint: async () => { throw new Error("no checkpoint is due"); },
@@ -90,12 +95,12 @@ export async function runToEnd(start: Start, options: { readonly resume?: { read
 }
 
 /** Runs a stage, stops it after `steps` steps, and continues in a new process's stead: new backend, new trainer. */
-export async function runInterrupted(start: Start, steps: number): Promise<Outcome> {
+export async function runInterrupted(start: Start, steps: number, makeBackend: MakeBackend = referenceBackend): Promise<Outcome> {
   const directory = await temporaryDirectory();
   const [workspace, output, checkpoint] = ["workspace", "output", "checkpoint"].map((name) => join(directory, name));
   for (const path of [workspace, output, checkpoint]) await mkdir(path!);
   const stop = new AbortController();
-  const trainer = await start({ backend: referenceBackend(), phase: () => {} });
+  const trainer = await start({ backend: await makeBackend(), phase: () => {} });
   let published = -1;
   await runTrainer(trainer, {
     stage: "stage", workspace: workspace!, output: output!, cadence: { everySeconds: Infinity }, signal: stop.signal,
@@ -104,7 +109,7 @@ export async function runInterrupted(start: Start, steps: number): Promise<Outco
   }).then(() => { throw new Error("the stage was not stopped"); }, (error: unknown) => {
     if (!(error instanceof Error && "code" in error && error.code === "TL_TRAIN_CANCELLED")) throw error;
   });
-  return runToEnd(start, { resume: { directory: checkpoint!, steps: published } });
+  return runToEnd(start, { resume: { directory: checkpoint!, steps: published }, makeBackend });
 }
 
 export async function digests(directory: string): Promise<Record<string, string>> {
