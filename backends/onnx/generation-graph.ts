@@ -1,5 +1,6 @@
 import type { ModelConfiguration } from "../../models/architecture.js";
 import { GraphBuilder, microsoft, type Value } from "./graph.js";
+import { rotations } from "./rotation.js";
 import { embeddingName } from "./weights.js";
 
 /** How the graph gets a parameter: as an input of each run or as an initializer of the session. */
@@ -32,7 +33,7 @@ export function generationGraph(configuration: ModelConfiguration, parameter: Pa
   const lengths = graph.input("lengths", "int64", [2]);
   const bias = graph.input("bias", "float32", ["B", 1, "R", "S"]);
   const inverseTemperature = graph.input("inverseTemperature", "float32", [1]);
-  const [cosines, sines] = rotations(graph, configuration);
+  const [cosines, sines] = rotationTables(graph, configuration);
 
   const reshape = (value: Value, ...sizes: readonly number[]) => graph.node("Reshape", [value, graph.constant(sizes, "int64")]);
   const shapeOf = (parts: readonly Value[]) => graph.node("Concat", parts, { axis: 0 });
@@ -101,11 +102,9 @@ export function generationGraph(configuration: ModelConfiguration, parameter: Pa
   return graph.build();
 }
 
-/** Cosines and sines [context, head size / 2] of rotary positions, in double precision before they are rounded. */
-function rotations(graph: GraphBuilder, { context, headSize, ropeTheta }: ModelConfiguration): readonly [Value, Value] {
-  const half = headSize / 2;
-  const angles = Float64Array.from({ length: context * half }, (_, index) =>
-    Math.floor(index / half) * ropeTheta ** (-2 * (index % half) / headSize));
-  const table = (name: string, of: (angle: number) => number) => graph.initializer(name, Float32Array.from(angles, of), [context, half]);
-  return [table("cosines", Math.cos), table("sines", Math.sin)];
+/** Cosines and sines of all positions. [context, head size / 2] */
+function rotationTables(graph: GraphBuilder, configuration: ModelConfiguration): readonly [Value, Value] {
+  const { cosines, sines } = rotations(configuration, configuration.context);
+  const shape = [configuration.context, configuration.headSize / 2];
+  return [graph.initializer("cosines", cosines, shape), graph.initializer("sines", sines, shape)];
 }

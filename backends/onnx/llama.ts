@@ -4,6 +4,7 @@ import { crossEntropy } from "./cross-entropy.js";
 import type { GraphBuilder, Value } from "./graph.js";
 import { type Rotation, embedding, gatherRows, linear, rmsNorm, rotate, swiGlu } from "./operations.js";
 import type { PackedInputs, Selection } from "./packing.js";
+import { rotationInputs } from "./rotation.js";
 import type { Tape } from "./tape.js";
 import { embeddingName } from "./weights.js";
 
@@ -20,7 +21,7 @@ export function decode(tape: Tape, configuration: ModelConfiguration, parameterO
   const weight = (name: string): Value => required(parameterOf, name);
   const project = (x: Value, name: string, residual?: Value): Value =>
     linear(tape, x, weight(`${name}.weight`), { bias: parameterOf(`${name}.bias`), residual });
-  const rotation = rotationCaches(graph, configuration);
+  const rotation = rotationOf(graph, configuration);
   const mask = causalMask(graph, inputs.all.rows);
 
   let stream = embedding(tape, weight(embeddingName), inputs.tokens);
@@ -91,12 +92,10 @@ function scale(tape: Tape, x: Value, factor: Value): Value {
     flow.add(x, () => graph.node("Mul", [gradient, factor])));
 }
 
-function rotationCaches(graph: GraphBuilder, { context, headSize, ropeTheta }: ModelConfiguration): Rotation {
-  const half = headSize / 2;
-  const cache = (of: (angle: number) => number): Float32Array => Float32Array.from({ length: context * half }, (_, index) =>
-    of(Math.floor(index / half) * ropeTheta ** (-(index % half) / half)));
-  const cacheOf = (name: string, of: (angle: number) => number): Value => graph.initializer(name, cache(of), [context, half]);
-  return { cosine: cacheOf("cosine", Math.cos), sine: cacheOf("sine", Math.sin), backSine: cacheOf("backSine", (angle) => -Math.sin(angle)) };
+function rotationOf(graph: GraphBuilder, { headSize }: ModelConfiguration): Rotation {
+  const table = (name: string): Value => graph.input(name, "float32", ["positions", headSize / 2]);
+  const [cosine, sine] = [table(rotationInputs.cosines), table(rotationInputs.sines)];
+  return { cosine, sine, backSine: graph.node("Neg", [sine]) };
 }
 
 /** [T, T]: 0 where the column's time is not after the row's, else low enough to vanish in a softmax. */

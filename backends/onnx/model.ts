@@ -11,6 +11,7 @@ import { Optimizer } from "./optimizer.js";
 import { pack } from "./packing.js";
 import { piecesOf } from "./pieces.js";
 import { type Program, forwardProgram, outputs, temperatureName, trainingProgram } from "./programs.js";
+import { RotationTables } from "./rotation.js";
 import type { SessionSettings } from "./sessions.js";
 import { WeightStore } from "./weights.js";
 
@@ -39,6 +40,7 @@ export class OnnxModel {
   readonly weights: WeightStore;
   readonly traits: ModelTraits;
   private readonly optimizer: Optimizer;
+  private readonly rotations: RotationTables;
   private readonly programs = new Map<string, Promise<Program>>();
 
   /** @throws TL_BACKEND_OUT_OF_MEMORY */
@@ -46,6 +48,7 @@ export class OnnxModel {
     const { name, configuration, head, shapes, trainable } = options;
     this.weights = new WeightStore(shapes, { trainable });
     this.optimizer = new Optimizer(this.weights);
+    this.rotations = new RotationTables(configuration);
     const languageHead = head !== "value" && (configuration.tiedEmbeddings || shapes.has("lm_head.weight"));
     this.traits = { name, head, languageHead, vocabulary: configuration.vocabulary, context: configuration.context, trainable };
   }
@@ -144,7 +147,8 @@ export class OnnxModel {
   }
 
   private async run({ session, selection }: Program, batch: Batch, given: Readonly<Record<string, OrtTensor>>): Promise<OrtTensors> {
-    const packed = pack(batch, selection, this.options.configuration.heads);
+    const longest = Math.max(...batch.sequences.map(({ length }) => length));
+    const packed = { ...pack(batch, selection, this.options.configuration.heads), ...this.rotations.upTo(longest) };
     return session.run(Object.fromEntries(session.inputNames.map((name) =>
       [name, given[name] ?? packed[name] ?? this.weights.tensor(name)])));
   }
