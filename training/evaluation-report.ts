@@ -8,14 +8,15 @@ import { wilson } from "./intervals.js";
 
 /**
  * At most `count` prompts, the same for the same seed. Each combination of tags keeps its share: prompts are shuffled,
- * sorted by their tags, and taken at even distances.
+ * sorted by their tags, taken at even distances, and mixed again.
  */
 export function spreadSample<Prompt extends Pick<PromptRow, "tags">>(prompts: readonly Prompt[], count: number, seed: number): Prompt[] {
   const shuffled = randomAt(seed, "prompts").shuffled(prompts);
   if (shuffled.length <= count) return shuffled;
   const keyed = shuffled.map((prompt) => ({ prompt, key: canonicalJson(prompt.tags) }));
   keyed.sort((a, b) => (a.key < b.key ? -1 : Number(a.key > b.key)));
-  return Array.from({ length: count }, (_, index) => keyed[Math.floor(((index + 0.5) * keyed.length) / count)]!.prompt);
+  const taken = Array.from({ length: count }, (_, index) => keyed[Math.floor(((index + 0.5) * keyed.length) / count)]!.prompt);
+  return randomAt(seed, "prompts in order").shuffled(taken);
 }
 
 /** The whole report of an evaluation from its answers and the reward model's score differences. Pure. */

@@ -118,5 +118,5 @@ it("markup escapes what is put in, unless it is markup", () => {
 });
 
 it("figures have about three digits and a true minus", () => {
-  expect([0, 0.0567, -0.5, 12.345, 345.6, 0.00001].map(figure)).toEqual(["0.00", "0.057", "−0.50", "12.3", "346", "1.0e-5"]);
+  expect([0, 0.0567, -0.5, 12.345, 345.6, 0.00079, 1e-6].map(figure)).toEqual(["0.00", "0.057", "−0.50", "12.3", "346", "0.0008", "1.0e−6"]);
 });
