@@ -40,7 +40,7 @@ export async function readArtifacts(attempt: Attempt): Promise<Record<string, In
 }
 
 /** The data that a stage names, read and split. Errors: TL_STAGE_INPUT_CHANGED when a file is not the one planned with. */
-export async function readData(attempt: Attempt): Promise<Record<string, StageData>> {
+export async function readData(attempt: Pick<Attempt, "task">): Promise<Record<string, StageData>> {
   const found: Record<string, StageData> = {};
   for (const [name, input] of Object.entries(attempt.task.stage.inputs)) {
     if (input.from !== "data") continue;

@@ -1,0 +1,161 @@
+import { Context } from "@temporalio/activity";
+import { ActivityCancellationDetails, ApplicationFailure, CancelledFailure } from "@temporalio/common";
+import { MockActivityEnvironment } from "@temporalio/testing";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { recordEnd } from "../../activities/end.js";
+import { readData } from "../../activities/inputs.js";
+import { withDeadline } from "../../activities/pulse.js";
+import { attemptStage, type StageWork } from "../../activities/stage.js";
+import { createReferenceBackend } from "../../backends/reference/index.js";
+import { sha256 } from "../../foundation/canonical.js";
+import { TruelineError } from "../../foundation/errors.js";
+import { progressSchema } from "../../schemas/progress.js";
+import type { StageOutcome } from "../../schemas/task.js";
+import type { Store } from "../../store/store.js";
+import { emptyStore, filled, keyOf, plannedStage } from "../store/home.js";
+
+const stage = plannedStage("s");
+const task = { run: "r", stage, artifacts: {} };
+const metadata = { figures: { "loss/lm": 1 } };
+
+/** Writes a file and is done. */
+const easy: StageWork = async (attempt, output) => {
+  await attempt.started();
+  await writeFile(join(output, "model"), "weights");
+  return metadata;
+};
+
+/** Saves a checkpoint when told to stop, as the training loop does. */
+const long: StageWork = async ({ started, signal, openCheckpoint, pulse }) => {
+  await started();
+  await new Promise((resolve) => { signal.addEventListener("abort", resolve, { once: true }); });
+  const slot = await openCheckpoint(3);
+  await writeFile(join(slot.directory, "state"), "3");
+  await slot.publish();
+  pulse.update({ stage: "s", phase: "training", step: 3, of: 9, checkpoint: 3, metrics: {} });
+  throw new TruelineError("TL_TRAIN_CANCELLED", "stopped");
+};
+
+function attempt(store: Store, work: StageWork, environment = new MockActivityEnvironment(), of: unknown = task): Promise<StageOutcome> {
+  return environment.run(() => attemptStage(store, Context.current(), of, "language-model", work)) as Promise<StageOutcome>;
+}
+
+async function events(store: Store, run = "r"): Promise<string[]> {
+  return (await store.ledger.read(run)).map(({ event }) => event.type);
+}
+
+describe("an attempt at a stage", () => {
+  it("publishes artifact and result, tells the ledger, and is not done twice", async () => {
+    const store = emptyStore();
+    const { artifact, reused } = await attempt(store, easy);
+    expect(reused).toBe(false);
+    expect(await readFile(join(store.artifacts.directory(artifact), "model"), "utf8")).toBe("weights");
+    expect(await attempt(store, () => { throw new Error("not again"); })).toEqual({ artifact, reused: true });
+    expect(await events(store)).toEqual(["stage-started", "stage-finished", "stage-reused"]);
+    expect(await store.claims.holder(stage.key)).toBeUndefined();
+  });
+
+  it("continues from the newest whole checkpoint, telling which it passed over, and removes them in the end", async () => {
+    const store = emptyStore();
+    const { claim } = await store.claims.take(stage.key, { run: "r", stage: "s", attempt: 1 });
+    for (const step of [5, 10]) await store.checkpoints.publish(claim, step, await filled(store, { state: `${step}` }));
+    await writeFile(join(store.home, "checkpoints", stage.key, "10", "state"), "11");
+    let from: number | undefined;
+    await attempt(store, async (given, output) => {
+      from = given.resume?.step;
+      return easy(given, output);
+    });
+    expect(from).toBe(5);
+    expect(await events(store)).toEqual(["checkpoint-skipped", "stage-started", "stage-finished"]);
+    expect(await store.checkpoints.newest(stage.key)).toBeUndefined();
+  });
+
+  it("fails for good on an error that would repeat, and for another try on a fault of the disk", async () => {
+    const store = emptyStore();
+    const fail = async (error: Error) => attempt(store, async () => { throw error; }).catch((thrown: unknown) => thrown);
+    const diverged = await fail(new TruelineError("TL_TRAIN_DIVERGED", "loss is NaN", { hint: "Lower the learning rate." }));
+    expect(diverged).toBeInstanceOf(ApplicationFailure);
+    expect(diverged).toMatchObject({ type: "TL_TRAIN_DIVERGED", nonRetryable: true, details: ["Lower the learning rate."] });
+    expect(await fail(new TypeError("x is undefined"))).toMatchObject({ type: "TL_INTERNAL", nonRetryable: true });
+    expect(await fail(Object.assign(new Error("no space left"), { code: "ENOSPC" }))).toMatchObject({ type: "TL_STORE_FULL", nonRetryable: false });
+    expect(await events(store)).toEqual(["stage-failed", "stage-failed", "stage-failed"]);
+  });
+
+  it.each([
+    ["a cancelled run ends", { cancelRequested: true }, "cancelled", CancelledFailure],
+    ["a worker's shutdown leaves it to another attempt", { workerShutdown: true }, "worker-shutdown", ApplicationFailure],
+    ["an attempt given up by the server", { timedOut: true }, "timed-out", ApplicationFailure],
+  ])("saves a checkpoint when stopped: %s", async (_, details, cause, kind) => {
+    const store = emptyStore();
+    const environment = new MockActivityEnvironment();
+    const thrown = attempt(store, long, environment).catch((error: unknown) => error);
+    while (!(await events(store)).includes("stage-started")) await new Promise((resolve) => { setTimeout(resolve, 10); });
+    environment.cancel("CANCELLED", new ActivityCancellationDetails(details));
+    expect(await thrown).toBeInstanceOf(kind);
+    const last = (await store.ledger.read("r")).at(-1)?.event;
+    expect(last).toMatchObject({ type: "stage-stopped", cause, checkpoint: 3 });
+    expect(await store.checkpoints.newest(stage.key, { deep: true })).toMatchObject({ step: 3 });
+  });
+
+  it("waits for another run that computes the same, then uses its result", async () => {
+    const store = emptyStore();
+    let finish: () => void = () => undefined;
+    const first = attempt(store, async (given, output) => {
+      await given.started();
+      await new Promise<void>((resolve) => { finish = resolve; });
+      return easy({ ...given, started: async () => undefined }, output);
+    });
+    while (!(await events(store)).includes("stage-started")) await new Promise((resolve) => { setTimeout(resolve, 10); });
+    const environment = new MockActivityEnvironment();
+    const phases: string[] = [];
+    environment.on("heartbeat", (details: unknown) => phases.push(progressSchema.parse(details).phase));
+    const second = attempt(store, () => { throw new Error("twice"); }, environment, { ...task, run: "other" });
+    while (!phases.some((phase) => phase.includes("waiting for run r"))) await new Promise((resolve) => { setTimeout(resolve, 10); });
+    finish();
+    expect(await second).toEqual({ ...(await first), reused: true });
+    expect(await events(store, "other")).toEqual(["stage-reused"]);
+  });
+
+  it("beats every second while its work says nothing", async () => {
+    const environment = new MockActivityEnvironment();
+    let beats = 0;
+    environment.on("heartbeat", () => { beats++; });
+    await attempt(emptyStore(), async (given, output) => {
+      await new Promise((resolve) => { setTimeout(resolve, 2600); });
+      return easy(given, output);
+    }, environment);
+    expect(beats).toBeGreaterThanOrEqual(3);
+  });
+});
+
+describe("a backend that hangs", () => {
+  it("is noticed, as a fault worth another try", async () => {
+    const hung = { ...createReferenceBackend(), forward: () => new Promise<never>(() => undefined) };
+    const backend = withDeadline(hung, 0.05);
+    await expect(backend.forward("m", { batch: { sequences: [], targets: [] }, quantities: [] }))
+      .rejects.toMatchObject({ code: "TL_STAGE_STALLED", entry: { retry: true } });
+  });
+});
+
+describe("inputs", () => {
+  it("that have changed since the plan was made are refused", async () => {
+    const store = emptyStore();
+    const path = join(await filled(store, { "a.txt": "one\ntwo\n" }), "a.txt");
+    const entry = { name: "texts", format: "text" as const, path, digest: sha256("one\ntwo\n"), holdout: 0, maxBadShare: 0 };
+    const given = (digest: string) => ({
+      task: { ...task, stage: { ...stage, inputs: { data: { from: "data" as const, use: "text" as const, entries: [{ ...entry, digest }] } } } },
+    });
+    expect((await readData(given(entry.digest)))["data"]!.text.train.length).toBeGreaterThan(0);
+    await expect(readData(given(keyOf("other")))).rejects.toMatchObject({ code: "TL_STAGE_INPUT_CHANGED", entry: { retry: false } });
+  });
+});
+
+describe("a run's end", () => {
+  it("is recorded once, also when the answer was lost and it is asked again", async () => {
+    const store = emptyStore();
+    for (const end of ["finished", "finished"]) await recordEnd(store, { run: "r", end, failures: [] });
+    expect(await events(store)).toEqual(["run-finished"]);
+  });
+});
