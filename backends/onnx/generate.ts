@@ -62,10 +62,12 @@ export class Generator {
   private async currentSession(): Promise<InferenceSession> {
     if (this.session?.version !== this.weights.version) {
       await this.release();
-      const { version } = this.weights;
-      const graph = generationGraph(this.configuration, (builder, name) =>
-        builder.initializer(name, this.weights.view(name), this.weights.tensor(name).dims));
-      this.session = { version, of: await createSession(graph, this.settings) };
+      const { version, memory } = this.weights;
+      const graph = generationGraph(this.configuration, (builder, name) => {
+        const { byteOffset: offset, byteLength: length } = this.weights.view(name);
+        return builder.external(name, this.weights.tensor(name).dims, { offset, length });
+      });
+      this.session = { version, of: await createSession(graph, this.settings, new Uint8Array(memory.buffer)) };
     }
     return this.session!.of;
   }

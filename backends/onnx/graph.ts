@@ -36,6 +36,15 @@ interface Node {
   readonly domain: string;
 }
 
+/** A stretch of bytes in the memory of external tensors. */
+export interface Place {
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** The file that graphs believe their external tensors to be in. */
+export const externalFile = "weights";
+
 /** Domain of ONNX Runtime's own operators. */
 export const microsoft = "com.microsoft";
 
@@ -48,6 +57,7 @@ export class GraphBuilder {
   private readonly inputs: { readonly value: Value; readonly shape: Shape }[] = [];
   private readonly outputs: { readonly value: Value; readonly name: string }[] = [];
   private readonly initializers = new Map<string, { readonly value: Value; readonly shape: readonly number[]; readonly data: TensorData }>();
+  private readonly externals = new Map<string, { readonly value: Value; readonly shape: readonly number[]; readonly place: Place }>();
   private readonly constants = new Map<string, Value>();
   private count = 0;
 
@@ -61,6 +71,13 @@ export class GraphBuilder {
   initializer(name: string, data: TensorData, shape: readonly number[], type: ElementType = elementTypeOf(data)): Value {
     const value = { name, type };
     this.initializers.set(name, { value, shape, data });
+    return value;
+  }
+
+  /** A float32 tensor whose bytes the session is given beside the model: nothing is copied at `build`. */
+  external(name: string, shape: readonly number[], place: Place): Value {
+    const value: Value = { name, type: "float32" };
+    this.externals.set(name, { value, shape, place });
     return value;
   }
 
@@ -129,6 +146,9 @@ export class GraphBuilder {
       writer.uint32(field(2, bytes)).string("graph");
       for (const { value, shape, data } of this.initializers.values()) {
         if (needed.has(value.name)) writeTensor(writer, value, shape, data);
+      }
+      for (const { value, shape, place } of this.externals.values()) {
+        if (needed.has(value.name)) writeExternalTensor(writer, value, shape, place);
       }
       for (const { value, shape } of this.inputs) if (needed.has(value.name)) writeValueInfo(writer, 11, value, shape);
       for (const { value, name } of this.outputs) writeValueInfo(writer, 12, { name, type: value.type });
@@ -204,11 +224,26 @@ function writeAttribute(writer: protobuf.Writer, name: string, attribute: Attrib
 }
 
 function writeTensor(writer: protobuf.Writer, value: Value, shape: readonly number[], data: TensorData): void {
+  writeTensorWith(writer, value, shape, () => {
+    writer.uint32(field(9, bytes)).bytes(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  });
+}
+
+function writeExternalTensor(writer: protobuf.Writer, value: Value, shape: readonly number[], { offset, length }: Place): void {
+  writeTensorWith(writer, value, shape, () => {
+    for (const [key, entry] of Object.entries({ location: externalFile, offset, length })) {
+      message(writer, 13, () => writer.uint32(field(1, bytes)).string(key).uint32(field(2, bytes)).string(String(entry)));
+    }
+    writer.uint32(field(14, varint)).int32(1);
+  });
+}
+
+function writeTensorWith(writer: protobuf.Writer, value: Value, shape: readonly number[], writeContent: () => void): void {
   message(writer, 5, () => {
     shape.forEach((size) => writer.uint32(field(1, varint)).int64(size));
     writer.uint32(field(2, varint)).int32(elementTypes[value.type]);
     writer.uint32(field(8, bytes)).string(value.name);
-    writer.uint32(field(9, bytes)).bytes(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+    writeContent();
   });
 }
 

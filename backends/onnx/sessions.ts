@@ -1,5 +1,6 @@
 import { InferenceSession } from "onnxruntime-node";
 import { TruelineError } from "../../foundation/errors.js";
+import { externalFile } from "./graph.js";
 
 /** Where and how graphs are run. */
 export interface SessionSettings {
@@ -8,12 +9,17 @@ export interface SessionSettings {
   readonly executionProviders: readonly string[];
 }
 
-/** Makes a session of a serialized graph. @throws TL_BACKEND_PROVIDER_MISSING when a provider can't be had. */
-export async function createSession(model: Uint8Array, settings: SessionSettings): Promise<InferenceSession> {
+/**
+ * Makes a session of a serialized graph.
+ * @param external Memory that holds the graph's external tensors.
+ * @throws TL_BACKEND_PROVIDER_MISSING when a provider can't be had.
+ */
+export async function createSession(model: Uint8Array, settings: SessionSettings, external?: Uint8Array): Promise<InferenceSession> {
   const providers = settings.executionProviders.filter((provider) => provider !== "cpu");
   try {
     return await InferenceSession.create(model, {
       executionProviders: [...providers, "cpu"],
+      ...(external === undefined ? {} : { externalData: [{ path: externalFile, data: external }] }),
       intraOpNumThreads: settings.threads,
       interOpNumThreads: 1,
       executionMode: "sequential",
