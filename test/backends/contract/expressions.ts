@@ -24,7 +24,7 @@ const cases: Readonly<Record<string, Case>> = {
   absolute: { of: (x, a) => absolute(subtract(x, a)), value: (x, a) => Math.abs(x - a), slope: (x, a) => Math.sign(x - a) },
   logSigmoid: { of: (x) => logSigmoid(x), value: (x) => Math.log(sigmoid(x)), slope: (x) => sigmoid(-x) },
   "logSigmoid far out": {
-    of: (x) => logSigmoid(subtract(x, constant(200))), value: (x) => x - 200, slope: () => 1,
+    of: (x) => logSigmoid(subtract(x, constant(2000))), value: (x) => x - 2000, slope: () => 1,
   },
   stopGradient: { of: (x) => multiply(x, stopGradient(x)), value: (x) => x * x, slope: (x) => x },
   add: { of: (x, a) => add(x, add(a, x)), value: (x, a) => 2 * x + a, slope: () => 2 },
