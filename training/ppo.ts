@@ -16,7 +16,10 @@ import { sampleRollouts, type Rollouts } from "./rollouts.js";
 import type { Metrics, Trainer, TrainerSetup } from "./trainer.js";
 
 const models = { policy: "policy", reference: "reference", reward: "reward", critic: "critic" } as const;
-const stateSchema = z.strictObject({ tricks: z.record(z.string(), z.json()) });
+const stateSchema = z.strictObject({ tricks: z.record(z.string(), z.json()), figures: z.record(z.string(), z.number()) });
+
+/** Metrics of the last iteration that describe the policy it leaves. */
+const figureNames = ["objective/scores", "objective/gold", "objective/kl", "response/length", "response/perplexity"];
 
 /**
  * PPO for language models. A step is an iteration: sample answers, score them, turn scores into per-token rewards and
@@ -41,7 +44,12 @@ export async function createPpo(setup: TrainerSetup<StageParameters<"ppo">>): Pr
   const tricks = tricksThatAreOn(parameters.tricks);
   const objective = new Objective(tricks, parameters.temperature, tricks.pretrainingLoss
     && pretrainingRows(setup, tokenizer, tricks.pretrainingLoss));
-  if (setup.resume) objective.restore((await readCheckpointState(setup.resume.directory, stateSchema)).tricks);
+  let figures: Metrics = {};
+  if (setup.resume) {
+    const state = await readCheckpointState(setup.resume.directory, stateSchema);
+    objective.restore(state.tricks);
+    ({ figures } = state);
+  }
 
   const gold = parameters.gold === undefined ? undefined : goldScorer(parameters.gold);
   const goldMetrics = (rollouts: Rollouts): Metrics => (gold === undefined ? {} : {
@@ -76,9 +84,10 @@ export async function createPpo(setup: TrainerSetup<StageParameters<"ppo">>): Pr
       }));
       const shaping = objective.metrics();
       objective.afterIteration(klPerAnswer(rollouts), rollouts.answers.length);
+      const seen = { ...rolloutMetrics(rollouts), ...goldMetrics(rollouts) };
+      figures = Object.fromEntries(figureNames.flatMap((name) => (seen[name] === undefined ? [] : [[name, seen[name]]])));
       return {
-        ...rolloutMetrics(rollouts),
-        ...goldMetrics(rollouts),
+        ...seen,
         "objective/reward": mean(prepared.shapedScores),
         "val/explained_variance": explainedVariance(prepared.values, prepared.returns),
         ...shaping,
@@ -88,12 +97,12 @@ export async function createPpo(setup: TrainerSetup<StageParameters<"ppo">>): Pr
     },
 
     async checkpoint(directory) {
-      await saveCheckpoint(backend, directory, [models.policy, models.critic], { tricks: objective.state() });
+      await saveCheckpoint(backend, directory, [models.policy, models.critic], { tricks: objective.state(), figures });
     },
 
     async finish(directory) {
       await saveModel(backend, models.policy, directory, tokenizer);
-      return { figures: {}, data: prompts.counts };
+      return { figures, data: prompts.counts };
     },
   };
 }

@@ -1,6 +1,7 @@
 import { TruelineError } from "../foundation/errors.js";
 import type { Tokenizer } from "../models/tokenizer.js";
 import type { TrickParameters } from "../schemas/tricks.js";
+import { endTokenOf } from "./models.js";
 import { PackedRows } from "./packing.js";
 import type { TrainerSetup } from "./trainer.js";
 import type { DrawPretrainingRows } from "./tricks/pretraining-loss.js";
@@ -14,6 +15,6 @@ export function pretrainingRows(
   if (!text) {
     throw new TruelineError("TL_INTERNAL", "pretrainingLoss is on and the stage has no pretrainingData");
   }
-  const supply = new PackedRows(text.map((row) => tokenizer.encode(row.text)), { length, endToken: tokenizer.endTokens[0]!, seed });
+  const supply = new PackedRows(text.map((row) => tokenizer.encode(row.text)), { length, endToken: endTokenOf(tokenizer), seed });
   return (count, update) => supply.slice(update * count, count);
 }
