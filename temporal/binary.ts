@@ -61,7 +61,7 @@ async function downloaded({ environment, say }: Surroundings): Promise<string | 
   await mkdir(arriving, { recursive: true });
   say("Downloading a Temporal server …");
   if (!await runDownload(arriving)) {
-    await rm(arriving, { recursive: true, force: true });
+    await rm(folder, { recursive: true, force: true });
     say("The download did not work; trying to build one.");
     return undefined;
   }

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { existsSync } from "node:fs";
-import { cp, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -82,12 +82,6 @@ export class Project {
       if (existsSync(path)) found.push(sha256(await readFile(path)));
     }
     return found.sort();
-  }
-
-  async copy(): Promise<Project> {
-    const other = new Project(await mkdtemp(join(tmpdir(), "trueline-e2e-")), this.path);
-    await cp(this.directory, other.directory, { recursive: true });
-    return other;
   }
 
   async remove(): Promise<void> {

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { Store } from "../../store/store.js";
-import { Project, signalGroup } from "./program.js";
+import { Project, signalGroup, type Running } from "./program.js";
 
 const tiny = {
   version: 1, name: "tiny", seed: 5,
@@ -117,4 +117,51 @@ describe("the built program, from an empty home", () => {
       await stopped.remove();
     }
   }, 3 * minutes);
+
+  it("refuses to resume what is alive, and cancels it from another terminal", async () => {
+    const busy = await Project.create();
+    try {
+      await busy.write("long.json", { ...tiny, stages: { ...tiny.stages, base: { ...tiny.stages.base, steps: 200_000 } } });
+      const running = busy.start("run", "long.json", "--json");
+      await busy.untilCheckpoint(40);
+      const id = await onlyRun(busy);
+      expect(JSON.parse((await busy.run("status", id, "--json")).stdout)).toMatchObject({ state: "running", stages: [{}, { progress: { of: 200_000 } }] });
+      expect(await busy.run("resume", id)).toMatchObject({ code: 4, stderr: expect.stringContaining("TL_RUN_ALIVE") as string });
+      expect((await busy.run("cancel", id)).code).toBe(0);
+      const { code, stdout } = await running.ended;
+      expect(code).toBe(1);
+      expect(runOutput.parse(JSON.parse(stdout))).toMatchObject({ state: "cancelled", stages: [{}, { state: "stopped" }] });
+      expect((await busy.run("cancel", id)).code).toBe(4);
+      expect((await busy.run("status", "nonesuch")).code).toBe(3);
+    } finally {
+      await busy.remove();
+    }
+  }, 3 * minutes);
+
+  it("shares a server and a worker between commands, which end when asked to", async () => {
+    const shared = await Project.create();
+    try {
+      await shared.write("tiny.json", tiny);
+      expect(await shared.run("submit", "tiny.json")).toMatchObject({ code: 1, stderr: expect.stringContaining("trueline server") as string });
+      const server = shared.start("server", "--json");
+      await said(server, /address/);
+      const { stdout, stderr } = await shared.run("submit", "tiny.json", "--json");
+      expect(stderr).toContain("Nobody listens");
+      const { id } = z.object({ id: z.string() }).parse(JSON.parse(stdout));
+      expect(JSON.parse((await shared.run("status", id, "--json")).stdout)).toMatchObject({ state: "waiting", unattended: ["trueline-cpu"] });
+      const worker = shared.start("worker", "--json");
+      expect(await shared.run("watch", id)).toMatchObject({ code: 0, stdout: expect.stringContaining("finished") as string });
+      expect(await shared.weights()).toEqual(uninterrupted);
+      for (const each of [worker, server]) {
+        signalGroup(each, "SIGTERM");
+        expect((await each.ended).code).toBe(0);
+      }
+    } finally {
+      await shared.remove();
+    }
+  }, 3 * minutes);
 });
+
+function said({ child }: Running, words: RegExp): Promise<void> {
+  return new Promise((resolve) => { child.stdout!.on("data", (chunk: Buffer) => { if (words.test(chunk.toString())) resolve(); }); });
+}
