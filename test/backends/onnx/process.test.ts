@@ -81,12 +81,16 @@ describe("the backend's process", () => {
     expect(device).not.toBe("");
   });
 
-  it("answers calls made at once in their order", async () => {
-    const optimizer = { learningRate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 };
-    const steps = await Promise.all([1, 2, 3].map(() => shared.step("policy", { ...longStep, optimizer })));
-    const [first, second, third] = steps.map(({ losses }) => losses[0]!);
-    expect(second).toBeLessThan(first!);
-    expect(third).toBeLessThan(second!);
+  it("does calls made at once one after the other, in their order", async () => {
+    const loading = shared.load({ model: "second", directory, head: "language", trainable: true });
+    const batch = randomBatch([5]);
+    const step = shared.step("second", { parts: [{ ...longStep.parts[0]!, batch }] });
+    const unloading = shared.unload("second");
+    const lost = shared.forward("second", { batch, quantities: ["entropy"] });
+    await expect(loading).resolves.toMatchObject({ headIsNew: false });
+    await expect(step).resolves.toBeDefined();
+    await expect(unloading).resolves.toBeUndefined();
+    await expect(lost).rejects.toMatchObject({ code: "TL_BACKEND_MODEL_UNKNOWN" });
   });
 
   it("passes errors with code and hint", async () => {
@@ -139,23 +143,37 @@ describe("the backend's process", () => {
     await expect(backend.describe()).rejects.toMatchObject({ code: "TL_BACKEND_CLOSED" });
   });
 
-  it("ends with the process that started it, also when that is killed; and does not keep it running", async () => {
-    const script = (rest: string) => `
+  /** Runs a process that starts a backend, says its process id and does something with it. */
+  async function startedElsewhere(rest: string) {
+    const source = (path: string) => JSON.stringify(fileURLToPath(new URL(path, import.meta.url)));
+    const parent = spawn(process.execPath, ["--import", "tsx", "--input-type=module", "-e", `
       import { fork } from "node:child_process";
-      import { connectBackend } from ${JSON.stringify(fileURLToPath(new URL("../../../backends/rpc.ts", import.meta.url)))};
+      import { connectBackend } from ${source("../../../backends/rpc.ts")};
+      import { randomBatch } from ${source("./tiny.ts")};
       const child = fork(${JSON.stringify(entry)}, [${JSON.stringify(settings)}], {
         serialization: "advanced", stdio: ["ignore", "ignore", "pipe", "ipc"], execArgv: ["--import", "tsx"] });
-      connectBackend(child).describe().then(() => { console.log(child.pid); ${rest} });`;
-    for (const killed of [true, false]) {
-      const parent = spawn(process.execPath, ["--import", "tsx", "--input-type=module", "-e", script(killed ? "setInterval(() => {}, 1000)" : "")]);
-      const exit = once(parent, "exit");
-      const [said] = await once(parent.stdout, "data");
-      if (killed) parent.kill("SIGKILL");
-      await exit;
-      const pid = Number(String(said));
-      expect(pid).toBeGreaterThan(0);
-      await expect.poll(() => isAlive(pid), { timeout: 5000 }).toBe(false);
-    }
+      const backend = connectBackend(child);
+      backend.describe().then(async () => { ${rest}; console.log(child.pid); });`]);
+    const exit = once(parent, "exit");
+    const [said] = await once(parent.stdout, "data");
+    return { parent, exit, pid: Number(String(said)) };
+  }
+
+  it("does not keep the process running that started it, and ends with it", async () => {
+    const { exit, pid } = await startedElsewhere("");
+    await exit;
+    await expect.poll(() => isAlive(pid), { timeout: 5000 }).toBe(false);
+  });
+
+  it("leaves its work unfinished when the process that started it is killed", async () => {
+    const { parent, exit, pid } = await startedElsewhere(`
+      await backend.load({ model: "policy", directory: ${JSON.stringify(directory)}, head: "language", trainable: false });
+      const batch = randomBatch(Array.from({ length: 64 }, () => 64));
+      for (let call = 0; call < 300; call++) backend.forward("policy", { batch, quantities: ["entropy"] });`);
+    expect(isAlive(pid)).toBe(true);
+    parent.kill("SIGKILL");
+    await exit;
+    await expect.poll(() => isAlive(pid), { timeout: 5000 }).toBe(false);
   });
 
   it("tells what to install when an execution provider is missing", async () => {
