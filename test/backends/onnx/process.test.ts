@@ -149,7 +149,6 @@ describe("the backend's process", () => {
     const parent = spawn(process.execPath, ["--import", "tsx", "--input-type=module", "-e", `
       import { fork } from "node:child_process";
       import { connectBackend } from ${source("../../../backends/rpc.ts")};
-      import { randomBatch } from ${source("./tiny.ts")};
       const child = fork(${JSON.stringify(entry)}, [${JSON.stringify(settings)}], {
         serialization: "advanced", stdio: ["ignore", "ignore", "pipe", "ipc"], execArgv: ["--import", "tsx"] });
       const backend = connectBackend(child);
@@ -168,8 +167,9 @@ describe("the backend's process", () => {
   it("leaves its work unfinished when the process that started it is killed", async () => {
     const { parent, exit, pid } = await startedElsewhere(`
       await backend.load({ model: "policy", directory: ${JSON.stringify(directory)}, head: "language", trainable: false });
-      const batch = randomBatch(Array.from({ length: 64 }, () => 64));
-      for (let call = 0; call < 300; call++) backend.forward("policy", { batch, quantities: ["entropy"] });`);
+      const prompts = Array.from({ length: 20_000 }, () => Int32Array.of(1));
+      backend.generate("policy", { prompts, maxNewTokens: 60, temperature: 1, endTokens: [], uniforms: new Float32Array(60 * 20_000) });
+      await new Promise((resolve) => setTimeout(resolve, 500))`);
     expect(isAlive(pid)).toBe(true);
     parent.kill("SIGKILL");
     await exit;
