@@ -2,6 +2,7 @@ import { createReadStream } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { createHash } from "node:crypto";
 import { dirname, join } from "node:path";
+import { checkDataset } from "../data/dataset.js";
 import { resolveDataPath } from "../data/paths.js";
 import { digestOf } from "../foundation/canonical.js";
 import { TruelineError } from "../foundation/errors.js";
@@ -64,7 +65,13 @@ export async function collectFacts(draft: Draft, { specPath, allowPaths }: Place
   };
   const data = new Map<string, FileFact>();
   for (const [name, path] of draft.paths.data) {
-    const found = await lookUp(["data", name, "path"], () => file(path));
+    const found = await lookUp(["data", name, "path"], async () => {
+      const fact = await file(path);
+      const entry = draft.data.get(name);
+      // A wrong format or an empty file is told here, before a stage has waited for its turn to fail.
+      if (entry) await checkDataset({ name, format: entry.format, path: fact.path });
+      return fact;
+    });
     if (found) data.set(name, found);
   }
   const models = new Map<string, ModelFact>();

@@ -9,7 +9,7 @@ import { Tokenizer } from "../../models/tokenizer.js";
 import { createPlan } from "../../planner/plan.js";
 import type { Plan } from "../../schemas/plan.js";
 import { Store } from "../../store/store.js";
-import { pipeline } from "../planner/pipeline.js";
+import { hhRow, pipeline } from "../planner/pipeline.js";
 import { trueline } from "./trueline.js";
 
 /** A store with one run, whose pretrain stage has left a model and whose evaluation a report. */
@@ -19,7 +19,7 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "trueline-cli-models-"));
   process.env["TRUELINE_HOME"] = join(folder, "home");
   const store = new Store(join(folder, "home"));
-  await writeFile(join(folder, "hh.jsonl"), "{}\n");
+  await writeFile(join(folder, "hh.jsonl"), hhRow);
   await writeFile(join(folder, "book.txt"), "a book\n");
   await writeFile(join(folder, "spec.json"), JSON.stringify(pipeline()));
   const plan = await createPlan(join(folder, "spec.json"));

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createPlan } from "../../planner/plan.js";
 import { Store } from "../../store/store.js";
-import { pipeline } from "../planner/pipeline.js";
+import { hhRow, pipeline } from "../planner/pipeline.js";
 import { trueline } from "./trueline.js";
 
 let folder: string;
@@ -13,7 +13,7 @@ beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "trueline-cli-"));
   spec = join(folder, "spec.json");
   process.env["TRUELINE_HOME"] = join(folder, "home");
-  await writeFile(join(folder, "hh.jsonl"), "{}\n");
+  await writeFile(join(folder, "hh.jsonl"), hhRow);
   await writeFile(join(folder, "book.txt"), "a book\n");
   await write();
 });

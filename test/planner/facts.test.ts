@@ -10,12 +10,12 @@ import { initializeModel } from "../../models/initialize.js";
 import { SpecError } from "../../planner/fault.js";
 import { createPlan } from "../../planner/plan.js";
 import { readSpec } from "../../planner/read-spec.js";
-import { pipeline, stageOf, type Members } from "./pipeline.js";
+import { hhRow, pipeline, stageOf, type Members } from "./pipeline.js";
 
 let folder: string;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "trueline-facts-"));
-  await writeFile(join(folder, "hh.jsonl"), "{}\n");
+  await writeFile(join(folder, "hh.jsonl"), hhRow);
   await writeFile(join(folder, "book.txt"), "a book\n");
 });
 afterEach(() => rm(folder, { recursive: true }));
@@ -77,6 +77,14 @@ describe("a plan made from files", () => {
     expect(await faultsOf(path)).toEqual([
       ["data.hh.path", "TL_DATA_MISSING"], ["data.hh.formt", "TL_SPEC_UNKNOWN_FIELD"], ["data.book.path", "TL_DATA_MISSING"], ["stages.sft.epochs", "TL_SPEC_WRONG_TYPE"],
     ]);
+  });
+
+  it("are looked into: an empty file and a file of another format are faults of the spec", async () => {
+    const path = await write();
+    await writeFile(join(folder, "hh.jsonl"), "");
+    expect(await faultsOf(path)).toEqual([["data.hh.path", "TL_DATA_EMPTY"]]);
+    await writeFile(join(folder, "hh.jsonl"), "{\"prompt\":\"a\",\"response\":\"b\"}\n");
+    expect(await faultsOf(path)).toEqual([["data.hh.path", "TL_DATA_BAD_ROWS"]]);
   });
 
   it("leaves its folder neither by `..`, nor by links, nor by absolute paths that are not allowed", async () => {

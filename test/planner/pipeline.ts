@@ -66,3 +66,6 @@ export function stageOf(plan: Plan, name: string): PlannedStage {
 export function warningsFor(value: Pipeline): string[] {
   return warningsOf(draftOf(value), factsFor(value));
 }
+
+/** A row of the file that the spec's data entry names. */
+export const hhRow = `${JSON.stringify({ chosen: "\n\nHuman: hi\n\nAssistant: hello", rejected: "\n\nHuman: hi\n\nAssistant: no" })}\n`;
