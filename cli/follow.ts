@@ -4,17 +4,20 @@ import type { Pipelines } from "../temporal/client.js";
 import { observe, type ObservedRun, type ObservedStage } from "../temporal/observe.js";
 import type { Store } from "../store/store.js";
 import { duration, type Output } from "./output.js";
-import { progressText, stateText } from "./run-view.js";
+import { progressText, stateText, unattendedAdvice } from "./run-view.js";
 
 const lookMilliseconds = 500;
 const lineMilliseconds = 5000;
 /** How long a run may look interrupted before it counts as such: a worker that starts, or starts again, takes this long. */
 const patienceMilliseconds = 30_000;
+/** How long a queue may lack a worker before it is mentioned, once. */
+const unattendedMilliseconds = 15_000;
 
 /** Shows a run's progress on stderr until it ends, or until nothing works on it any more. */
 export async function follow(store: Store, id: string, pipelines: Pipelines, output: Output): Promise<ObservedRun> {
   const display = output.interactive ? new Bars() : new Lines(output);
   let quietSince = Date.now();
+  let attendedAt = Date.now();
   try {
     for (;;) {
       const run = await observe(store, await store.runs.read(id), pipelines);
@@ -25,6 +28,11 @@ export async function follow(store: Store, id: string, pipelines: Pipelines, out
       }
       if (run.state === "running" || run.state === "waiting") quietSince = Date.now();
       else if (Date.now() - quietSince > patienceMilliseconds) return run;
+      if (run.unattended.length === 0) attendedAt = Date.now();
+      else if (Date.now() - attendedAt > unattendedMilliseconds) {
+        for (const advice of unattendedAdvice(run)) output.note(advice);
+        attendedAt = Infinity;
+      }
       await sleep(lookMilliseconds);
     }
   } finally {

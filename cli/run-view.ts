@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { taskQueues } from "../schemas/task-queue.js";
 import type { ObservedRun, ObservedStage } from "../temporal/observe.js";
 import type { Store } from "../store/store.js";
 import { duration, table, type Output } from "./output.js";
@@ -86,8 +87,13 @@ function placesOf(run: ObservedRun, store: Store): string[] {
   return [table(["", ""], [...lines, ["history", `trueline history ${run.id}`]]).trimStart()];
 }
 
+/** Which workers are missing. */
+export function unattendedAdvice({ unattended }: ObservedRun): string[] {
+  return unattended.map((queue) => `Nobody listens on the queue ${queue}: start a worker there with \`trueline worker${queue === taskQueues.gpu ? " --gpus 1" : ""}\`.`);
+}
+
 function adviceOf(run: ObservedRun): string[] {
-  const notes = run.unattended.map((queue) => `Nobody listens on the queue ${queue}: start a worker there with \`trueline worker${queue.endsWith("gpu") ? " --gpus 1" : ""}\`.`);
+  const notes = unattendedAdvice(run);
   switch (run.state) {
     case "interrupted": return [...notes, `Nothing works on it any more. Go on with: trueline resume ${run.id}`];
     case "cancelled": case "failed": return [...notes, `Go on from where it stopped with: trueline resume ${run.id}`];

@@ -36,7 +36,7 @@ export async function observe(store: Store, record: RunRecord, pipelines: Pipeli
   const unattended = workflow?.open ? await unattendedQueues(plan, workflow, pipelines!) : [];
   return {
     id: record.id, name: record.name, attempts: record.attempts, submittedAt: record.submittedAt, endedAt, plan, unattended,
-    state: isOpen ? openState(state, workflow, unattended) : state,
+    state: isOpen ? openState(state, plan, workflow, unattended) : state,
     stages: stages.map((stage) => withProgress(stage, workflow?.stages.find(({ name }) => name === stage.name))),
   };
 }
@@ -47,10 +47,14 @@ export async function presentPipelines(home: string): Promise<Pipelines | undefi
   return address && Pipelines.connect(address);
 }
 
-function openState(state: "submitted" | "running", workflow: WorkflowView | undefined, unattended: readonly string[]): ObservedState {
+function openState(state: "submitted" | "running", plan: Plan, workflow: WorkflowView | undefined, unattended: readonly string[]): ObservedState {
   if (workflow === undefined || !workflow.open) return "interrupted";
-  if (unattended.length > 0) return state === "running" ? "interrupted" : "waiting";
-  return state === "running" ? "running" : "waiting";
+  const queueOf = new Map(plan.stages.map(({ name, taskQueue }) => [name, taskQueue]));
+  const lost = workflow.stages.filter(({ name }) => unattended.includes(queueOf.get(name) ?? ""));
+  const isLeft = unattended.length > 0 && lost.length === workflow.stages.length;
+  // A stage that a worker had taken, and no worker left: it was killed. One that none has taken yet only waits.
+  if (isLeft && lost.some(({ started }) => started)) return "interrupted";
+  return isLeft || state === "submitted" ? "waiting" : "running";
 }
 
 async function unattendedQueues(plan: Plan, workflow: WorkflowView, pipelines: Pipelines): Promise<string[]> {
