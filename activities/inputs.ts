@@ -45,7 +45,8 @@ export async function readData(attempt: Pick<Attempt, "task">): Promise<Record<s
   for (const [name, input] of Object.entries(attempt.task.stage.inputs)) {
     if (input.from !== "data") continue;
     await checkUnchanged(input);
-    found[name] = combineDatasets(await Promise.all(input.entries.map((entry) => readDataset({ ...entry, format: dataFormats.parse(entry.format) }, [input.use]))));
+    const datasets = input.entries.map((entry) => readDataset({ ...entry, format: dataFormats.parse(entry.format) }, [input.use]));
+    found[name] = combineDatasets(await Promise.all(datasets));
   }
   return found;
 }

@@ -3,7 +3,7 @@ import { ActivityCancellationDetails, ApplicationFailure, CancelledFailure } fro
 import { MockActivityEnvironment } from "@temporalio/testing";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { recordEnd } from "../../activities/end.js";
 import { readData } from "../../activities/inputs.js";
 import { withDeadline } from "../../activities/pulse.js";
@@ -91,7 +91,7 @@ describe("an attempt at a stage", () => {
     const store = emptyStore();
     const environment = new MockActivityEnvironment();
     const thrown = attempt(store, long, environment).catch((error: unknown) => error);
-    while (!(await events(store)).includes("stage-started")) await new Promise((resolve) => { setTimeout(resolve, 10); });
+    await vi.waitFor(async () => expect(await events(store)).toContain("stage-started"), 10_000);
     environment.cancel("CANCELLED", new ActivityCancellationDetails(details));
     expect(await thrown).toBeInstanceOf(kind);
     const last = (await store.ledger.read("r")).at(-1)?.event;
@@ -107,12 +107,12 @@ describe("an attempt at a stage", () => {
       await new Promise<void>((resolve) => { finish = resolve; });
       return easy({ ...given, started: async () => undefined }, output);
     });
-    while (!(await events(store)).includes("stage-started")) await new Promise((resolve) => { setTimeout(resolve, 10); });
+    await vi.waitFor(async () => expect(await events(store)).toContain("stage-started"), 10_000);
     const environment = new MockActivityEnvironment();
     const phases: string[] = [];
     environment.on("heartbeat", (details: unknown) => phases.push(progressSchema.parse(details).phase));
     const second = attempt(store, () => { throw new Error("twice"); }, environment, { ...task, run: "other" });
-    while (!phases.some((phase) => phase.includes("waiting for run r"))) await new Promise((resolve) => { setTimeout(resolve, 10); });
+    await vi.waitFor(() => expect(phases.join()).toContain("waiting for run r"), 10_000);
     finish();
     expect(await second).toEqual({ ...(await first), reused: true });
     expect(await events(store, "other")).toEqual(["stage-reused"]);
