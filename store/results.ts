@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { resultSchema, type StageResult } from "../schemas/artifact.js";
 import type { Artifacts } from "./artifacts.js";
 import type { Claim, Claims } from "./claims.js";
-import { guarded, namesIn, readIfThere, writeWhole } from "./files.js";
+import { guarded, readIfThere, writeWhole } from "./files.js";
 
 /** Finished results by stage key: `results/<key>.json`. */
 export class Results {
@@ -17,13 +17,6 @@ export class Results {
   /** Records a key's result. Throws TL_STORE_SUPERSEDED to a fenced attempt. */
   async publish(claim: Claim, result: StageResult): Promise<void> {
     await this.claims.whileHeld(claim, () => guarded(() => writeWhole(this.path(result.key), `${JSON.stringify(result, undefined, 1)}\n`)));
-  }
-
-  /** Every result there is, for time estimates. */
-  async all(): Promise<StageResult[]> {
-    const names = (await guarded(() => namesIn(join(this.home, "results")))).filter((name) => name.endsWith(".json") && !name.startsWith("."));
-    const results = await Promise.all(names.map((name) => this.read(name.slice(0, -".json".length))));
-    return results.filter((result) => result !== undefined);
   }
 
   private async read(key: string): Promise<StageResult | undefined> {
