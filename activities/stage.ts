@@ -10,6 +10,7 @@ import { stageTaskSchema, type StageOutcome, type StageTask } from "../schemas/t
 import type { Checkpoint } from "../store/checkpoints.js";
 import type { Claim } from "../store/claims.js";
 import { storageFault } from "../store/files.js";
+import { standingOf } from "../store/standing.js";
 import type { Store } from "../store/store.js";
 import type { CheckpointSlot } from "../training/loop.js";
 import { coded, failed, stopCause, stopped } from "./ending.js";
@@ -60,14 +61,19 @@ export async function attemptStage(
 /** The key's result, waited for while another run computes it; or the right to compute it. */
 async function reuseOrClaim(store: Store, context: Context, { run, stage }: StageTask, pulse: Pulse): Promise<StageOutcome | Claim> {
   for (;;) {
-    const result = await store.results.find(stage.key);
-    if (result !== undefined) {
-      const { artifact, run: from, figures } = result;
+    const standing = await standingOf(store, stage.key);
+    if (standing.action === "reuse") {
+      const { artifact, run: from, figures } = standing.result;
       await store.ledger.append(run, { type: "stage-reused", stage: stage.name, key: stage.key, artifact, from, figures });
       return { artifact, reused: true };
     }
     const { granted, claim } = await store.claims.take(stage.key, { run, stage: stage.name, attempt: context.info.attempt });
-    if (granted) return claim;
+    if (granted && await store.results.find(stage.key) === undefined) return claim;
+    if (granted) {
+      // Another run finished it between the look and the claim.
+      await store.claims.release(claim);
+      continue;
+    }
     pulse.phase(`waiting for run ${claim.run}, which computes the same`);
     await sleep(1000, undefined, { signal: context.cancellationSignal });
   }
@@ -80,10 +86,11 @@ async function compute(
   const named = { stage: stage.name, key: stage.key };
   const began = performance.now();
   pulse.phase("looking for a checkpoint");
-  const resume = await store.checkpoints.newest(stage.key, {
+  const standing = await standingOf(store, stage.key, {
     deep: true,
     onSkip: (skipped) => store.ledger.append(run, { type: "checkpoint-skipped", ...named, ...skipped }),
   });
+  const resume = standing.action === "resume" ? standing.checkpoint : undefined;
   let environment: Environment | undefined;
   const started: Attempt["started"] = async (found) => {
     environment = found;

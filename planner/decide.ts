@@ -1,13 +1,12 @@
 import type { StageResult } from "../schemas/artifact.js";
 import type { Plan, PlannedStage } from "../schemas/plan.js";
+import type { Standing } from "../store/standing.js";
 import { differences } from "./differences.js";
 
 /** What is known about a stage before it runs. */
 export interface StageKnowledge {
-  /** The finished result of its key. */
-  readonly result: StageResult | undefined;
-  /** The newest checkpoint of its key. */
-  readonly checkpoint: { readonly step: number; readonly run: string } | undefined;
+  /** What its key decides. */
+  readonly standing: Standing;
   /** The stage as earlier runs of the same pipeline planned it, newest first. */
   readonly earlier: readonly EarlierStage[];
 }
@@ -32,24 +31,31 @@ export type Decision = {
 
 /** Whether a stage is reused, resumed or run. `willRun`: the stages before it that are not reused. */
 export function decide(stage: PlannedStage, knowledge: StageKnowledge, willRun: ReadonlySet<string>): Decision {
-  const { result, checkpoint } = knowledge;
-  if (result !== undefined) {
-    return { action: "reuse", run: result.run, seconds: 0, reason: `finished in run ${result.run}, ${result.finishedAt.slice(0, 16).replace("T", " ")}` };
+  const { standing, earlier } = knowledge;
+  const whole = estimate(stage, earlier);
+  switch (standing.action) {
+    case "reuse": {
+      const { run, finishedAt } = standing.result;
+      return { action: "reuse", run, seconds: 0, reason: `finished in run ${run}, ${finishedAt.slice(0, 16).replace("T", " ")}` };
+    }
+    case "resume": {
+      const { step, run } = standing.checkpoint;
+      const steps = stepsOf(stage);
+      return {
+        action: "resume", step, reason: `checkpoint after step ${step}${steps === undefined ? "" : ` of ${steps}`} from run ${run}`,
+        seconds: whole === undefined || steps === undefined ? whole : whole * Math.max(0, 1 - step / steps),
+      };
+    }
+    case "run":
+      return { action: "run", seconds: whole, reason: reasonToRun(stage, earlier, willRun) };
   }
-  const whole = estimate(stage, knowledge.earlier);
-  if (checkpoint === undefined) return { action: "run", seconds: whole, reason: reasonToRun(stage, knowledge.earlier, willRun) };
-  const steps = stepsOf(stage);
-  return {
-    action: "resume", step: checkpoint.step, reason: `checkpoint after step ${checkpoint.step}${steps === undefined ? "" : ` of ${steps}`} from run ${checkpoint.run}`,
-    seconds: whole === undefined || steps === undefined ? whole : whole * Math.max(0, 1 - checkpoint.step / steps),
-  };
 }
 
 /** Decisions for a whole plan, by stage, in its order. */
 export function decideAll(plan: Plan, knowledge: ReadonlyMap<string, StageKnowledge>): Map<string, Decision> {
   const willRun = new Set<string>();
   return new Map(plan.stages.map((stage) => {
-    const decision = decide(stage, knowledge.get(stage.name) ?? { result: undefined, checkpoint: undefined, earlier: [] }, willRun);
+    const decision = decide(stage, knowledge.get(stage.name) ?? { standing: { action: "run" }, earlier: [] }, willRun);
     if (decision.action !== "reuse") willRun.add(stage.name);
     return [stage.name, decision];
   }));

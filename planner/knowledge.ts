@@ -1,4 +1,5 @@
 import type { Plan } from "../schemas/plan.js";
+import { standingOf } from "../store/standing.js";
 import type { Store } from "../store/store.js";
 import type { EarlierStage, StageKnowledge } from "./decide.js";
 
@@ -16,8 +17,7 @@ export async function collectKnowledge(store: Store, plan: Plan): Promise<Map<st
       return same && { run: id, stage: same, result: await store.results.find(same.key) };
     }));
     return [stage.name, {
-      result: await store.results.find(stage.key),
-      checkpoint: await store.checkpoints.newest(stage.key),
+      standing: await standingOf(store, stage.key),
       earlier: earlier.filter((each) => each !== undefined),
     }];
   }));

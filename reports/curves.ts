@@ -74,6 +74,8 @@ export function thinned(points: readonly Point[], most = MAX_POINTS): readonly P
 
 /** Centred means over a twentieth of the curve: what the eye should follow in a noisy one. */
 export function smoothed(points: readonly Point[]): readonly Point[] {
+  // A mean of equal values may differ from them by rounding, and the axis would show it.
+  if (points.every(([, value]) => value === points[0]![1])) return points;
   const reach = Math.floor(points.length / 40);
   return points.map(([step], index) => {
     const some = points.slice(Math.max(0, index - reach), index + reach + 1);
