@@ -8,7 +8,7 @@ import { constant, logProbabilities, multiply } from "../backends/expressions.js
 import type { Backend, StepRequest } from "../backends/backend.js";
 import { connectBackend } from "../backends/rpc.js";
 import { randomAt } from "../foundation/random.js";
-import { peerPython } from "./environment.js";
+import { peerPython } from "../test/peers/environment.js";
 import type { Workload } from "./workloads.js";
 
 /** One of the two that are compared. */

@@ -8,6 +8,9 @@ import type { PipelineInput } from "../schemas/task.js";
 import { isAlive } from "../store/processes.js";
 import { unreachable, type TemporalAddress } from "./connection.js";
 
+/** Temporal's TaskQueueType: workflow tasks and activities of a queue are asked for apart. */
+const taskQueueTypes = [1, 2] as const;
+
 /** A worker polls at least this often; one that has not is gone. */
 const pollMilliseconds = 75_000;
 
@@ -65,15 +68,18 @@ export class Pipelines {
     await this.client.workflow.getHandle(run).cancel();
   }
 
-  /** The workers that listen on a queue, as far as can be known: those of this host only if their process lives. */
-  async listeners(taskQueue: string): Promise<string[]> {
-    const { pollers } = await this.connection.workflowService.describeTaskQueue({
-      namespace: this.namespace, taskQueue: { name: taskQueue }, taskQueueType: 2,
-    });
-    return (pollers ?? []).flatMap(({ identity, lastAccessTime }) => {
+  /**
+   * The workers that listen on a queue, as far as can be known: those of this host only if their process lives. A worker
+   * whose slots are all taken asks for no more stages, but goes on asking for workflow tasks.
+   */
+  async listeners(taskQueue: string, now = Date.now()): Promise<string[]> {
+    const described = await Promise.all(taskQueueTypes.map((taskQueueType) =>
+      this.connection.workflowService.describeTaskQueue({ namespace: this.namespace, taskQueue: { name: taskQueue }, taskQueueType })));
+    const listening = described.flatMap(({ pollers }) => pollers ?? []).flatMap(({ identity, lastAccessTime }) => {
       const seen = Number(lastAccessTime?.seconds ?? 0) * 1000;
-      return identity && Date.now() - seen < pollMilliseconds && lives(identity) ? [identity] : [];
+      return identity && now - seen < pollMilliseconds && lives(identity) ? [identity] : [];
     });
+    return [...new Set(listening)];
   }
 
   async close(): Promise<void> {
