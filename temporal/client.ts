@@ -68,18 +68,13 @@ export class Pipelines {
     await this.client.workflow.getHandle(run).cancel();
   }
 
-  /**
-   * The workers that listen on a queue, as far as can be known: those of this host only if their process lives. A worker
-   * whose slots are all taken asks for no more stages, but goes on asking for workflow tasks.
-   */
-  async listeners(taskQueue: string, now = Date.now()): Promise<string[]> {
+  /** The workers that listen on a queue, as far as can be known. */
+  async listeners(taskQueue: string): Promise<string[]> {
     const described = await Promise.all(taskQueueTypes.map((taskQueueType) =>
       this.connection.workflowService.describeTaskQueue({ namespace: this.namespace, taskQueue: { name: taskQueue }, taskQueueType })));
-    const listening = described.flatMap(({ pollers }) => pollers ?? []).flatMap(({ identity, lastAccessTime }) => {
-      const seen = Number(lastAccessTime?.seconds ?? 0) * 1000;
-      return identity && now - seen < pollMilliseconds && lives(identity) ? [identity] : [];
-    });
-    return [...new Set(listening)];
+    return listening(described.flatMap(({ pollers }) => pollers ?? []).map(({ identity, lastAccessTime }) => ({
+      identity: identity ?? "", seen: Number(lastAccessTime?.seconds ?? 0) * 1000,
+    })), Date.now());
   }
 
   async close(): Promise<void> {
@@ -101,6 +96,15 @@ function viewOf(description: WorkflowExecutionDescription): WorkflowView {
       };
     }),
   };
+}
+
+/**
+ * The workers among a queue's pollers, of workflow tasks and activities alike: one whose slots are all taken asks for no more
+ * activities, but goes on asking for workflow tasks. Those of this host count only if their process lives. Times in milliseconds.
+ */
+export function listening(pollers: readonly { readonly identity: string; readonly seen: number }[], now: number): string[] {
+  const present = pollers.filter(({ identity, seen }) => identity !== "" && now - seen < pollMilliseconds && lives(identity));
+  return [...new Set(present.map(({ identity }) => identity))];
 }
 
 /** Worker identities are `pid@host`. */
