@@ -1,5 +1,5 @@
 import type { Backend } from "../backends/backend.js";
-import type { DialogueRow, PairRow, PromptRow, Split, TextRow } from "../data/types.js";
+import type { Dataset } from "../data/dataset.js";
 import type { ArtifactMetadata } from "../schemas/artifact.js";
 import type { ArtifactType } from "../schemas/stages/table.js";
 
@@ -44,12 +44,5 @@ export interface TrainerSetup<Parameters> {
   readonly phase: (text: string) => void;
 }
 
-/** Rows of a data input under the use its declaration asks for; other members are empty. */
-export interface StageData {
-  readonly text: Split<TextRow>;
-  readonly dialogues: Split<DialogueRow>;
-  readonly pairs: Split<PairRow>;
-  readonly prompts: Split<PromptRow>;
-  /** Rows read and unreadable, by data entry. */
-  readonly counts: Readonly<Record<string, Readonly<Record<string, number>>>>;
-}
+/** Rows of a data input under the uses its declaration asks for; other members are empty. */
+export type StageData = Dataset;
