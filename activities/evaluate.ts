@@ -2,7 +2,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { StageCurves } from "../reports/curves.js";
 import { renderReport } from "../reports/report.js";
-import type { PlannedStage } from "../schemas/plan.js";
+import { nameOfInput } from "../schemas/plan.js";
 import { metricsLineSchema, REPORT_FILE, reportSchema } from "../schemas/report.js";
 import { readIfThere } from "../store/files.js";
 import { METRICS_FILE } from "../training/loop.js";
@@ -16,25 +16,15 @@ export function withReport(work: StageWork): StageWork {
     const metadata = await work(attempt, output);
     attempt.pulse.phase("drawing the report");
     const { run, stage } = attempt.task;
+    const nameOf = (side: string) => nameOfInput(stage.inputs[side], side);
     const report = reportSchema.parse(JSON.parse(await readFile(join(output, REPORT_FILE), "utf8")));
     const page = renderReport(report, await curvesBefore(attempt), {
-      title: `${stage.name}: ${nameOf(stage, "candidate")} against ${nameOf(stage, "baseline")}`, subtitle: `Run ${run}`,
-      names: { candidate: nameOf(stage, "candidate"), baseline: nameOf(stage, "baseline") },
+      title: `${stage.name}: ${nameOf("candidate")} against ${nameOf("baseline")}`, subtitle: `Run ${run}`,
+      names: { candidate: nameOf("candidate"), baseline: nameOf("baseline") },
     });
     await writeFile(join(output, PAGE_FILE), page, { flush: true });
     return metadata;
   };
-}
-
-function nameOf({ inputs }: PlannedStage, input: string): string {
-  const found = inputs[input];
-  switch (found?.from) {
-    case "stage": return found.stage;
-    case "scratch": return found.model;
-    case "data": return "the written answers";
-    case "directory": return found.path.split("/").at(-1)!;
-    case undefined: return input;
-  }
 }
 
 /** Metrics of every finished stage that the evaluated model comes from, the nearest first. */

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { taskQueues } from "../schemas/task-queue.js";
 import type { ObservedRun, ObservedStage } from "../temporal/observe.js";
+import { nameOfInput } from "../schemas/plan.js";
 import type { Store } from "../store/store.js";
 import { duration, table, type Output } from "./output.js";
 
@@ -59,7 +60,7 @@ function figuresText({ figures = {}, state }: ObservedStage): string {
   return Object.entries(figures).slice(0, 5).map(([name, value]) => `${name} ${number(value)}`).join("  ");
 }
 
-/** What evaluations found: the judge's verdict with its interval, and the proxy reward beside it. */
+/** What evaluations found: who won by which judge, with its interval, and the proxy reward beside it. */
 function verdictsOf(run: ObservedRun): string[] {
   return run.stages.flatMap(({ name, figures = {} }) => {
     const { "eval/win_rate": win, "eval/win_rate_low": low, "eval/win_rate_high": high, "eval/tie_rate": tie, "eval/lose_rate": lose } = figures;
@@ -68,8 +69,18 @@ function verdictsOf(run: ObservedRun): string[] {
       const [ours, theirs] = [figures[`eval/${score}`], figures[`eval/${score}_baseline`]];
       return ours === undefined || theirs === undefined ? [] : [`${score === "gold" ? "gold score" : "proxy reward"} ${number(ours)} against ${number(theirs)}`];
     });
-    return [`${name}: wins ${percent(win)} (95 % interval ${percent(low)} to ${percent(high)}), ties ${percent(tie)}, loses ${percent(lose)}; ${scores.join(", ")}`];
+    const judge = figures["eval/gold"] === undefined ? "the reward model" : "the gold score";
+    return [
+      `${name}: ${sidesOf(run, name)}, judged by ${judge}: wins ${percent(win)} (95 % interval ${percent(low)} to ${percent(high)}), `
+      + `ties ${percent(tie)}, loses ${percent(lose)}; ${scores.join(", ")}`,
+    ];
   });
+}
+
+/** Who was compared, by the names that the spec gives them. */
+function sidesOf(run: ObservedRun, evaluation: string): string {
+  const inputs = run.plan.stages.find(({ name }) => name === evaluation)?.inputs ?? {};
+  return ["candidate", "baseline"].map((side) => nameOfInput(inputs[side], side)).join(" against ");
 }
 
 /** Where the results are: the model or the page of every stage that no other stage of the run rests on, and what was evaluated. */

@@ -55,3 +55,14 @@ export const planSchema = z.strictObject({
 export type PlanInput = z.output<typeof planInputSchema>;
 export type PlannedStage = z.output<typeof plannedStageSchema>;
 export type Plan = z.output<typeof planSchema>;
+
+/** What people call an input: the name of its stage or model; `otherwise` where the stage has none such. */
+export function nameOfInput(input: PlanInput | undefined, otherwise: string): string {
+  switch (input?.from) {
+    case "stage": return input.stage;
+    case "scratch": return input.model;
+    case "directory": return input.path.split("/").at(-1)!;
+    case "data": return "the written answers";
+    case undefined: return otherwise;
+  }
+}
