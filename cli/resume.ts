@@ -38,6 +38,9 @@ export const resumeCommand = defineCommand({
 /** A run as it is now, asked of the store and of the server that is there. */
 export async function observeNow(store: Store, id: string): Promise<ObservedRun> {
   const record = await store.runs.read(id);
+  const recorded = await observe(store, record, undefined);
+  // Of a run that has ended the ledger says all: no server need be there.
+  if (recorded.state === "finished" || recorded.state === "failed" || recorded.state === "cancelled") return recorded;
   const pipelines = await presentPipelines(store.home);
   try {
     return await observe(store, record, pipelines);

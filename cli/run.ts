@@ -34,10 +34,12 @@ export const runCommand = defineCommand({
       output.note("Every stage has a result already; nothing was run.");
       return conclude(await observe(store, await store.runs.read(id), undefined), store, output, options.json);
     }
-    output.note(`Run ${id}`);
     // Temporal's libraries take a while to load: only where something is to be run.
     const { execute } = await import("./execute.js");
-    const run = await execute({ store, id, plan, output, slots: options.slots }, () => recordSubmission(store, id, plan));
+    const run = await execute({ store, id, plan, output, slots: options.slots }, async () => {
+      await recordSubmission(store, id, plan);
+      output.note(`Run ${id}`);
+    });
     return conclude(run, store, output, options.json);
   },
 });

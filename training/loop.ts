@@ -63,6 +63,7 @@ export async function runTrainer(trainer: Trainer, options: RunTrainerOptions): 
     await slot.publish();
     saved = steps;
     savedAt = now();
+    report("training");
   };
   const stopIfCancelled = async () => {
     if (options.signal?.aborted !== true) return;
