@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { StageCurves } from "../reports/curves.js";
 import { renderReport } from "../reports/report.js";
 import { nameOfInput } from "../schemas/plan.js";
-import { metricsLineSchema, REPORT_FILE, reportSchema } from "../schemas/report.js";
+import { parseMetrics, REPORT_FILE, reportSchema } from "../schemas/report.js";
 import { readIfThere } from "../store/files.js";
 import { METRICS_FILE } from "../training/loop.js";
 import type { Attempt, StageWork } from "./stage.js";
@@ -38,8 +38,7 @@ async function curvesBefore({ task: { run, stage }, store }: Attempt): Promise<S
     const result = await store.results.find(key);
     const text = result && await readIfThere(join(store.artifacts.directory(result.artifact), METRICS_FILE));
     if (text === undefined) continue;
-    const metrics = text.split("\n").filter((line) => line !== "").map((line) => metricsLineSchema.parse(JSON.parse(line)));
-    curves.push({ stage: name, kind, metrics });
+    curves.push({ stage: name, kind, metrics: parseMetrics(text) });
   }
   return curves;
 }

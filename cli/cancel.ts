@@ -1,5 +1,5 @@
 import { TruelineError } from "../foundation/errors.js";
-import { observe, presentPipelines } from "../temporal/observe.js";
+import { hasEnded, observe, presentPipelines } from "../temporal/observe.js";
 import { actor } from "./actor.js";
 import { defineCommand, jsonOption } from "./command.js";
 import { openStore } from "./store.js";
@@ -16,8 +16,9 @@ export const cancelCommand = defineCommand({
     const record = await store.runs.read(id);
     const pipelines = await presentPipelines(store.home);
     try {
-      const { state } = await observe(store, record, pipelines);
-      if (state === "finished" || state === "failed" || state === "cancelled") {
+      const run = await observe(store, record, pipelines);
+      const { state } = run;
+      if (hasEnded(run)) {
         throw new TruelineError("TL_RUN_OVER", `Run ${id} is ${state}.`);
       }
       await store.ledger.append(id, { type: "cancel-requested", actor: actor() });

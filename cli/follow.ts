@@ -1,7 +1,7 @@
 import { MultiBar, Presets, type SingleBar } from "cli-progress";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Pipelines } from "../temporal/client.js";
-import { observe, type ObservedRun, type ObservedStage } from "../temporal/observe.js";
+import { hasEnded, observe, type ObservedRun, type ObservedStage } from "../temporal/observe.js";
 import type { Store } from "../store/store.js";
 import { duration, type Output } from "./output.js";
 import { progressText, stateText, unattendedAdvice } from "./run-view.js";
@@ -22,7 +22,7 @@ export async function follow(store: Store, id: string, pipelines: Pipelines, out
     for (;;) {
       const run = await observe(store, await store.runs.read(id), pipelines);
       display.show(run);
-      if (run.state === "finished" || run.state === "failed" || run.state === "cancelled") {
+      if (hasEnded(run)) {
         await closed(id, pipelines);
         return run;
       }

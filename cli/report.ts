@@ -6,7 +6,7 @@ import { TruelineError } from "../foundation/errors.js";
 import { writeDurably } from "../foundation/files.js";
 import { renderComparison } from "../reports/comparison.js";
 import type { Plan, PlannedStage } from "../schemas/plan.js";
-import { metricsLineSchema, type MetricsLine } from "../schemas/report.js";
+import { parseMetrics, type MetricsLine } from "../schemas/report.js";
 import type { Store } from "../store/store.js";
 import { METRICS_FILE } from "../training/loop.js";
 import { defineCommand, jsonOption } from "./command.js";
@@ -71,8 +71,7 @@ async function comparableStages(store: Store, plan: Plan): Promise<Comparable[]>
     const result = await store.results.find(stage.key);
     if (result === undefined) continue;
     const text = await readFile(join(store.artifacts.directory(result.artifact), METRICS_FILE), "utf8");
-    const metrics = text.trimEnd().split("\n").map((line) => metricsLineSchema.parse(JSON.parse(line)));
-    compared.push({ stage, setting: settingOf(stage, stages), metrics, figures: await judgedFigures(store, plan, stage) });
+    compared.push({ stage, setting: settingOf(stage, stages), metrics: parseMetrics(text), figures: await judgedFigures(store, plan, stage) });
   }
   return compared;
 }

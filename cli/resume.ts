@@ -1,5 +1,5 @@
 import { TruelineError } from "../foundation/errors.js";
-import { observe, presentPipelines, type ObservedRun } from "../temporal/observe.js";
+import { hasEnded, observe, presentPipelines, type ObservedRun } from "../temporal/observe.js";
 import type { Store } from "../store/store.js";
 import { actor } from "./actor.js";
 import { defineCommand, jsonOption } from "./command.js";
@@ -40,7 +40,7 @@ export async function observeNow(store: Store, id: string): Promise<ObservedRun>
   const record = await store.runs.read(id);
   const recorded = await observe(store, record, undefined);
   // Of a run that has ended the ledger says all: no server need be there.
-  if (recorded.state === "finished" || recorded.state === "failed" || recorded.state === "cancelled") return recorded;
+  if (hasEnded(recorded)) return recorded;
   const pipelines = await presentPipelines(store.home);
   try {
     return await observe(store, record, pipelines);

@@ -93,3 +93,8 @@ export type Interval = z.output<typeof intervalSchema>;
 /** A line of metrics.jsonl: figures after that many steps. */
 export const metricsLineSchema = z.object({ step: z.number().int() }).catchall(z.number());
 export type MetricsLine = z.output<typeof metricsLineSchema>;
+
+/** The lines of a metrics.jsonl. Errors: SyntaxError or ZodError where one is no such line. */
+export function parseMetrics(text: string): MetricsLine[] {
+  return text.split("\n").filter((line) => line !== "").map((line) => metricsLineSchema.parse(JSON.parse(line)));
+}

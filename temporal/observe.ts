@@ -9,6 +9,11 @@ import { presentAddress } from "./connection.js";
 /** `waiting`: nobody has begun it yet. `interrupted`: begun, neither ended nor worked on; `resume` goes on with it. */
 export type ObservedState = Exclude<RunState, "submitted"> | "waiting" | "interrupted";
 
+/** Whether the ledger has the run's end: nothing will happen to it unless somebody resumes it. */
+export function hasEnded({ state }: Pick<ObservedRun, "state">): boolean {
+  return state === "finished" || state === "failed" || state === "cancelled";
+}
+
 export interface ObservedStage extends StageSummary {
   /** What a worker says it is doing now. */
   readonly progress?: Progress;
