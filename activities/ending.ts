@@ -20,6 +20,7 @@ export function stopped(cause: StopCause): Error {
     case "cancelled":
     case "paused":
     case "reset":
+    case "deadline":
       return new CancelledFailure(`Stopped: ${cause}`);
     case "worker-shutdown":
     case "timed-out":

@@ -97,7 +97,7 @@ async function compute(
     const differs = differences(found, resume?.environment);
     await store.ledger.append(run, {
       type: "stage-started", ...named, attempt: context.info.attempt, worker: { pid: process.pid, host: hostname() }, environment: found,
-      ...(resume !== undefined && { resumedFrom: resume.step }), ...(differs.length > 0 && { differs }),
+      inputs: inputDigests(task), ...(resume !== undefined && { resumedFrom: resume.step }), ...(differs.length > 0 && { differs }),
     });
   };
   const fence = watchFence(store, claim);
@@ -162,6 +162,18 @@ async function ending(store: Store, context: Context, { run, stage }: StageTask,
 
 function isAbort(error: unknown): boolean {
   return error instanceof Error && error.name === "AbortError";
+}
+
+/** Digests of what a stage reads, by input. */
+function inputDigests({ stage, artifacts }: StageTask): Record<string, string[]> {
+  return Object.fromEntries(Object.entries(stage.inputs).map(([name, input]) => {
+    switch (input.from) {
+      case "stage": return [name, [artifacts[input.stage]!]];
+      case "directory": return [name, [input.digest]];
+      case "scratch": return [name, [artifacts[input.tokenizer]!]];
+      case "data": return [name, input.entries.map(({ digest }) => digest)];
+    }
+  }));
 }
 
 /** Members of two environments that differ: then a resumed stage need not end with the same bytes. */

@@ -6,7 +6,7 @@ import { defineCommand, jsonOption } from "./command.js";
 import { execute } from "./execute.js";
 import { conclude, slotsOption } from "./run.js";
 import { openStore } from "./store.js";
-import { allResults } from "./submission.js";
+import { allResults, versions } from "./submission.js";
 
 /** `trueline resume RUN`: goes on with a run that failed, was cancelled or was interrupted. */
 export const resumeCommand = defineCommand({
@@ -29,7 +29,7 @@ export const resumeCommand = defineCommand({
     }
     const begin = async () => {
       const attempt = await store.runs.addAttempt(id);
-      await store.ledger.append(id, { type: "run-resumed", attempt, actor: actor() });
+      await store.ledger.append(id, { type: "run-resumed", attempt, actor: actor(), found: run.state, versions });
     };
     return conclude(await execute({ store, id, plan: run.plan, output, slots: options.slots }, begin), store, output, options.json);
   },

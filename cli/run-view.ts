@@ -46,6 +46,7 @@ export function stateText(stage: ObservedStage): string {
     case "running": return progressText(stage);
     case "reused": return `reused from ${stage.from}`;
     case "stopped": return stage.checkpoint === undefined ? "stopped" : `stopped at step ${stage.checkpoint}`;
+    case "asking": return `waits for approval: ${stage.question?.text ?? ""}`;
     case "waiting": case "finished": case "failed": return stage.state;
   }
 }
@@ -107,6 +108,7 @@ function adviceOf(run: ObservedRun): string[] {
   const notes = unattendedAdvice(run);
   switch (run.state) {
     case "interrupted": return [...notes, `Nothing works on it any more. Go on with: trueline resume ${run.id}`];
+    case "paused": return [...notes, `Go on with: trueline unpause ${run.id}`];
     case "cancelled": case "failed": return [...notes, `Go on from where it stopped with: trueline resume ${run.id}`];
     case "waiting": case "running": case "finished": return notes;
   }

@@ -15,12 +15,15 @@ export function newRunId(name: string, now = new Date()): string {
   return `${name}-${day}-${Array.from({ length: 6 }, () => letters[randomInt(letters.length)]).join("")}`;
 }
 
+/** Of the program that gives a command, for the ledger. */
+export const versions = { trueline: version, node: process.versions.node } as const;
+
 /** Records a new run: its frozen plan, and the first line of its ledger. */
 export async function recordSubmission(store: Store, id: string, plan: Plan): Promise<void> {
   const record = await store.runs.create(id, plan, actor());
   await store.ledger.append(id, {
     type: "run-submitted", name: plan.name, specPath: plan.specPath, specDigest: plan.specDigest, planDigest: digestOf(plan), actor: record.actor,
-    versions: { trueline: version, node: process.versions.node },
+    versions,
   });
 }
 

@@ -32,7 +32,7 @@ name it in \`$schema\` for completion and descriptions. JSON has no comments; ev
 - **Paths** are looked for beside the spec, then in the folder \`TRUELINE_DATA\`; files that ship with Trueline begin with \`sample/\`. Neither
   \`..\` nor links may leave these folders. Absolute paths need \`--allow-path DIR\`.
 - **Keys.** A stage that computes the same from the same inputs is reused. Its key covers kind, resolved parameters, seed, the kind's version,
-  the content of files and the keys of the stages it reads. Names, descriptions, the order of members, \`checkpoint\`, \`resources\` and the
+  the content of files and the keys of the stages it reads. Names, descriptions, the order of members, \`checkpoint\`, \`resources\`, \`deadline\` and the
   place of a file change nothing. \`trueline plan\` says for each stage what would happen, and which change is the reason.
 - **Checks.** \`trueline validate\` lists every fault with line, column and what would be right, and exits with 5. Codes are in
   [errors.md](errors.md).
@@ -50,7 +50,7 @@ export function specDocument(): string {
     "## Data entries", "", fieldTable(membersOf(membersOf(properties["data"])["additionalProperties"])), "",
     "What a format can serve as:", "", ...dataFormats.options.map((format) => `- \`${format}\`: ${dataUses(format).join(", ")}`), "",
     "## Models", "", "From scratch:", "", fieldTable(scratch!), "", "From files (Llama, Qwen2 or Mistral):", "", fieldTable(files!), "",
-    "## Stages", "", "Every stage also takes `description`, `checkpoint` and `resources`, and all but the tokenizer a `seed` in place of the pipeline's:", "",
+    "## Stages", "", "Every stage also takes `description`, `checkpoint`, `resources` and `deadline`, and all but the tokenizer a `seed` in place of the pipeline's:", "",
     fieldTable(membersOf(kinds[0]), (name) => shared.includes(name)), "",
     ...kinds.map(stageSection),
     "## Tricks of PPO", "",
@@ -60,7 +60,7 @@ export function specDocument(): string {
   ].join("\n");
 }
 
-const shared = ["checkpoint", "resources"];
+const shared = ["checkpoint", "resources", "deadline"];
 const common = ["kind", "description", "seed", ...shared];
 
 function stageSection(schema: unknown): string {

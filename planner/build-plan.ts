@@ -1,4 +1,5 @@
-import { digestOf, type Json } from "../foundation/canonical.js";
+import { digestOf, sha256, type Json } from "../foundation/canonical.js";
+import { secondsOf } from "../foundation/durations.js";
 import type { Plan, PlanInput, PlannedStage } from "../schemas/plan.js";
 import type { ModelEntry, Spec, StageSpec } from "../schemas/spec.js";
 import { stageKinds, type ArtifactType, type DataUse, type StageKindDeclaration } from "../schemas/stages/table.js";
@@ -18,19 +19,22 @@ export interface CheckedSpec {
   readonly draft: Draft;
   readonly facts: Facts;
   readonly specPath: string;
-  /** SHA-256 of the file's bytes. */
-  readonly specDigest: string;
+  /** The file's text. */
+  readonly text: string;
 }
 
 /** Resolves and freezes a spec that has no faults. Pure: the same spec and facts give the same plan. */
-export function buildPlan({ spec, draft, facts, specPath, specDigest }: CheckedSpec): Plan {
+export function buildPlan({ spec, draft, facts, specPath, text }: CheckedSpec): Plan {
   const graph = new Map([...draft.stages.values()].flatMap((stage) => stage === undefined ? [] : [[stage.name, upstreamOf(draft, stage)] as const]));
   const planned = new Map<string, PlannedStage>();
   for (const name of topologicalOrder(graph)) {
     const stage = draft.stages.get(name)!;
     planned.set(name, planStage(spec, draft, facts, stage, graph.get(name)!, planned));
   }
-  return { version: 1, name: spec.name, specDigest, specPath, stages: [...planned.values()], warnings: warningsOf(draft, facts) };
+  return {
+    version: 1, name: spec.name, specDigest: sha256(text), specPath, spec: text, stages: [...planned.values()], notify: spec.notify, warnings: warningsOf(draft, facts),
+    ...(spec.deadline !== undefined && { deadlineSeconds: secondsOf(spec.deadline) }),
+  };
 }
 
 function planStage(
@@ -52,11 +56,19 @@ function planStage(
     name: stage.name, kind: stage.kind, key: digestOf(keyParts), keyParts, parameters, seed, inputs, after: [...after],
     output: declaration.output, resources: complete.resources, taskQueue: taskQueueFor(complete.resources),
     timeouts: { ...declaration.timeouts },
+    ...approvalOf(spec, stage.name),
+    ...(complete.deadline !== undefined && { deadlineSeconds: secondsOf(complete.deadline) }),
   };
 }
 
+function approvalOf({ approval }: Spec, stage: string): Pick<PlannedStage, "approval"> {
+  if (approval === undefined || ![approval.before].flat().includes(stage)) return {};
+  const { question, within } = approval;
+  return { approval: { ...(question !== undefined && { question }), ...(within !== undefined && { withinSeconds: secondsOf(within) }) } };
+}
+
 /** Members that name, describe or schedule a stage, and do not change its result. A preset counts by its tricks. */
-const namesOnly = ["kind", "description", "seed", "checkpoint", "resources", "preset"];
+const namesOnly = ["kind", "description", "seed", "checkpoint", "resources", "deadline", "preset"];
 
 type JsonObject = Record<string, JsonValue>;
 type JsonValue = PlannedStage["parameters"][string];

@@ -9,6 +9,8 @@ export interface Draft {
   readonly data: ReadonlyMap<string, DataEntry | undefined>;
   readonly models: ReadonlyMap<string, ModelEntry | undefined>;
   readonly stages: ReadonlyMap<string, DraftStage | undefined>;
+  /** Names of stages in `approval.before`, as written. */
+  readonly approval: readonly string[];
   /** Files and directories that are named, also by entries of the wrong form. */
   readonly paths: { readonly data: ReadonlyMap<string, string>; readonly models: ReadonlyMap<string, string> };
 }
@@ -44,6 +46,7 @@ export function draftOf(value: unknown): Draft {
     data: new Map(data!.map(([name, entry]) => [name, dataEntrySchema.safeParse(entry).data])),
     models: new Map(models!.map(([name, entry]) => [name, modelEntrySchema.safeParse(entry).data])),
     stages: new Map(stages!.map(([name, stage]) => [name, draftStage(name, membersOf(stage))])),
+    approval: [membersOf(members["approval"])["before"]].flat().filter((name) => typeof name === "string"),
     paths: { data: pathsOf(data!), models: pathsOf(models!) },
   };
 }

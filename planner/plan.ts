@@ -1,5 +1,4 @@
 import { resolve } from "node:path";
-import { sha256 } from "../foundation/canonical.js";
 import type { Plan } from "../schemas/plan.js";
 import { buildPlan, type CheckedSpec } from "./build-plan.js";
 import { constraintFaults } from "./constraints.js";
@@ -31,5 +30,5 @@ export async function checkSpec(specPath: string, { allowPaths = [] }: PlanOptio
   const { facts, faults: outside } = await collectFacts(draft, { specPath: path, allowPaths });
   const faults = [...formFaults, ...outside, ...referenceFaults(draft, facts), ...constraintFaults(draft, facts)];
   if (spec === undefined || faults.length > 0) throw new SpecError(specPath, diagnose(source, faults));
-  return { spec, draft, facts, specPath: path, specDigest: sha256(text) };
+  return { spec, draft, facts, specPath: path, text };
 }

@@ -16,8 +16,15 @@ export function referenceFaults(draft: Draft, facts: Facts): Fault[] {
     ...stages.flatMap((stage) => stage.references.flatMap((reference) => "data" in reference.declaration
       ? dataFaults(draft, stage, reference, reference.declaration.data)
       : modelFaults(draft, facts, stage, reference, reference.declaration.accepts))),
+    ...approvalFaults(draft),
     ...cycleFaults(draft, stages),
   ];
+}
+
+function approvalFaults({ approval, stages }: Draft): Fault[] {
+  return approval.filter((name) => !stages.has(name)).map((name) => ({
+    code: "TL_SPEC_UNKNOWN_REFERENCE", path: ["approval", "before"], message: `there is no stage \`${name}\``, hint: suggestion(name, [...stages.keys()]),
+  }));
 }
 
 /** The type of artifact that a target is; undefined where its directory could not be read. */

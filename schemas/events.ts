@@ -5,6 +5,8 @@ const stage = z.string();
 const figures = z.record(z.string(), z.number());
 /** Who asked: the account and host of a command. */
 const actor = z.string();
+/** Why, in the words of who asked. */
+const reason = z.string().optional();
 const failure = z.strictObject({ code: z.string(), message: z.string(), hint: z.string().optional() });
 
 /** What computes. The same bytes come out only where these are the same. */
@@ -23,10 +25,26 @@ export const eventSchema = z.discriminatedUnion("type", [
     type: z.literal("run-submitted"), name: z.string(), specPath: z.string(), specDigest: digest, planDigest: digest, actor,
     versions: z.record(z.string(), z.string()),
   }),
-  z.strictObject({ type: z.literal("run-resumed"), attempt: z.number().int(), actor }),
+  z.strictObject({
+    type: z.literal("run-resumed"), attempt: z.number().int(), actor, reason, versions: z.record(z.string(), z.string()),
+    /** What state the run was found in. */
+    found: z.string(),
+    /** Stages that this attempt is limited to, where `--until` or `retry` named some. */
+    only: z.array(stage).optional(),
+    /** The plan from here on, where an edited spec replaced the one before. */
+    plan: z.strictObject({ planDigest: digest, specPath: z.string(), specDigest: digest, changes: z.array(z.string()) }).optional(),
+  }),
+  /** A finished result or a checkpoint is no longer to be used, because somebody asked for the stage to be computed anew. */
+  z.strictObject({
+    type: z.literal("stage-set-aside"), stage, key: digest, artifact: digest.optional(), checkpoint: z.number().int().optional(), actor, reason,
+  }),
   z.strictObject({
     type: z.literal("stage-started"), stage, key: digest, attempt: z.number().int(), worker: workerIdentitySchema,
     environment: environmentSchema.optional(), resumedFrom: z.number().int().optional(),
+    /** Digests of what it reads, by input: artifacts of stages, model directories, data files. */
+    inputs: z.record(z.string(), z.array(digest)),
+    /** Parameters that a guard's rollback has changed. */
+    overrides: z.record(z.string(), z.json()).optional(),
     /** Members of the environment that differ from the one the checkpoint was made in. */
     differs: z.array(z.string()).optional(),
   }),
@@ -36,12 +54,37 @@ export const eventSchema = z.discriminatedUnion("type", [
   /** A checkpoint that could not be used, and why. */
   z.strictObject({ type: z.literal("checkpoint-skipped"), stage, key: digest, step: z.number().int(), reason: z.string() }),
   z.strictObject({
-    type: z.literal("stage-stopped"), stage, key: digest, cause: z.enum(["cancelled", "worker-shutdown", "paused", "timed-out", "reset"]),
+    type: z.literal("stage-stopped"), stage, key: digest, cause: z.enum(["cancelled", "worker-shutdown", "paused", "timed-out", "reset", "deadline"]),
     checkpoint: z.number().int().optional(),
   }),
   z.strictObject({ type: z.literal("stage-failed"), stage, key: digest, attempt: z.number().int(), failure, retry: z.boolean() }),
   z.strictObject({ type: z.literal("stage-finished"), stage, key: digest, artifact: digest, seconds: z.number(), figures }),
-  z.strictObject({ type: z.literal("cancel-requested"), actor }),
+  /** A guard found its metric out of bounds; `then` is what the spec says to do. */
+  z.strictObject({
+    type: z.literal("guard-breached"), stage, key: digest, guard: z.string(), step: z.number().int(), metric: z.string(), value: z.number(),
+    /** The bound in words, such as "above 12 for 3 steps". */
+    bound: z.string(), then: z.enum(["stop", "ask", "roll-back"]),
+  }),
+  /** Training goes on after step `to` with changed parameters; the steps after it are discarded. */
+  z.strictObject({
+    type: z.literal("stage-rolled-back"), stage, key: digest, guard: z.string(), from: z.number().int(), to: z.number().int(),
+    change: z.record(z.string(), z.json()),
+  }),
+  /** Somebody has to decide. `gate` names the question inside the run: "before:ppo", or "guard:ppo:kl:140". */
+  z.strictObject({ type: z.literal("approval-asked"), gate: z.string(), stage, question: z.string(), until: z.string().optional() }),
+  z.strictObject({ type: z.literal("approval-answered"), gate: z.string(), stage, decision: z.enum(["approved", "rejected"]), actor, reason }),
+  z.strictObject({ type: z.literal("pause-requested"), actor, reason }),
+  z.strictObject({ type: z.literal("unpause-requested"), actor, reason }),
+  z.strictObject({ type: z.literal("retry-requested"), stage, actor, reason }),
+  /** The run's, or where `stage` is given that stage's. */
+  z.strictObject({ type: z.literal("deadline-passed"), stage: stage.optional(), seconds: z.number() }),
+  z.strictObject({ type: z.literal("notification-sent"), occasion: z.string(), host: z.string(), id: z.string() }),
+  z.strictObject({ type: z.literal("notification-failed"), occasion: z.string(), host: z.string(), id: z.string(), message: z.string() }),
+  /** `gc` removed it from the store. */
+  z.strictObject({ type: z.literal("artifact-removed"), stage, key: digest, artifact: digest, bytes: z.number().int(), actor, reason }),
+  z.strictObject({ type: z.literal("cancel-requested"), actor, reason }),
+  /** Nothing computes any more; checkpoints are saved. `until`: the stage that the attempt was to end with. */
+  z.strictObject({ type: z.literal("run-paused"), until: stage.optional() }),
   z.strictObject({ type: z.literal("run-cancelled") }),
   z.strictObject({ type: z.literal("run-failed"), failures: z.array(failure.extend({ stage })) }),
   z.strictObject({ type: z.literal("run-finished") }),

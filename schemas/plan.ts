@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { notificationSchema } from "./spec.js";
 
 const digest = z.string().regex(/^[0-9a-f]{64}$/);
 
@@ -40,6 +41,9 @@ export const plannedStageSchema = z.strictObject({
   }),
   taskQueue: z.string(),
   timeouts: z.strictObject({ heartbeatSeconds: z.number(), attemptHours: z.number() }),
+  /** Somebody has to let it through before it computes. */
+  approval: z.strictObject({ question: z.string().optional(), withinSeconds: z.number().optional() }).optional(),
+  deadlineSeconds: z.number().optional(),
 });
 
 /** The spec resolved and frozen: all that a run needs. Written once, never changed. */
@@ -48,7 +52,11 @@ export const planSchema = z.strictObject({
   name: z.string(),
   specDigest: digest,
   specPath: z.string(),
+  /** The spec's text, for the record. */
+  spec: z.string(),
   stages: z.array(plannedStageSchema).min(1),
+  deadlineSeconds: z.number().optional(),
+  notify: z.array(notificationSchema),
   warnings: z.array(z.string()),
 });
 

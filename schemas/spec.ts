@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { durationSchema } from "./stages/common.js";
 import { stageKinds } from "./stages/table.js";
 
 /** Names of pipelines, stages, models and data entries. */
@@ -40,6 +41,23 @@ export const modelEntrySchema = z.union([
 const [first, ...rest] = Object.values(stageKinds).map((kind) => kind.parameters);
 export const stageSchema = z.discriminatedUnion("kind", [first!, ...rest]);
 
+export const approvalSchema = z.strictObject({
+  before: z.union([nameSchema, z.array(nameSchema).min(1)]).describe("Stages that wait for somebody's `trueline approve` before they compute."),
+  question: z.string().min(1).optional().describe("What the person is asked."),
+  within: durationSchema.optional().describe("Counts as rejected when nobody has answered by then, such as \"24h\"."),
+}).describe("Stages that a person has to let through. A stage whose result is there already asks nobody.");
+
+export const occasions = z.enum([
+  "run-finished", "run-failed", "run-cancelled", "run-paused", "approval-asked", "guard-breached", "stage-finished", "stage-failed",
+]);
+
+export const notificationSchema = z.strictObject({
+  url: z.string().regex(/^https?:\/\/\S+$/, "an address that begins with https:// or http://").describe("http or https; gets a POST of JSON, signed as standardwebhooks.com describes."),
+  on: z.array(occasions).min(1).default(["run-finished", "run-failed", "approval-asked", "guard-breached"]),
+  secret: z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/).optional()
+    .describe("Name of the environment variable, on the workers, that holds the signing secret (whsec_…). Never the secret itself."),
+});
+
 export const specSchema = z.strictObject({
   $schema: z.string().optional(),
   version: z.literal(1),
@@ -48,11 +66,16 @@ export const specSchema = z.strictObject({
   seed: z.number().int().min(0).default(0),
   data: z.record(nameSchema, dataEntrySchema).default({}),
   models: z.record(nameSchema, modelEntrySchema).default({}),
+  approval: approvalSchema.optional(),
+  deadline: durationSchema.optional().describe("The run saves its checkpoints and fails when an attempt has taken this long, such as \"2d\"."),
+  notify: z.array(notificationSchema).default([]).describe("Whom to tell what happens."),
   stages: z.record(nameSchema, stageSchema).refine((stages) => Object.keys(stages).length > 0, "at least one stage").meta({ minProperties: 1 }),
 });
 
 export type DataEntry = z.output<typeof dataEntrySchema>;
 export type DataFormat = z.output<typeof dataFormats>;
 export type ModelEntry = z.output<typeof modelEntrySchema>;
+export type Occasion = z.output<typeof occasions>;
+export type Notification = z.output<typeof notificationSchema>;
 export type StageSpec = z.output<typeof stageSchema>;
 export type Spec = z.output<typeof specSchema>;

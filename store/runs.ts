@@ -6,13 +6,15 @@ import { planSchema, type Plan } from "../schemas/plan.js";
 import { guarded, namesIn, readIfThere, writeWhole } from "./files.js";
 
 const runSchema = z.strictObject({
-  version: z.literal(1), id: z.string(), name: z.string(), submittedAt: z.string(), actor: z.string(), planDigest: z.string(),
+  version: z.literal(1), id: z.string(), name: z.string(), submittedAt: z.string(), actor: z.string(),
+  /** Of the plan that holds now: the newest, where edited specs have replaced earlier ones. */
+  planDigest: z.string(),
   /** Workflow attempts so far: 1 on submission, one more with each resume. */
   attempts: z.number().int().positive(),
 });
 export type RunRecord = z.output<typeof runSchema>;
 
-/** Submissions: `runs/<id>/` with the frozen plan. */
+/** Submissions: `runs/<id>/` with every plan that the run has had, each under its digest. */
 export class Runs {
   constructor(private readonly home: string) {}
 
@@ -25,9 +27,21 @@ export class Runs {
     const record: RunRecord = {
       version: 1, id, name: plan.name, submittedAt: new Date().toISOString(), actor, planDigest: digestOf(plan), attempts: 1,
     };
-    await guarded(() => writeWhole(join(this.directory(id), "plan.json"), canonicalJson(plan)));
+    await this.writePlan(id, plan);
     await this.write(record);
     return record;
+  }
+
+  /** Replaces the plan of a run; the ones before are kept. */
+  async replan(id: string, plan: Plan): Promise<void> {
+    const record = await this.read(id);
+    await this.writePlan(id, plan);
+    await this.write({ ...record, planDigest: digestOf(plan) });
+  }
+
+  /** File of a plan that a run has or had. */
+  planPath(id: string, digest: string): string {
+    return join(this.directory(id), "plans", `${digest}.json`);
   }
 
   /** Counts one more attempt and gives its number. */
@@ -44,10 +58,13 @@ export class Runs {
     throw new TruelineError("TL_STORE_MISSING", `There is no run "${id}" in ${this.home}.`, { hint: "`trueline runs` lists the runs." });
   }
 
-  /** The frozen plan. Throws TL_STORE_MISSING for an unknown run, TL_STORE_CORRUPT when the plan is not what was submitted. */
-  async plan(id: string): Promise<Plan> {
-    const { planDigest } = await this.read(id);
-    const path = join(this.directory(id), "plan.json");
+  /**
+   * The frozen plan that holds now, or that of a digest. Throws TL_STORE_MISSING for an unknown run, TL_STORE_CORRUPT when
+   * the plan is not what was submitted.
+   */
+  async plan(id: string, digest?: string): Promise<Plan> {
+    const planDigest = digest ?? (await this.read(id)).planDigest;
+    const path = this.planPath(id, planDigest);
     const text = await guarded(() => readIfThere(path));
     const plan = text === undefined ? undefined : planSchema.safeParse(parse(text)).data;
     if (plan === undefined || digestOf(plan) !== planDigest) {
@@ -67,6 +84,10 @@ export class Runs {
     if (!/^[\w-]+$/.test(id)) return undefined;
     const text = await guarded(() => readIfThere(join(this.directory(id), "run.json")));
     return text === undefined ? undefined : runSchema.safeParse(parse(text)).data;
+  }
+
+  private writePlan(id: string, plan: Plan): Promise<void> {
+    return guarded(() => writeWhole(this.planPath(id, digestOf(plan)), canonicalJson(plan)));
   }
 
   private write(record: RunRecord): Promise<void> {

@@ -1,8 +1,8 @@
 import type { Failure, LedgerEntry, WorkerIdentity } from "../schemas/events.js";
 import type { Plan } from "../schemas/plan.js";
 
-export type StageState = "waiting" | "running" | "reused" | "finished" | "failed" | "stopped";
-export type RunState = "submitted" | "running" | "finished" | "failed" | "cancelled";
+export type StageState = "waiting" | "running" | "reused" | "finished" | "failed" | "stopped" | "asking";
+export type RunState = "submitted" | "running" | "paused" | "finished" | "failed" | "cancelled";
 
 export interface StageSummary {
   readonly name: string;
@@ -19,6 +19,15 @@ export interface StageSummary {
   readonly failure?: Failure;
   /** The run whose result was reused. */
   readonly from?: string;
+  /** What somebody has to decide before it goes on. */
+  readonly question?: Question;
+}
+
+export interface Question {
+  readonly gate: string;
+  readonly text: string;
+  /** When it counts as rejected. */
+  readonly until?: string;
 }
 
 export interface RunSummary {
@@ -47,8 +56,11 @@ export function summarize(plan: Plan, entries: readonly LedgerEntry[]): RunSumma
         state = "submitted";
         endedAt = undefined;
         for (const stage of stages.values()) {
-          if (stage.state !== "finished" && stage.state !== "reused") change(stage.name, { state: "waiting", failure: undefined });
+          if (stage.state !== "finished" && stage.state !== "reused") change(stage.name, { state: "waiting", failure: undefined, question: undefined });
         }
+        break;
+      case "stage-set-aside":
+        change(event.stage, { state: "waiting", artifact: undefined, seconds: undefined, figures: undefined, checkpoint: undefined, from: undefined });
         break;
       case "stage-started":
         state = "running";
@@ -62,7 +74,28 @@ export function summarize(plan: Plan, entries: readonly LedgerEntry[]): RunSumma
       case "checkpoint-saved":
         change(event.stage, { checkpoint: event.step });
         break;
+      case "stage-rolled-back":
+        change(event.stage, { checkpoint: event.to });
+        break;
+      case "approval-asked": {
+        const { gate, question: text, until } = event;
+        change(event.stage, { state: "asking", question: { gate, text, ...(until !== undefined && { until }) } });
+        break;
+      }
+      case "approval-answered":
+        change(event.stage, { state: "waiting", question: undefined });
+        break;
+      case "retry-requested":
+        change(event.stage, { state: "waiting", failure: undefined });
+        break;
       case "checkpoint-skipped":
+      case "guard-breached":
+      case "pause-requested":
+      case "unpause-requested":
+      case "deadline-passed":
+      case "notification-sent":
+      case "notification-failed":
+      case "artifact-removed":
       case "cancel-requested":
         break;
       case "stage-stopped":
@@ -73,6 +106,9 @@ export function summarize(plan: Plan, entries: readonly LedgerEntry[]): RunSumma
         break;
       case "stage-finished":
         change(event.stage, { state: "finished", artifact: event.artifact, seconds: event.seconds, figures: event.figures, failure: undefined });
+        break;
+      case "run-paused":
+        [state, endedAt] = ["paused", at];
         break;
       case "run-cancelled":
         [state, endedAt] = ["cancelled", at];

@@ -1,4 +1,8 @@
 import { z } from "zod";
+import { durationPattern } from "../../foundation/durations.js";
+
+/** A length of time in words for people. */
+export const durationSchema = z.string().regex(durationPattern, "a number with s, m, h or d, such as \"6h\"");
 
 /** The name of a data entry, model or stage; the planner resolves it and checks its type. */
 export const reference = (what: string) => z.string().min(1).describe(`Name of ${what}.`);
@@ -28,6 +32,8 @@ export const operationalParameters = {
     executionProviders: z.array(z.enum(["cpu", "cuda"])).min(1).optional()
       .describe("ONNX Runtime providers for scoring and generation, in order of preference."),
   }).prefault({}).describe("What the stage needs of a worker. Does not change keys."),
+  deadline: durationSchema.optional()
+    .describe("The stage saves a checkpoint and fails when an attempt of the run has worked on it this long, such as \"6h\". Does not change keys."),
 } as const;
 
 export const rowLimits = {

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { sha256 } from "../../foundation/canonical.js";
+import { digestOf, sha256 } from "../../foundation/canonical.js";
 import { decideAll, type Decision } from "../../planner/decide.js";
 import { collectKnowledge } from "../../planner/knowledge.js";
 import type { Plan, PlannedStage } from "../../schemas/plan.js";
@@ -125,7 +125,7 @@ describe("a decision", () => {
   it("survives a plan in the store that is damaged", async () => {
     const plan = planOf(pipeline());
     await submit(plan, "first", ["bpe"]);
-    await writeFile(join(home, "runs", "first", "plan.json"), "{");
+    await writeFile(store.runs.planPath("first", digestOf(plan)), "{");
     expect((await decisions(plan))["bpe"]).toMatchObject({ action: "reuse" });
   });
 });

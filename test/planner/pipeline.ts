@@ -54,7 +54,7 @@ export function faultsOf(spec: unknown, facts: Facts = { data: new Map(), models
 export function planOf(value: Pipeline, facts: Facts = factsFor(value)): Plan {
   const { spec } = interpretSpec("spec.json", JSON.stringify(value));
   if (spec === undefined) throw new Error(`faults: ${faultsOf(value, facts).map(({ field, message }) => `${field}: ${message}`).join("; ")}`);
-  return buildPlan({ spec, draft: draftOf(value), facts, specPath: "/spec.json", specDigest: sha256("") });
+  return buildPlan({ spec, draft: draftOf(value), facts, specPath: "/spec.json", text: "" });
 }
 
 export function stageOf(plan: Plan, name: string): PlannedStage {

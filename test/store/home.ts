@@ -33,5 +33,5 @@ export function plannedStage(name: string, after: readonly string[] = [], kind =
 }
 
 export function planOf(...stages: readonly PlannedStage[]): Plan {
-  return { version: 1, name: "plan", specDigest: keyOf("spec"), specPath: "/spec.json", stages: [...stages], warnings: [] };
+  return { version: 1, name: "plan", specDigest: keyOf("spec"), specPath: "/spec.json", spec: "{}", stages: [...stages], notify: [], warnings: [] };
 }

@@ -5,6 +5,7 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
+import { digestOf } from "../../foundation/canonical.js";
 import { summarize } from "../../store/state.js";
 import { withLock } from "../../store/lock.js";
 import type { Store } from "../../store/store.js";
@@ -87,18 +88,18 @@ describe("a run's state", () => {
     const state = async () => summarize(plan, await store.ledger.read(run));
     expect((await state()).state).toBe("submitted");
     await store.ledger.append(run,
-      { type: "stage-started", ...named("a"), attempt: 1, worker },
+      { type: "stage-started", ...named("a"), attempt: 1, worker, inputs: {} },
       { type: "stage-finished", ...named("a"), artifact: keyOf("artifact"), seconds: 3, figures: { x: 1 } },
-      { type: "stage-started", ...named("b"), attempt: 1, worker },
+      { type: "stage-started", ...named("b"), attempt: 1, worker, inputs: {} },
       { type: "checkpoint-saved", ...named("b"), step: 7, checkpoint: keyOf("c"), bytes: 1 });
     expect(await state()).toMatchObject({ state: "running", stages: [{ state: "finished", seconds: 3 }, { state: "running", checkpoint: 7 }] });
     await store.ledger.append(run,
       { type: "stage-failed", ...named("b"), attempt: 1, failure, retry: false }, { type: "run-failed", failures: [{ stage: "b", ...failure }] });
     expect(await state()).toMatchObject({ state: "failed", stages: [{ state: "finished" }, { state: "failed", failure }] });
     await store.ledger.append(run,
-      { type: "run-resumed", attempt: 2, actor: "me" },
+      { type: "run-resumed", found: "failed", versions: {}, attempt: 2, actor: "me" },
       { type: "stage-reused", ...named("a"), artifact: keyOf("artifact"), from: run, figures: { x: 1 } },
-      { type: "stage-started", ...named("b"), attempt: 1, worker, resumedFrom: 7 });
+      { type: "stage-started", ...named("b"), attempt: 1, worker, inputs: {}, resumedFrom: 7 });
     expect(await state()).toMatchObject({ state: "running", stages: [{ state: "finished", seconds: 3 }, { state: "running", checkpoint: 7 }] });
   });
 });
@@ -109,7 +110,7 @@ describe("runs", () => {
     const plan = planOf(plannedStage("a"));
     await store.runs.create(run, plan, "me");
     expect(await store.runs.plan(run)).toEqual(plan);
-    await writeFile(join(store.runs.directory(run), "plan.json"), JSON.stringify({ ...plan, name: "other" }));
+    await writeFile(store.runs.planPath(run, digestOf(plan)), JSON.stringify({ ...plan, name: "other" }));
     await expect(store.runs.plan(run)).rejects.toMatchObject({ code: "TL_STORE_CORRUPT" });
     await expect(store.runs.read("../run-1")).rejects.toMatchObject({ code: "TL_STORE_MISSING" });
   });
