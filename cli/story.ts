@@ -40,7 +40,7 @@ export function story(event: LedgerEvent): string {
       return `${event.stage}: finished in ${duration(event.seconds)} (artifact ${event.artifact.slice(0, 12)})${figures.length === 0 ? "" : `: ${figures.join(", ")}`}`;
     }
     case "guard-breached": {
-      const then = { stop: "the stage stops", ask: "somebody has to decide", "roll-back": "training goes back" }[event.then];
+      const then = { note: "training goes on", stop: "the stage stops", ask: "somebody has to decide", "roll-back": "training goes back" }[event.then];
       return `${event.stage}: guard ${event.guard}: ${event.metric} is ${number(event.value)} after step ${event.step}, ${event.bound}; ${then}`;
     }
     case "stage-rolled-back":

@@ -63,7 +63,7 @@ export const eventSchema = z.discriminatedUnion("type", [
   z.strictObject({
     type: z.literal("guard-breached"), stage, key: digest, guard: z.string(), step: z.number().int(), metric: z.string(), value: z.number(),
     /** The bound in words, such as "above 12 for 3 steps". */
-    bound: z.string(), then: z.enum(["stop", "ask", "roll-back"]),
+    bound: z.string(), then: z.enum(["note", "stop", "ask", "roll-back"]),
   }),
   /** Training goes on after step `to` with changed parameters; the steps after it are discarded. */
   z.strictObject({
