@@ -1,5 +1,4 @@
 import { randomInt } from "node:crypto";
-import { digestOf } from "../foundation/canonical.js";
 import { version } from "../foundation/version.js";
 import type { StageResult } from "../schemas/artifact.js";
 import type { Plan } from "../schemas/plan.js";
@@ -20,11 +19,10 @@ export const versions = { trueline: version, node: process.versions.node } as co
 
 /** Records a new run: its frozen plan, and the first line of its ledger. */
 export async function recordSubmission(store: Store, id: string, plan: Plan): Promise<void> {
-  const record = await store.runs.create(id, plan, actor());
-  await store.ledger.append(id, {
-    type: "run-submitted", name: plan.name, specPath: plan.specPath, specDigest: plan.specDigest, planDigest: digestOf(plan), actor: record.actor,
+  await store.runs.create(id, plan, actor(), (record) => store.ledger.append(id, {
+    type: "run-submitted", name: plan.name, specPath: plan.specPath, specDigest: plan.specDigest, planDigest: record.planDigest, actor: record.actor,
     versions,
-  });
+  }));
 }
 
 /** The results of all stages, or undefined if one is missing. */

@@ -6,6 +6,7 @@ import { syncDirectory } from "../foundation/files.js";
 import { manifestSchema, type ArtifactMetadata, type Manifest } from "../schemas/artifact.js";
 import type { ArtifactType } from "../schemas/stages/table.js";
 import { faultIn, guarded, readIfThere, recordFiles, syncTree, writeWhole } from "./files.js";
+import { parseJson, recordText } from "./records.js";
 
 const manifestName = "artifact.json";
 
@@ -25,7 +26,7 @@ export class Artifacts {
     return guarded(async () => {
       const manifest: Manifest = { version: 1, type, files: await recordFiles(directory, manifestName), metadata };
       const digest = digestOf(manifest);
-      await writeWhole(join(directory, manifestName), `${JSON.stringify(manifest, undefined, 1)}\n`);
+      await writeWhole(join(directory, manifestName), recordText(manifest));
       await syncTree(directory);
       const target = this.directory(digest);
       if (await this.fault(digest) === undefined) {
@@ -45,7 +46,7 @@ export class Artifacts {
     const path = join(this.directory(digest), manifestName);
     const text = await guarded(() => readIfThere(path));
     if (text === undefined) throw new TruelineError("TL_STORE_MISSING", `There is no artifact ${digest.slice(0, 12)} in ${this.home}.`);
-    const manifest = parseManifest(text);
+    const manifest = manifestSchema.safeParse(parseJson(text)).data;
     if (manifest === undefined || digestOf(manifest) !== digest) {
       throw new TruelineError("TL_STORE_CORRUPT", `${path} is not the manifest it was.`, {
         hint: `Remove ${this.directory(digest)}; the stage is then run again.`,
@@ -62,13 +63,5 @@ export class Artifacts {
       if (error instanceof TruelineError) return error.message;
       throw error;
     }
-  }
-}
-
-function parseManifest(text: string): Manifest | undefined {
-  try {
-    return manifestSchema.safeParse(JSON.parse(text)).data;
-  } catch {
-    return undefined;
   }
 }

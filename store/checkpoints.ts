@@ -6,6 +6,7 @@ import { syncDirectory } from "../foundation/files.js";
 import { environmentSchema, type Environment } from "../schemas/events.js";
 import type { Claim, Claims } from "./claims.js";
 import { faultIn, guarded, namesIn, readIfThere, recordFiles, syncTree, writeWhole } from "./files.js";
+import { sealedText, unsealed } from "./records.js";
 
 const manifestName = "checkpoint.json";
 const kept = 2;
@@ -45,7 +46,7 @@ export class Checkpoints {
     return guarded(async () => {
       const files = await recordFiles(directory, manifestName);
       const manifest: CheckpointManifest = { version: 1, key: claim.key, step, run: claim.run, environment, files };
-      await writeWhole(join(directory, manifestName), JSON.stringify(manifest));
+      await writeWhole(join(directory, manifestName), sealedText(manifest));
       await syncTree(directory);
       const target = join(this.folder(claim.key), String(step));
       await this.claims.whileHeld(claim, async () => {
@@ -103,11 +104,7 @@ export class Checkpoints {
 
 async function readManifest(directory: string): Promise<CheckpointManifest | undefined> {
   const text = await guarded(() => readIfThere(join(directory, manifestName)));
-  try {
-    return text === undefined ? undefined : checkpointSchema.safeParse(JSON.parse(text)).data;
-  } catch {
-    return undefined;
-  }
+  return text === undefined ? undefined : unsealed(text, checkpointSchema);
 }
 
 function describe(manifest: CheckpointManifest, directory: string): Checkpoint {

@@ -1,7 +1,7 @@
 import { open, type FileHandle } from "node:fs/promises";
 import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { digestOf } from "../foundation/canonical.js";
+import { canonicalJson, digestOf } from "../foundation/canonical.js";
 import { TruelineError } from "../foundation/errors.js";
 import { entrySchema, type LedgerEntry, type LedgerEvent } from "../schemas/events.js";
 import { guarded, readIfThere, writeWhole } from "./files.js";
@@ -9,7 +9,7 @@ import { withLock } from "./lock.js";
 
 const zero = "0".repeat(64);
 
-/** A run's append-only record, `ledger/<run>.jsonl`: one JSON line an event, each with the hash of the one before. */
+/** A run's append-only record, `ledger/<run>.jsonl`: one line of canonical JSON an event, each with the hash of the one before. */
 export class Ledger {
   constructor(private readonly home: string) {}
 
@@ -25,7 +25,7 @@ export class Ledger {
         let last = lastEntry(text, this.path(run));
         const lines = events.map((event) => {
           last = link(run, event, last);
-          return `${JSON.stringify(last)}\n`;
+          return `${canonicalJson(last)}\n`;
         });
         await writeAll(file, lines.join(""));
         if (last !== undefined) await writeWhole(this.headPath(run), JSON.stringify({ sequence: last.sequence, hash: last.hash }));

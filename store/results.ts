@@ -3,6 +3,7 @@ import { resultSchema, type StageResult } from "../schemas/artifact.js";
 import type { Artifacts } from "./artifacts.js";
 import type { Claim, Claims } from "./claims.js";
 import { guarded, readIfThere, writeWhole } from "./files.js";
+import { sealedText, unsealed } from "./records.js";
 
 /** Finished results by stage key: `results/<key>.json`. */
 export class Results {
@@ -16,16 +17,12 @@ export class Results {
 
   /** Records a key's result. Throws TL_STORE_SUPERSEDED to a fenced attempt. */
   async publish(claim: Claim, result: StageResult): Promise<void> {
-    await this.claims.whileHeld(claim, () => guarded(() => writeWhole(this.path(result.key), `${JSON.stringify(result, undefined, 1)}\n`)));
+    await this.claims.whileHeld(claim, () => guarded(() => writeWhole(this.path(result.key), sealedText(result))));
   }
 
   private async read(key: string): Promise<StageResult | undefined> {
     const text = await guarded(() => readIfThere(this.path(key)));
-    try {
-      return text === undefined ? undefined : resultSchema.safeParse(JSON.parse(text)).data;
-    } catch {
-      return undefined;
-    }
+    return text === undefined ? undefined : unsealed(text, resultSchema);
   }
 
   private path(key: string): string {

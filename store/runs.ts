@@ -4,6 +4,7 @@ import { canonicalJson, digestOf } from "../foundation/canonical.js";
 import { TruelineError } from "../foundation/errors.js";
 import { planSchema, type Plan } from "../schemas/plan.js";
 import { guarded, namesIn, readIfThere, writeWhole } from "./files.js";
+import { parseJson, sealedText, unsealed } from "./records.js";
 
 const runSchema = z.strictObject({
   version: z.literal(1), id: z.string(), name: z.string(), submittedAt: z.string(), actor: z.string(),
@@ -22,12 +23,16 @@ export class Runs {
     return join(this.home, "runs", id);
   }
 
-  /** Writes a new run's plan and record. */
-  async create(id: string, plan: Plan, actor: string): Promise<RunRecord> {
+  /**
+   * Writes a new run's plan and record. `announce` begins its ledger in between: a run that is there has one, and a kill
+   * on the way leaves no run.
+   */
+  async create(id: string, plan: Plan, actor: string, announce?: (record: RunRecord) => Promise<void>): Promise<RunRecord> {
     const record: RunRecord = {
       version: 1, id, name: plan.name, submittedAt: new Date().toISOString(), actor, planDigest: digestOf(plan), attempts: 1,
     };
     await this.writePlan(id, plan);
+    await announce?.(record);
     await this.write(record);
     return record;
   }
@@ -51,9 +56,12 @@ export class Runs {
     return record.attempts + 1;
   }
 
-  /** Throws TL_STORE_MISSING for an unknown run. */
+  /** Throws TL_STORE_MISSING for an unknown run, TL_STORE_CORRUPT when its record is not as it was written. */
   async read(id: string): Promise<RunRecord> {
     const record = await this.find(id);
+    if (record === "damaged") {
+      throw new TruelineError("TL_STORE_CORRUPT", `${this.recordPath(id)} is not as it was written.`, { hint: `\`trueline verify ${id}\` says what else is damaged.` });
+    }
     if (record !== undefined) return record;
     throw new TruelineError("TL_STORE_MISSING", `There is no run "${id}" in ${this.home}.`, { hint: "`trueline runs` lists the runs." });
   }
@@ -66,7 +74,7 @@ export class Runs {
     const planDigest = digest ?? (await this.read(id)).planDigest;
     const path = this.planPath(id, planDigest);
     const text = await guarded(() => readIfThere(path));
-    const plan = text === undefined ? undefined : planSchema.safeParse(parse(text)).data;
+    const plan = text === undefined ? undefined : planSchema.safeParse(parseJson(text)).data;
     if (plan === undefined || digestOf(plan) !== planDigest) {
       throw new TruelineError("TL_STORE_CORRUPT", `${path} is not the plan that was submitted.`);
     }
@@ -76,14 +84,18 @@ export class Runs {
   /** All runs, newest first. Directories that hold no run are passed over. */
   async list(): Promise<RunRecord[]> {
     const found = await Promise.all((await guarded(() => namesIn(join(this.home, "runs")))).map((id) => this.find(id)));
-    return found.filter((run) => run !== undefined)
+    return found.filter((run) => run !== undefined && run !== "damaged")
       .sort((a, b) => b.submittedAt.localeCompare(a.submittedAt) || b.id.localeCompare(a.id));
   }
 
-  private async find(id: string): Promise<RunRecord | undefined> {
+  private async find(id: string): Promise<RunRecord | "damaged" | undefined> {
     if (!/^[\w-]+$/.test(id)) return undefined;
-    const text = await guarded(() => readIfThere(join(this.directory(id), "run.json")));
-    return text === undefined ? undefined : runSchema.safeParse(parse(text)).data;
+    const text = await guarded(() => readIfThere(this.recordPath(id)));
+    return text === undefined ? undefined : unsealed(text, runSchema) ?? "damaged";
+  }
+
+  private recordPath(id: string): string {
+    return join(this.directory(id), "run.json");
   }
 
   private writePlan(id: string, plan: Plan): Promise<void> {
@@ -91,14 +103,6 @@ export class Runs {
   }
 
   private write(record: RunRecord): Promise<void> {
-    return guarded(() => writeWhole(join(this.directory(record.id), "run.json"), `${JSON.stringify(record, undefined, 1)}\n`));
-  }
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
+    return guarded(() => writeWhole(this.recordPath(record.id), sealedText(record)));
   }
 }
