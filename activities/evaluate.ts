@@ -15,11 +15,11 @@ export function withReport(work: StageWork): StageWork {
   return async (attempt, output) => {
     const metadata = await work(attempt, output);
     attempt.pulse.phase("drawing the report");
-    const { run, stage } = attempt.task;
+    const { stage } = attempt.task;
     const nameOf = (side: string) => nameOfInput(stage.inputs[side], side);
     const report = reportSchema.parse(JSON.parse(await readFile(join(output, REPORT_FILE), "utf8")));
     const page = renderReport(report, await curvesBefore(attempt), {
-      title: `${stage.name}: ${nameOf("candidate")} against ${nameOf("baseline")}`, subtitle: `Run ${run}`,
+      title: `${stage.name}: ${nameOf("candidate")} against ${nameOf("baseline")}`,
       names: { candidate: nameOf("candidate"), baseline: nameOf("baseline") },
     });
     await writeFile(join(output, PAGE_FILE), page, { flush: true });

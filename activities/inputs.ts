@@ -1,14 +1,14 @@
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { z } from "zod";
 import { combineDatasets, readDataset } from "../data/dataset.js";
 import { TruelineError } from "../foundation/errors.js";
+import { makeFolder } from "../foundation/files.js";
 import type { ModelConfiguration } from "../models/configuration.js";
 import { initializeModel } from "../models/initialize.js";
 import { Tokenizer } from "../models/tokenizer.js";
 import { artifactTypes, manifestSchema } from "../schemas/artifact.js";
 import type { PlanInput } from "../schemas/plan.js";
-import { dataFormats, modelEntrySchema } from "../schemas/spec.js";
+import { modelEntrySchema } from "../schemas/spec.js";
 import { hashFile, readIfThere } from "../store/files.js";
 import type { InputArtifact, StageData } from "../training/trainer.js";
 import type { Attempt } from "./stage.js";
@@ -45,7 +45,7 @@ export async function readData(attempt: Pick<Attempt, "task">): Promise<Record<s
   for (const [name, input] of Object.entries(attempt.task.stage.inputs)) {
     if (input.from !== "data") continue;
     await checkUnchanged(input);
-    const datasets = input.entries.map((entry) => readDataset({ ...entry, format: dataFormats.parse(entry.format) }, [input.use]));
+    const datasets = input.entries.map((entry) => readDataset(entry, [input.use]));
     found[name] = combineDatasets(await Promise.all(datasets));
   }
   return found;
@@ -69,7 +69,7 @@ async function directoryModel({ path, type }: From<"directory">): Promise<InputA
 
 async function scratchModel(attempt: Attempt, name: string, input: From<"scratch">): Promise<InputArtifact> {
   const directory = join(attempt.scratch, "inputs", name);
-  await mkdir(directory, { recursive: true });
+  await makeFolder(directory);
   const tokenizer = await Tokenizer.load((await finishedArtifact(attempt, input.tokenizer)).directory);
   await initializeModel(directory, scratchConfiguration(sizes.parse(input.configuration), tokenizer), attempt.task.stage.seed);
   await tokenizer.copyTo(directory);

@@ -73,14 +73,15 @@ function readOptions<Definitions extends Options>(definitions: Definitions, give
   const values = Object.entries(definitions).map(([name, { flags, schema }]) => {
     const parsed = schema.safeParse(given[name]);
     if (parsed.success) return [name, parsed.data];
-    throw new InvalidArgumentError(`${flags}: ${parsed.error.issues[0]?.message ?? "not valid"}`);
+    const flag = flags.split(" ")[0]!;
+    throw new InvalidArgumentError(`${flag}: ${parsed.error.issues[0]?.message ?? "another value"}, not ${JSON.stringify(given[name])}`);
   });
   return Object.fromEntries(values) as Values<Definitions>;
 }
 
 /** Options that several commands share. */
 export const jsonOption = {
-  flags: "--json", summary: "print one JSON document on stdout", schema: z.boolean().default(false),
+  flags: "--json", summary: "print one JSON document on stdout; of a failure {\"error\": …}", schema: z.boolean().default(false),
 } satisfies OptionDefinition;
 
 export const allowPathOption = {

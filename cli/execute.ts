@@ -1,7 +1,7 @@
 import { TruelineError } from "../foundation/errors.js";
 import type { Plan } from "../schemas/plan.js";
 import type { Store } from "../store/store.js";
-import { startChildWorker, type ChildWorker } from "../temporal/child-worker.js";
+import { prepareHome, startChildWorker, type ChildWorker } from "../temporal/child-worker.js";
 import { Pipelines } from "../temporal/client.js";
 import { enterAddress } from "../temporal/connection.js";
 import { leaveServer } from "../temporal/embedded.js";
@@ -25,6 +25,7 @@ export interface Execution {
  * what it started. `begin` records the attempt once the server is there. Ctrl-C cancels with a checkpoint, a second one leaves at once.
  */
 export async function execute({ store, id, plan, output, slots }: Execution, begin: () => Promise<void>): Promise<ObservedRun> {
+  await prepareHome(store.home);
   const address = await enterAddress(store.home, output.note);
   const pipelines = await Pipelines.connect(address);
   const crew = new Crew(store.home, output, slots);

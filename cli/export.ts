@@ -1,7 +1,9 @@
-import { cp, lstat, mkdir, mkdtemp, rename, rm } from "node:fs/promises";
+import { cp, lstat, mkdtemp, rename, rm } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { TruelineError } from "../foundation/errors.js";
+import { makeFolder } from "../foundation/files.js";
 import { defineCommand, jsonOption } from "./command.js";
+import { writtenAt } from "./place.js";
 import { stageArtifact } from "./stage-artifact.js";
 import { openStore } from "./store.js";
 
@@ -20,7 +22,7 @@ export const exportCommand = defineCommand({
     await refuseExisting(target);
     const fault = await store.artifacts.fault(result.artifact, { deep: true });
     if (fault !== undefined) throw new TruelineError("TL_STORE_CORRUPT", `The artifact of ${stage} is damaged: ${fault}`);
-    await copyWhole(source, target);
+    await writtenAt(target, () => copyWhole(source, target));
     if (options.json) output.json({ run, stage, type: result.type, artifact: result.artifact, directory: target });
     else output.data(target);
     return 0;
@@ -34,7 +36,7 @@ async function refuseExisting(target: string): Promise<void> {
 
 /** Copies beside the target first, so that a copy that was cut short never bears its name. */
 async function copyWhole(source: string, target: string): Promise<void> {
-  await mkdir(dirname(target), { recursive: true });
+  await makeFolder(dirname(target));
   const temporary = await mkdtemp(join(dirname(target), `.${basename(target)}-`));
   try {
     const copy = join(temporary, "copy");

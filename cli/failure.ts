@@ -2,10 +2,10 @@ import type pc from "picocolors";
 import { errorRegistry, TruelineError } from "../foundation/errors.js";
 import { diagnosticText, SpecError } from "../planner/fault.js";
 
-/** What to print on stderr about an error, and the exit code. Stack traces are for `debug` alone. */
+/** What to print on stderr about an error, the same as one object for `--json`, and the exit code. Stack traces are for `debug` alone. */
 export function describeFailure(
   error: unknown, colors: ReturnType<typeof pc.createColors>, debug: boolean,
-): { readonly text: string; readonly exit: number } {
+): { readonly text: string; readonly document: object; readonly exit: number } {
   const known = error instanceof TruelineError ? error : new TruelineError("TL_INTERNAL", messageOf(error), {
     hint: errorRegistry.TL_INTERNAL.remedy, cause: error,
   });
@@ -14,7 +14,9 @@ export function describeFailure(
     : [`${colors.red(known.code)} ${known.message}`];
   if (known.hint !== undefined) lines.push(`${colors.cyan("hint:")} ${known.hint}`);
   if (debug) lines.push(...stacks(error));
-  return { text: lines.join("\n"), exit: known.entry.exit };
+  const { code, message, hint, entry: { exit } } = known;
+  const document = known instanceof SpecError ? { code, message: known.summary, hint, exit, faults: known.diagnostics } : { code, message, hint, exit };
+  return { text: lines.join("\n"), document, exit };
 }
 
 function messageOf(error: unknown): string {

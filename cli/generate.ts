@@ -7,10 +7,9 @@ import { randomAt } from "../foundation/random.js";
 import { describeModel } from "../models/configuration.js";
 import { Tokenizer } from "../models/tokenizer.js";
 import { defineCommand, jsonOption } from "./command.js";
+import { decimalNumber, wholeNumber } from "./numbers.js";
 import { stageArtifact } from "./stage-artifact.js";
 import { openStore } from "./store.js";
-
-const number = z.coerce.number("a number belongs here");
 
 /** `trueline generate MODEL PROMPT`: one continuation on stdout. */
 export const generateCommand = defineCommand({
@@ -24,15 +23,18 @@ export const generateCommand = defineCommand({
   ],
   options: {
     raw: { flags: "--raw", summary: "the prompt is plain text, not a chat message", schema: z.boolean().default(false) },
-    maxTokens: { flags: "--max-tokens <number>", summary: "longest answer in tokens", schema: number.int().positive().default(128) },
-    temperature: { flags: "--temperature <number>", summary: "0 takes the likeliest token each time", schema: number.min(0).default(0.8) },
-    topP: { flags: "--top-p <share>", summary: "sample from the likeliest tokens that make up this share", schema: number.gt(0).max(1).default(1) },
-    topK: { flags: "--top-k <number>", summary: "sample from this many likeliest tokens; 0 is all", schema: number.int().min(0).default(0) },
-    seed: { flags: "--seed <number>", summary: "the same seed gives the same answer", schema: number.int().min(0).default(0) },
-    threads: { flags: "--threads <number>", summary: "processor threads; default one a core", schema: number.int().positive().optional() },
+    maxTokens: { flags: "--max-tokens <number>", summary: "longest answer in tokens", schema: wholeNumber(1).default(128) },
+    temperature: { flags: "--temperature <number>", summary: "0 takes the likeliest token each time", schema: decimalNumber("a number, 0 or more", (value) => value >= 0).default(0.8) },
+    topP: { flags: "--top-p <share>", summary: "sample from the likeliest tokens that make up this share", schema: decimalNumber("a number above 0, at most 1", (value) => value > 0 && value <= 1).default(1) },
+    topK: { flags: "--top-k <number>", summary: "sample from this many likeliest tokens; 0 is all", schema: wholeNumber(0).default(0) },
+    seed: { flags: "--seed <number>", summary: "the same seed gives the same answer", schema: wholeNumber(0).default(0) },
+    threads: { flags: "--threads <number>", summary: "processor threads; default one a core", schema: wholeNumber(1).optional() },
     json: jsonOption,
   },
   async run({ arguments: [model = "", prompt = ""], options, output }) {
+    if (!options.raw && prompt.trim() === "") {
+      throw new TruelineError("TL_GENERATE_PROMPT", "The prompt is empty.", { hint: "Ask something; --raw with an empty prompt lets the model begin a text." });
+    }
     const directory = await modelDirectory(model);
     const [{ configuration, head }, tokenizer] = await Promise.all([describeModel(directory), Tokenizer.load(directory)]);
     if (head !== "language") throw new TruelineError("TL_GENERATE_MODEL", `${model} has a ${head} head; it generates nothing.`);
@@ -64,17 +66,19 @@ export const generateCommand = defineCommand({
 
 /** A directory as it is; else the artifact of RUN/STAGE. */
 async function modelDirectory(model: string): Promise<string> {
-  const isDirectory = await stat(join(model, "config.json")).then((found) => found.isFile(), () => false);
-  if (isDirectory) return model;
+  const holdsModel = await stat(join(model, "config.json")).then((found) => found.isFile(), () => false);
+  if (holdsModel) return model;
+  const isDirectory = await stat(model).then((found) => found.isDirectory(), () => false);
+  if (isDirectory) {
+    throw new TruelineError("TL_GENERATE_MODEL", `${model} is a directory and holds no model: there is no config.json in it.`, {
+      hint: "Name the directory that holds config.json, model.safetensors and the tokenizer's files.",
+    });
+  }
   const [run, stage, ...rest] = model.split("/");
   if (!run || !stage || rest.length > 0) {
     throw new TruelineError("TL_GENERATE_MODEL", `${model} is neither a directory with a config.json nor RUN/STAGE.`);
   }
-  const { result, directory } = await stageArtifact(openStore(), run, stage);
-  if (result.type !== "language-model") {
-    throw new TruelineError("TL_GENERATE_MODEL", `Stage ${stage} left a ${result.type}, no language-model.`);
-  }
-  return directory;
+  return (await stageArtifact(openStore(), run, stage, ["language-model"])).directory;
 }
 
 /** Raw text gets the begin token where the model has one, as in training; nothing at all starts where documents start. */

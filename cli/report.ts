@@ -11,6 +11,7 @@ import type { Store } from "../store/store.js";
 import { METRICS_FILE } from "../training/loop.js";
 import { defineCommand, jsonOption } from "./command.js";
 import { table } from "./output.js";
+import { writtenAt } from "./place.js";
 import { number } from "./run-view.js";
 import { openStore } from "./store.js";
 
@@ -48,7 +49,8 @@ export const reportCommand = defineCommand({
     }
     if (options.svg !== undefined) {
       const path = resolve(options.svg);
-      await writeDurably(path, renderComparison(compared.map(({ setting, stage, metrics }) => ({ name: setting, seed: stage.seed, metrics }))));
+      const picture = renderComparison(compared.map(({ setting, stage, metrics }) => ({ name: setting, seed: stage.seed, metrics })));
+      await writtenAt(path, () => writeDurably(path, picture));
       output.note(`Wrote ${path}`);
     }
     if (options.json) {

@@ -4,7 +4,7 @@ import type { Store } from "../store/store.js";
 import { actor } from "./actor.js";
 import { defineCommand, jsonOption } from "./command.js";
 import { execute } from "./execute.js";
-import { conclude, slotsOption } from "./run.js";
+import { conclude, endingHelp, slotsOption } from "./run.js";
 import { openStore } from "./store.js";
 import { allResults, versions } from "./submission.js";
 
@@ -14,7 +14,7 @@ export const resumeCommand = defineCommand({
   arguments: "<run>",
   summary: "go on with a run that failed, was cancelled or was interrupted",
   details: "The run's frozen plan is continued: finished stages are kept, others go on from their newest checkpoint.\n"
-    + "Neither an edited spec nor a server that lost its history makes a difference.",
+    + `Neither an edited spec nor a server that lost its history makes a difference.\n${endingHelp}`,
   examples: ["trueline resume hh-ppo-max-20260101-k3v9qz"],
   options: { json: jsonOption, slots: slotsOption },
   async run({ arguments: [id = ""], options, output }) {

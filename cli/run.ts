@@ -1,8 +1,8 @@
-import { z } from "zod";
 import { createPlan } from "../planner/plan.js";
 import { observe, type ObservedRun } from "../temporal/observe.js";
 import type { Store } from "../store/store.js";
 import { allowPathOption, defineCommand, jsonOption, type OptionDefinition } from "./command.js";
+import { wholeNumber } from "./numbers.js";
 import type { Output } from "./output.js";
 import { runJson, runText } from "./run-view.js";
 import { openStore } from "./store.js";
@@ -10,8 +10,11 @@ import { allResults, newRunId, recordReuse, recordSubmission } from "./submissio
 
 export const slotsOption = {
   flags: "--slots <number>", summary: "stages at once (default: one for every four processors)",
-  schema: z.coerce.number().int().positive().optional(),
+  schema: wholeNumber(1).optional(),
 } satisfies OptionDefinition;
+
+/** What the exit code of a command that follows a run says, for its `--help`. */
+export const endingHelp = "Exits with 0 when the run finished, and with 1 when it failed, was cancelled or was interrupted.";
 
 /** `trueline run SPEC`: plans, starts what is missing, follows, and says where the results are. */
 export const runCommand = defineCommand({
@@ -19,7 +22,7 @@ export const runCommand = defineCommand({
   arguments: "<spec>",
   summary: "run a pipeline and follow it to its end",
   details: "Starts a Temporal server and a worker where there are none, and ends them afterwards. Stages whose result is\n"
-    + "there already are reused. Ctrl-C stops with a checkpoint; `trueline resume` goes on from it.",
+    + `there already are reused. Ctrl-C stops with a checkpoint; \`trueline resume\` goes on from it.\n${endingHelp}`,
   examples: ["trueline run pipelines/quickstart.json", "trueline run my.json --allow-path /data --json"],
   options: { json: jsonOption, allowPath: allowPathOption, slots: slotsOption },
   async run({ arguments: [path = ""], options, output }) {

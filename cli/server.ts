@@ -1,12 +1,12 @@
-import { z } from "zod";
 import { TruelineError } from "../foundation/errors.js";
 import { configuredAddress } from "../temporal/connection.js";
 import { enterServer, leaveServer, runningServer } from "../temporal/embedded.js";
 import { defineCommand, jsonOption } from "./command.js";
+import { wholeNumber } from "./numbers.js";
 import { openStore } from "./store.js";
 import { untilStopped } from "./until-stopped.js";
 
-const port = z.coerce.number().int().min(1).max(65535).optional();
+const port = wholeNumber(1, 65535).optional();
 
 /** `trueline server`: the home's embedded Temporal server, for as long as the command runs. */
 export const serverCommand = defineCommand({

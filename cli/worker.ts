@@ -4,10 +4,9 @@ import { enterAddress } from "../temporal/connection.js";
 import { leaveServer } from "../temporal/embedded.js";
 import { startWorker } from "../temporal/worker.js";
 import { defineCommand, jsonOption } from "./command.js";
+import { wholeNumber } from "./numbers.js";
 import { slotsOption } from "./run.js";
 import { openStore } from "./store.js";
-
-const count = z.coerce.number().int().min(0);
 
 /** `trueline worker`: does stages until it is stopped. */
 export const workerCommand = defineCommand({
@@ -18,8 +17,8 @@ export const workerCommand = defineCommand({
   examples: ["trueline worker", "trueline worker --gpus 1", "TEMPORAL_ADDRESS=temporal.example:7233 trueline worker --queues trueline-gpu --gpus 1"],
   options: {
     json: jsonOption, slots: slotsOption,
-    cpus: { flags: "--cpus <number>", summary: `processors it offers (default: ${availableParallelism()})`, schema: count.default(availableParallelism()) },
-    gpus: { flags: "--gpus <number>", summary: "GPUs it offers; each does one stage at a time", schema: count.default(0) },
+    cpus: { flags: "--cpus <number>", summary: `processors it offers (default: ${availableParallelism()})`, schema: wholeNumber(1).default(availableParallelism()) },
+    gpus: { flags: "--gpus <number>", summary: "GPUs it offers; each does one stage at a time", schema: wholeNumber(0).default(0) },
     queues: {
       flags: "--queues <names>", summary: "task queues, separated by commas (default: by what it offers)",
       schema: z.string().transform((names) => names.split(",").map((name) => name.trim()).filter((name) => name !== "")).optional(),

@@ -1,5 +1,5 @@
 import { TruelineError } from "../foundation/errors.js";
-import { dataFormats, type DataFormat } from "../schemas/spec.js";
+import type { DataFormat } from "../schemas/spec.js";
 import type { DataUse } from "../schemas/stages/table.js";
 import { Collection } from "./collection.js";
 import { dataUses } from "./formats.js";
@@ -10,8 +10,7 @@ import type { DialogueRow, PairRow, PromptRow, Split, TextRow } from "./types.js
 /** A data entry, its path resolved. */
 export interface DataSource {
   readonly name: string;
-  /** One of `dataFormats`; a plan from the store has it as any string. */
-  readonly format: string;
+  readonly format: DataFormat;
   readonly path: string;
   /** Share of the keys that is held out. */
   readonly holdout: number;
@@ -42,7 +41,7 @@ const shownFaults = 5;
  * Errors: TL_DATA_USE; TL_DATA_UNREADABLE; TL_DATA_BAD_ROWS with the first faults by file and line; TL_DATA_EMPTY.
  */
 export async function readDataset(source: DataSource, uses?: readonly DataUse[]): Promise<Dataset> {
-  const format = formatOf(source);
+  const { format } = source;
   for (const use of uses ?? []) checkUse(source.name, format, use);
   const wanted = new Set(uses ?? dataUses(format));
   const sides = { train: new Collection(wanted), heldOut: new Collection(wanted) };
@@ -79,7 +78,7 @@ export async function readDataset(source: DataSource, uses?: readonly DataUse[])
  */
 export async function checkDataset(source: Pick<DataSource, "name" | "format" | "path">): Promise<void> {
   const faults: BadRow[] = [];
-  for await (const row of readRows(source.path, formatOf(source))) {
+  for await (const row of readRows(source.path, source.format)) {
     if (!("fault" in row)) return;
     faults.push(row);
     if (faults.length === 20) break;
@@ -110,12 +109,6 @@ export function combineDatasets(datasets: readonly Dataset[]): Dataset {
 }
 
 const formatHint = "Each line of the file is one JSON object; see the members that the entry's `format` asks for.";
-
-function formatOf({ name, format }: Pick<DataSource, "name" | "format">): DataFormat {
-  const known = dataFormats.safeParse(format);
-  if (known.success) return known.data;
-  throw new TruelineError("TL_DATA_USE", `Data entry "${name}" is of an unknown format, ${format}.`, { hint: `Formats are ${dataFormats.options.join(", ")}.` });
-}
 
 function checkUse(name: string, format: DataFormat, use: DataUse): void {
   if (dataUses(format).includes(use)) return;

@@ -32,6 +32,11 @@ export const errorRegistry = {
     meaning: "A stage has no result yet, or its result is no longer in the store.",
     remedy: "Wait for it, or go on with `trueline resume RUN`.",
   },
+  TL_OUTPUT_PLACE: {
+    exit: 1, retry: false,
+    meaning: "A file or folder that a command was asked for can't be written where it was asked for.",
+    remedy: "Name a place in a folder that is there and may be written.",
+  },
   TL_EXPORT_EXISTS: {
     exit: 4, retry: false,
     meaning: "The place to export to is taken; nothing is ever overwritten.",
@@ -244,7 +249,7 @@ export const errorRegistry = {
   },
   TL_STORE_DENIED: {
     exit: 1, retry: false,
-    meaning: "The store may not be written: read-only file system or missing rights.",
+    meaning: "The store can't be where it is asked to be: read-only file system, missing rights, or a file where a folder belongs.",
     remedy: "Point TRUELINE_HOME at a folder that may be written.",
   },
   TL_STORE_CORRUPT: {

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { open, rename, rm } from "node:fs/promises";
+import { mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 
 /**
@@ -23,6 +23,25 @@ export async function writeDurably(path: string, chunks: string | Iterable<Uint8
     throw error;
   }
   await syncDirectory(dirname(path));
+}
+
+/**
+ * Makes a folder and those above it that are missing. Node's own `recursive` tries for ever where a file system takes no new
+ * names and says so with ENOENT, as /proc does.
+ */
+export async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path);
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    if (code === "EEXIST" && (await stat(path)).isDirectory()) return;
+    if (code !== "ENOENT" || dirname(path) === path) throw error;
+    await makeFolder(dirname(path));
+    await mkdir(path).catch((again: unknown) => {
+      // Another process may have made it in between.
+      if (!(again instanceof Error && "code" in again && again.code === "EEXIST")) throw again;
+    });
+  }
 }
 
 /** Makes the names in a directory survive a power cut. */

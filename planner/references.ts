@@ -5,7 +5,7 @@ import { targetOf, upstreamOf, type Draft, type DraftStage, type Reference, type
 import type { Facts } from "./facts.js";
 import type { Fault } from "./fault.js";
 import { findCycles } from "./order.js";
-import { suggestion } from "./suggest.js";
+import { suggestion } from "../foundation/suggest.js";
 
 /** Faults of all names in a spec: unknown, of the wrong type, taken twice, or waiting for each other in a circle. */
 export function referenceFaults(draft: Draft, facts: Facts): Fault[] {

@@ -3,7 +3,7 @@ import type { JSONPath } from "jsonc-parser";
 import { pipelineJsonSchema } from "../schemas/json-schema.js";
 import { stageKinds } from "../schemas/stages/table.js";
 import type { Fault } from "./fault.js";
-import { suggestion } from "./suggest.js";
+import { suggestion } from "../foundation/suggest.js";
 
 let validator: ValidateFunction | undefined;
 

@@ -10,8 +10,6 @@ import { styleSheet } from "./style.js";
 /** What the page is called and what it compares. */
 export interface ReportHeading {
   readonly title: string;
-  /** A line of provenance, such as run and digest. */
-  readonly subtitle?: string;
   /** Names of candidate and baseline; default: those words. */
   readonly names?: Names;
 }
@@ -28,7 +26,7 @@ export function renderReport(report: Report, curves: readonly StageCurves[], hea
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
 <title>${heading.title}</title><style>${new Html(styleSheet)}</style></head>
 <body><main>
-<h1>${heading.title}</h1>${heading.subtitle && html`<p class="note">${heading.subtitle}</p>`}
+<h1>${heading.title}</h1>
 <p class="headline">${headline(report, names)}</p>
 <p>On average: ${scoresSentence(report)}</p>
 ${warnings(report).map((warning) => html`<p class="warning">${warning}</p>`)}

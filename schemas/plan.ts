@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { notificationSchema } from "./spec.js";
+import { dataFormats, notificationSchema } from "./spec.js";
 
 const digest = z.string().regex(/^[0-9a-f]{64}$/);
 
@@ -16,7 +16,7 @@ export const planInputSchema = z.discriminatedUnion("from", [
     from: z.literal("data"),
     use: z.enum(["text", "dialogues", "pairs", "prompts"]),
     entries: z.array(z.strictObject({
-      name: z.string(), format: z.string(), path: z.string(), digest,
+      name: z.string(), format: dataFormats, path: z.string(), digest,
       holdout: z.number(), maxBadShare: z.number(),
     })).min(1),
   }),

@@ -1,8 +1,8 @@
-import { mkdir, rename, rm } from "node:fs/promises";
+import { rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { digestOf } from "../foundation/canonical.js";
 import { TruelineError } from "../foundation/errors.js";
-import { syncDirectory } from "../foundation/files.js";
+import { makeFolder, syncDirectory } from "../foundation/files.js";
 import { manifestSchema, type ArtifactMetadata, type Manifest } from "../schemas/artifact.js";
 import type { ArtifactType } from "../schemas/stages/table.js";
 import { faultIn, guarded, readIfThere, recordFiles, syncTree, writeWhole } from "./files.js";
@@ -33,7 +33,7 @@ export class Artifacts {
         await rm(directory, { recursive: true });
         return digest;
       }
-      await mkdir(join(this.home, "artifacts"), { recursive: true });
+      await makeFolder(join(this.home, "artifacts"));
       await rm(target, { recursive: true, force: true });
       await rename(directory, target);
       await syncDirectory(join(this.home, "artifacts"));

@@ -1,8 +1,8 @@
-import { mkdir, rename, rm } from "node:fs/promises";
+import { rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { digestOf } from "../foundation/canonical.js";
-import { syncDirectory } from "../foundation/files.js";
+import { makeFolder, syncDirectory } from "../foundation/files.js";
 import { environmentSchema, type Environment } from "../schemas/events.js";
 import type { Claim, Claims } from "./claims.js";
 import { faultIn, guarded, namesIn, readIfThere, recordFiles, syncTree, writeWhole } from "./files.js";
@@ -50,7 +50,7 @@ export class Checkpoints {
       await syncTree(directory);
       const target = join(this.folder(claim.key), String(step));
       await this.claims.whileHeld(claim, async () => {
-        await mkdir(this.folder(claim.key), { recursive: true });
+        await makeFolder(this.folder(claim.key));
         await rm(target, { recursive: true, force: true });
         await rename(directory, target);
         await syncDirectory(this.folder(claim.key));

@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { mkdir, open, readFile, readdir, stat } from "node:fs/promises";
+import { open, readFile, readdir, stat } from "node:fs/promises";
 import { dirname, join, posix } from "node:path";
 import { TruelineError } from "../foundation/errors.js";
-import { syncDirectory, writeDurably } from "../foundation/files.js";
+import { makeFolder, syncDirectory, writeDurably } from "../foundation/files.js";
 
 export interface FileRecord {
   readonly path: string;
@@ -33,18 +33,29 @@ export function storageFault(error: unknown): unknown {
   return error;
 }
 
-/** Runs a piece of file work; what fails in it comes out as a coded error. */
+/** What is in the way where a store can't be, by the operating system's code. */
+const obstacles: ReadonlyMap<string | undefined, string> = new Map([
+  ["ENOENT", "no such place can be made"], ["ENOTDIR", "something on the way is no folder"], ["EEXIST", "a file is where a folder belongs"],
+  ["EISDIR", "a folder is where a file belongs"], ["ELOOP", "links lead in a circle"], ["ENAMETOOLONG", "the name is too long"],
+]);
+
+/** Runs a piece of file work in the store; what fails in it comes out as a coded error. */
 export async function guarded<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    throw storageFault(error);
+    const fault = storageFault(error);
+    const obstacle = obstacles.get(systemCode(error));
+    if (fault !== error || obstacle === undefined || !(error instanceof Error)) throw fault;
+    throw new TruelineError("TL_STORE_DENIED", `The store can't be used, ${obstacle}: ${error.message}`, {
+      hint: "Point TRUELINE_HOME at a folder that may be written, or move away what the message names.", cause: error,
+    });
   }
 }
 
 /** Writes a whole file or nothing, its folder made where it is missing. */
 export async function writeWhole(path: string, text: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
+  await makeFolder(dirname(path));
   await writeDurably(path, text);
 }
 

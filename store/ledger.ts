@@ -1,8 +1,8 @@
 import { open, type FileHandle } from "node:fs/promises";
-import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { canonicalJson, digestOf } from "../foundation/canonical.js";
 import { TruelineError } from "../foundation/errors.js";
+import { makeFolder } from "../foundation/files.js";
 import { entrySchema, type LedgerEntry, type LedgerEvent } from "../schemas/events.js";
 import { guarded, readIfThere, writeWhole } from "./files.js";
 import { withLock } from "./lock.js";
@@ -16,7 +16,7 @@ export class Ledger {
   /** Appends events, safe with several writer processes; they are on the disk when the promise resolves. */
   async append(run: string, ...events: readonly LedgerEvent[]): Promise<void> {
     await withLock(`${this.path(run)}.lock`, () => guarded(async () => {
-      await mkdir(dirname(this.path(run)), { recursive: true });
+      await makeFolder(dirname(this.path(run)));
       const file = await open(this.path(run), "a+");
       try {
         const { text, torn } = splitTorn(await file.readFile("utf8"));

@@ -1,7 +1,8 @@
-import { mkdir, open, rm, stat } from "node:fs/promises";
+import { open, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { TruelineError } from "../foundation/errors.js";
+import { makeFolder } from "../foundation/files.js";
 import { guarded, readIfThere, systemCode } from "./files.js";
 import { isAlive, processSchema, thisProcess } from "./processes.js";
 
@@ -20,7 +21,7 @@ export async function withLock<T>(path: string, work: () => Promise<T>): Promise
 }
 
 async function acquire(path: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
+  await makeFolder(dirname(path));
   const deadline = Date.now() + waitMilliseconds;
   while (!await tryCreate(path)) {
     if (await isStale(path)) await breakLock(path);

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { canonicalJson, digestOf } from "../foundation/canonical.js";
 import { TruelineError } from "../foundation/errors.js";
+import { nearest } from "../foundation/suggest.js";
 import { planSchema, type Plan } from "../schemas/plan.js";
 import { guarded, namesIn, readIfThere, writeWhole } from "./files.js";
 import { parseJson, sealedText, unsealed } from "./records.js";
@@ -63,7 +64,11 @@ export class Runs {
       throw new TruelineError("TL_STORE_CORRUPT", `${this.recordPath(id)} is not as it was written.`, { hint: `\`trueline verify ${id}\` says what else is damaged.` });
     }
     if (record !== undefined) return record;
-    throw new TruelineError("TL_STORE_MISSING", `There is no run "${id}" in ${this.home}.`, { hint: "`trueline runs` lists the runs." });
+    const ids = (await this.list()).map((run) => run.id);
+    const meant = nearest(id, ids) ?? ids.find((known) => id !== "" && known.startsWith(id));
+    throw new TruelineError("TL_STORE_MISSING", `There is no run "${id}" in ${this.home}.`, {
+      hint: `${meant === undefined ? "" : `Did you mean ${meant}? `}\`trueline runs\` lists the runs.`,
+    });
   }
 
   /**

@@ -1,5 +1,6 @@
-import { mkdir, mkdtemp, rm, stat } from "node:fs/promises";
+import { mkdtemp, rm, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import { makeFolder } from "../foundation/files.js";
 import { Artifacts } from "./artifacts.js";
 import { Checkpoints } from "./checkpoints.js";
 import { Claims } from "./claims.js";
@@ -37,7 +38,7 @@ export class Store {
   async withScratch<T>(work: (directory: string) => Promise<T>): Promise<T> {
     const folder = join(this.home, "scratch");
     const directory = await guarded(async () => {
-      await mkdir(folder, { recursive: true });
+      await makeFolder(folder);
       return mkdtemp(join(folder, "s-"));
     });
     try {

@@ -1,8 +1,9 @@
 import { spawn } from "node:child_process";
-import { access, constants, mkdir, readdir, rename, rm, stat } from "node:fs/promises";
+import { access, constants, readdir, rename, rm, stat } from "node:fs/promises";
 import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
 import { TruelineError } from "../foundation/errors.js";
+import { makeFolder } from "../foundation/files.js";
 import { forkModule } from "./entry.js";
 
 /** The last version that `go install` can build: later ones have replace directives in their go.mod. */
@@ -58,7 +59,7 @@ async function cached({ environment, say }: Surroundings): Promise<string | unde
 async function downloaded({ environment, say }: Surroundings): Promise<string | undefined> {
   const folder = join(cacheDirectory(environment), "sdk");
   const arriving = join(folder, "arriving");
-  await mkdir(arriving, { recursive: true });
+  await makeFolder(arriving);
   say("Downloading a Temporal server …");
   if (!await runDownload(arriving)) {
     await rm(folder, { recursive: true, force: true });
@@ -101,7 +102,7 @@ async function built({ environment, say }: Surroundings): Promise<string | undef
   if (go === undefined) return undefined;
   const folder = join(cacheDirectory(environment), buildable);
   const arriving = join(folder, `arriving-${process.pid}`);
-  await mkdir(arriving, { recursive: true });
+  await makeFolder(arriving);
   say(`Building the Temporal server ${buildable} with Go. This takes about 5 minutes on two cores, once.`);
   const fault = await runGo(go, arriving, environment);
   if (fault === undefined) await rename(join(arriving, "temporal"), join(folder, "temporal"));

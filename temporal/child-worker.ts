@@ -1,5 +1,7 @@
-import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs";
+import { closeSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { makeFolder } from "../foundation/files.js";
+import { guarded } from "../store/files.js";
 import { forkModule } from "./entry.js";
 
 export interface ChildWorker {
@@ -9,10 +11,16 @@ export interface ChildWorker {
   stop(): Promise<void>;
 }
 
-/** A worker in a process of its own, in this process group, which ends when this process does. Its log is kept in the home. */
+const logsFolder = (home: string): string => join(home, "logs");
+
+/** Makes the home, and room for logs in it, before anything is started. Errors: TL_STORE_DENIED, TL_STORE_FULL. */
+export async function prepareHome(home: string): Promise<void> {
+  await guarded(() => makeFolder(logsFolder(home)));
+}
+
+/** A worker in a process of its own, in this process group, which ends when this process does. Its log is kept in the prepared home. */
 export function startChildWorker(home: string, slots?: number): ChildWorker {
-  mkdirSync(join(home, "logs"), { recursive: true });
-  const logPath = join(home, "logs", `worker-${process.pid}.log`);
+  const logPath = join(logsFolder(home), `worker-${process.pid}.log`);
   const log = openSync(logPath, "a");
   const child = forkModule("worker-process", [home, ...(slots === undefined ? [] : [String(slots)])], { stdio: ["ignore", log, log, "ipc"] });
   closeSync(log);

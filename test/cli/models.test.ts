@@ -1,6 +1,6 @@
 import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startOnnxBackend } from "../../backends/onnx/index.js";
 import { trainBytePairs, writeTokenizer } from "../../models/bpe.js";
@@ -88,6 +88,22 @@ describe("generate", () => {
     expect((await run(2)).tokens).not.toEqual(first.tokens);
   });
 
+  it("suggests stages that leave a language model alone", async () => {
+    expect((await trueline(["generate", "first/bp", "x"])).stderr).not.toContain("`bpe`");
+  });
+
+  it("says of a directory that it holds no model, rather than look for a run", async () => {
+    await mkdir(join(folder, "empty"), { recursive: true });
+    const { code, stderr } = await trueline(["generate", relative(process.cwd(), join(folder, "empty")), "x"]);
+    expect(code).toBe(3);
+    expect(stderr).toContain("is a directory and holds no model: there is no config.json in it");
+  });
+
+  it("begins a text from nothing with --raw alone; an empty message is a usage error", async () => {
+    expect(await trueline(["generate", model, " "])).toMatchObject({ code: 2, stdout: "", stderr: expect.stringContaining("TL_GENERATE_PROMPT The prompt is empty.") });
+    expect(await trueline(["generate", model, "", "--raw", "--max-tokens", "2", "--threads", "1"])).toMatchObject({ code: 0 });
+  });
+
   it("stops at the context's end and says so; a prompt beyond it is refused, exit 2", async () => {
     const cut = await trueline(["generate", model, "the lamp", "--raw", "--max-tokens", "500", "--threads", "1"]);
     expect(cut).toMatchObject({ code: 0, stderr: expect.stringContaining("leaves room for") });
@@ -97,6 +113,7 @@ describe("generate", () => {
   it.each([
     ["no-such-model", "TL_GENERATE_MODEL"], ["first/eval", "TL_GENERATE_MODEL"], ["none/base", "TL_STORE_MISSING"], ["first/bse", "TL_RUN_STAGE_UNKNOWN"], ["first/sft", "TL_RUN_STAGE_UNFINISHED"],
     ["a/b/c", "TL_GENERATE_MODEL"],
+    ["first/bpe", "TL_GENERATE_MODEL"], ["first/rm", "Stages that do: base, sft, ppo."], ["firts/base", "Did you mean first?"],
   ])("does not know %s: exit 3", async (name, code) => {
     expect(await trueline(["generate", name, "x"])).toMatchObject({ code: 3, stdout: "", stderr: expect.stringContaining(code) });
   });
@@ -116,6 +133,13 @@ describe("export", () => {
     await mkdir(target);
     expect(await trueline(["export", "first", "base", target])).toMatchObject({ code: 4, stderr: expect.stringContaining("TL_EXPORT_EXISTS") });
     expect(await readdir(target)).toEqual([]);
+  });
+
+  it("says what is in the way of its place: exit 1, and nothing is left there", async () => {
+    await writeFile(join(folder, "file"), "");
+    for (const [place, obstacle] of [[join(folder, "file", "model"), `a part of ${join(folder, "file")} is no folder`], ["/proc/none/model", "/proc/none is not there and can't be made"]] as const) {
+      expect(await trueline(["export", "first", "base", place])).toMatchObject({ code: 1, stdout: "", stderr: expect.stringContaining(`TL_OUTPUT_PLACE ${place} can't be written: ${obstacle}`) });
+    }
   });
 
   it("does not know other runs and stages: exit 3", async () => {

@@ -5,6 +5,7 @@ import { z } from "zod";
 import { commands } from "../../cli/commands.js";
 import { defineCommand } from "../../cli/command.js";
 import { describeFailure } from "../../cli/failure.js";
+import { wholeNumber } from "../../cli/numbers.js";
 import { createOutput, duration, table } from "../../cli/output.js";
 import { trueline } from "./trueline.js";
 
@@ -27,7 +28,9 @@ describe("the command line", () => {
   it.each([
     [[], "Usage"], [["frobnicate"], "unknown command"], [["plam", "x.json"], "Did you mean plan?"], [["plan"], "missing required argument"], [["plan", "a", "b"], "too many arguments"],
     [["plan", "a", "--frob"], "unknown option"], [["generate", "a", "b", "--max-tokens", "many"], "--max-tokens"], [["generate", "a", "b", "--temperature", "-1"], "--temperature"],
-    [["constructor"], "unknown command"],
+    [["constructor"], "unknown command"], [["server", "--port", "99999"], "--port: a whole number from 1 to 65535, not \"99999\""],
+    [["worker", "--cpus", ""], "--cpus: a whole number, 1 or more, not \"\""], [["generate", "a", "b", "--top-p", "1.5"], "--top-p: a number above 0, at most 1, not \"1.5\""],
+    [["generate", "a", "b", "--top-k", "0x10"], "--top-k: a whole number, 0 or more"], [["generate", "a", "b", "--temperature", "1e999"], "--temperature: a number, 0 or more"],
   ])("%j is a usage error on stderr, exit 2", async (words, said) => {
     const { code, stdout, stderr } = await trueline(words);
     expect([code, stdout]).toEqual([2, ""]);
@@ -82,7 +85,7 @@ describe("a command's options", () => {
     defineCommand({
       name: "probe", arguments: "<first> [second]", summary: "probes", examples: ["trueline probe x"],
       options: {
-        count: { flags: "--count <number>", summary: "how many", schema: z.coerce.number().int().default(3) },
+        count: { flags: "--count <number>", summary: "how many", schema: wholeNumber(1).default(3) },
         many: { flags: "--many <text...>", summary: "several", schema: z.array(z.string()).default([]) },
       },
       run: async (invocation) => { seen.push({ ...invocation.options, arguments: invocation.arguments }); return 7; },
@@ -97,6 +100,6 @@ describe("a command's options", () => {
   });
 
   it("are refused by their flag", async () => {
-    await expect(probe("a", "--count", "1.5")).rejects.toThrow("--count <number>");
+    await expect(probe("a", "--count", "1.5")).rejects.toThrow("--count: a whole number, 1 or more, not \"1.5\"");
   });
 });

@@ -96,6 +96,9 @@ describe("plan", () => {
 
   it("ends with 5 for a spec with faults", async () => {
     await write(misspell);
-    expect(await trueline(["plan", spec, "--json"])).toMatchObject({ code: 5, stdout: "", stderr: expect.stringContaining("did you mean") });
+    const { code, stdout, stderr } = await trueline(["plan", spec, "--json"]);
+    expect(code).toBe(5);
+    expect(stderr).toContain("did you mean");
+    expect(JSON.parse(stdout)).toMatchObject({ error: { code: "TL_SPEC_INVALID", exit: 5, faults: [{ code: "TL_SPEC_UNKNOWN_FIELD" }] } });
   });
 });
