@@ -47,6 +47,10 @@ function stageFaults(draft: Draft, stage: DraftStage, complete: StageSpec): Faul
         faults.push(fault("TL_SPEC_CONFLICT", ["tricks", "pretrainingLoss"], "`pretrainingLoss` is on, and the stage names no `pretrainingData`",
           "name a data entry with text in `pretrainingData`", "key"));
       }
+      if (complete.heldOutReward === complete.reward) {
+        faults.push(fault("TL_SPEC_CONFLICT", ["heldOutReward"], `\`${complete.reward}\` trains the policy, so its score is not held out`,
+          "name a reward model that was trained apart, such as one with another seed"));
+      }
       return faults;
     }
     case "evaluate": {

@@ -1,6 +1,5 @@
 import { z } from "zod";
 import type { OptimizerSettings } from "../backends/backend.js";
-import { goldScorer } from "../data/gold.js";
 import { Tokenizer } from "../models/tokenizer.js";
 import type { StageParameters } from "../schemas/stages/table.js";
 import { tricksThatAreOn } from "../schemas/tricks.js";
@@ -12,14 +11,15 @@ import { Objective } from "./objective.js";
 import { encodePrompts } from "./prompts.js";
 import { pretrainingRows } from "./pretraining-rows.js";
 import { klPerAnswer, rolloutMetrics } from "./rollout-metrics.js";
-import { sampleRollouts, type Rollouts } from "./rollouts.js";
+import { sampleRollouts } from "./rollouts.js";
 import type { Metrics, Trainer, TrainerSetup } from "./trainer.js";
+import { unseenScores } from "./unseen-scores.js";
 
 const models = { policy: "policy", reference: "reference", reward: "reward", critic: "critic" } as const;
 const stateSchema = z.strictObject({ tricks: z.record(z.string(), z.json()), figures: z.record(z.string(), z.number()) });
 
 /** Metrics of the last iteration that describe the policy it leaves. */
-const figureNames = ["objective/scores", "objective/gold", "objective/kl", "response/length", "response/perplexity"];
+const figureNames = ["objective/scores", "objective/gold", "objective/held_out_scores", "objective/kl", "response/length", "response/perplexity"];
 
 /**
  * PPO for language models. A step is an iteration: sample answers, score them, turn scores into per-token rewards and
@@ -51,13 +51,7 @@ export async function createPpo(setup: TrainerSetup<StageParameters<"ppo">>): Pr
     ({ figures } = state);
   }
 
-  const gold = parameters.gold === undefined ? undefined : goldScorer(parameters.gold);
-  const goldMetrics = (rollouts: Rollouts): Metrics => (gold === undefined ? {} : {
-    "objective/gold": mean(rollouts.answers.map((answer, row) => gold(
-      prompts.rows[rollouts.prompts[row]!]!.messages, tokenizer.decode(answer, { skipSpecial: true }), rollouts.finished[row]!,
-    ))),
-  });
-
+  const judge = await unseenScores(setup, prompts, tokenizer);
   const settings = {
     ...parameters, seed, endTokens: tokenizer.endTokens,
     normalization: reward.metadata.scoreNormalization ?? { mean: 0, std: 1 },
@@ -67,7 +61,7 @@ export async function createPpo(setup: TrainerSetup<StageParameters<"ppo">>): Pr
 
   return {
     steps: parameters.steps,
-    headline: ["objective/scores", ...(gold ? ["objective/gold"] : []), "objective/kl", "response/length", "loss/policy", "loss/value"],
+    headline: ["objective/scores", ...(parameters.gold === undefined ? [] : ["objective/gold"]), "objective/kl", "response/length", "loss/policy", "loss/value"],
 
     async step(index) {
       const rollouts = await sampleRollouts(backend, models, prompts.encoded, settings, index);
@@ -84,7 +78,7 @@ export async function createPpo(setup: TrainerSetup<StageParameters<"ppo">>): Pr
       }));
       const shaping = objective.metrics();
       objective.afterIteration(klPerAnswer(rollouts), rollouts.answers.length);
-      const seen = { ...rolloutMetrics(rollouts), ...goldMetrics(rollouts) };
+      const seen: Metrics = { ...rolloutMetrics(rollouts), ...await judge(rollouts) };
       figures = Object.fromEntries(figureNames.flatMap((name) => (seen[name] === undefined ? [] : [[name, seen[name]]])));
       return {
         ...seen,

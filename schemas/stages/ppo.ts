@@ -13,6 +13,7 @@ export const ppoParameters = z.strictObject({
   policy: reference("a language model: where the policy starts"),
   reference: reference("a language model the KL is measured against; default: `policy`").optional(),
   reward: reference("a reward model"),
+  heldOutReward: reference("a reward model that never trains the policy: it scores each iteration's answers as objective/held_out_scores").optional(),
   critic: reference("a value model, a reward model (score head kept) or a language model (fresh head)"),
   prompts: reference("a data entry with prompts"),
   pretrainingData: reference("a data entry with text, for the ptx loss").optional(),

@@ -62,6 +62,7 @@ export const stageKinds = {
     parameters: ppoParameters, version: 1, output: "language-model", backend: true, timeouts: training,
     inputs: {
       policy: languageModel, reference: { ...languageModel, optional: true }, reward: rewardModel,
+      heldOutReward: { ...rewardModel, optional: true },
       critic: { accepts: ["value-model", "reward-model", "language-model"] },
       prompts: { data: "prompts" }, pretrainingData: { data: "text", optional: true },
     },

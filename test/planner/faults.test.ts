@@ -41,6 +41,7 @@ const cases: readonly (readonly [name: string, change: Change, field: string, co
   ["a circle", inStage("base", { model: "ppo" }), "stages.base.model", "TL_SPEC_CYCLE", "`base` → `ppo` → `sft` → `base`"],
   ["adaptive KL without KL", inStage("ppo", { tricks: { klPenalty: false, adaptiveKl: {} } }), "stages.ppo.tricks.adaptiveKl", "TL_SPEC_CONFLICT", "which is off"],
   ["a pretraining loss without data", (spec) => { delete spec.stages["ppo"]!["pretrainingData"]; spec.stages["ppo"]!["tricks"] = { pretrainingLoss: {} }; }, "stages.ppo.tricks.pretrainingLoss", "TL_SPEC_CONFLICT", "names no `pretrainingData`"],
+  ["a held-out reward model that trains the policy", inStage("ppo", { heldOutReward: "rm" }), "stages.ppo.heldOutReward", "TL_SPEC_CONFLICT", "`rm` trains the policy", "another seed"],
   ["an evaluation that nothing judges", (spec) => { delete spec.stages["eval"]!["reward"]; delete spec.stages["eval"]!["gold"]; }, "stages.eval", "TL_SPEC_CONFLICT", "nothing judges"],
   ["an evaluation without held-out prompts", (spec) => { spec.data["hh"]!["holdout"] = 0; }, "stages.eval.prompts", "TL_SPEC_CONFLICT", "holds none out"],
   ["answers longer than the context", inStage("ppo", { maxNewTokens: 64 }), "stages.ppo.maxNewTokens", "TL_SPEC_WRONG_VALUE", "context of `sft` is 64", "at most 63"],

@@ -21,11 +21,11 @@ const prompts = stageData({ prompts: { train: ["a", "b", "c", "d", "e"].map((tex
 const text = stageData({ text: { train: [textRow("hello there"), textRow("general words")], heldOut: [] } });
 const small = { steps: 4, rollouts: 6, minibatch: 4, maxNewTokens: 6, temperature: 1 };
 
-const ppo = async (parameters: Readonly<Record<string, unknown>> = {}): Promise<Start> => {
+const ppo = async (parameters: Readonly<Record<string, unknown>> = {}, more: Readonly<Record<string, InputArtifact>> = {}): Promise<Start> => {
   const policy = await tinyModel(1);
   const reward = await tinyRewardModel(2);
   return (attempt) => createPpo({
-    ...attempt, seed: 3, artifacts: { policy, reward, critic: reward }, data: { prompts, pretrainingData: text },
+    ...attempt, seed: 3, artifacts: { policy, reward, critic: reward, ...more }, data: { prompts, pretrainingData: text },
     parameters: stageKinds.ppo.parameters.parse({
       kind: "ppo", policy: "sft", reward: "rm", critic: "rm", prompts: "sample", ...small, ...parameters,
     }),
@@ -61,6 +61,17 @@ describe("PPO", () => {
     const whole = await runToEnd(start);
     expect(new Set(whole.metrics.map((line) => line["objective/kl_coefficient"])).size).toBe(4);
     for (const steps of [1, 3]) expect((await runInterrupted(start, steps)).files).toEqual(whole.files);
+  });
+
+  it("reports what a held-out reward model says of its answers, normalised, and trains to the same bytes without it", async () => {
+    const heldOut = await tinyRewardModel(9);
+    const alike = { ...await tinyRewardModel(2), metadata: { figures: {}, scoreNormalization: { mean: 0.1, std: 1 } } };
+    const [alone, judged, twice] = [await runToEnd(await ppo()), await runToEnd(await ppo({}, { heldOutReward: heldOut })), await runToEnd(await ppo({}, { heldOutReward: alike }))];
+    expect(judged.files["model.safetensors"]).toBe(alone.files["model.safetensors"]);
+    expect(alone.metrics[0]).not.toHaveProperty("objective/held_out_scores");
+    expect(judged.metrics[3]!["objective/held_out_scores"]).not.toBe(judged.metrics[3]!["objective/scores"]);
+    expect(judged.metadata.figures["objective/held_out_scores"]).toBe(judged.metrics[3]!["objective/held_out_scores"]);
+    for (const line of twice.metrics) expect(line["objective/held_out_scores"]).toBeCloseTo(line["objective/scores"]! / 2, 5);
   });
 
   it("takes the penalty for a missing end off the reward, and not off the score that is reported", async () => {
