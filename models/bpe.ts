@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { Breath } from "../foundation/breath.js";
 import { TruelineError } from "../foundation/errors.js";
 import { writeDurably } from "../foundation/files.js";
 import { byteAlphabet, gpt2Words, toByteAlphabet } from "./byte-level.js";
@@ -36,23 +37,29 @@ const hanPattern = /(\p{Script=Han})/u;
 
 /**
  * Learns a byte-level byte-pair encoding (GPT-2's byte alphabet and pre-tokenizer). The same texts in any order give the
- * same result. @throws TL_TOKENIZER_INVALID when the vocabulary has no room for the bytes.
+ * same result. Timers keep ticking meanwhile. @throws TL_TOKENIZER_INVALID when the vocabulary has no room for the bytes.
  */
-export function trainBytePairs(texts: Iterable<string>, { vocabulary, isolateHan, onProgress }: BytePairOptions): TrainedBytePairs {
+export async function trainBytePairs(texts: Iterable<string>, { vocabulary, isolateHan, onProgress }: BytePairOptions): Promise<TrainedBytePairs> {
   if (!Number.isSafeInteger(vocabulary) || vocabulary < smallestVocabulary) {
     throw new TruelineError("TL_TOKENIZER_INVALID", `a vocabulary of ${vocabulary} can't be trained`, {
       hint: `${specialTokens.length} special tokens and ${byteAlphabet.length} bytes take ${smallestVocabulary}; that size has no merges.`,
     });
   }
+  const breath = new Breath();
   const words = new Map<string, number>();
   for (const text of texts) {
     for (const piece of isolateHan ? text.split(hanPattern) : [text]) {
       for (const word of piece.match(wordPattern) ?? []) words.set(word, (words.get(word) ?? 0) + 1);
+      if (breath.due()) await breath.take();
     }
   }
-  const spelled = new Map([...words].map(([word, count]) => [toByteAlphabet(word), count]));
+  const spelled = new Map<string, number>();
+  for (const [word, count] of words) {
+    spelled.set(toByteAlphabet(word), count);
+    if (breath.due()) await breath.take();
+  }
   const special = specialTokens.length;
-  const learnt = learnMerges(spelled, byteAlphabet, vocabulary - special, (tokens) => onProgress?.(tokens + special, vocabulary));
+  const learnt = await learnMerges(spelled, byteAlphabet, vocabulary - special, (tokens) => onProgress?.(tokens + special, vocabulary));
   return {
     tokens: [...specialTokens, ...learnt.tokens],
     merges: learnt.merges.map(([left, right]) => [learnt.tokens[left]!, learnt.tokens[right]!] as const),

@@ -1,3 +1,5 @@
+import { Breath } from "../foundation/breath.js";
+
 /** A learnt vocabulary: tokens by id, and the pairs of ids that are joined, in order of rank. */
 export interface LearntMerges {
   readonly tokens: readonly string[];
@@ -24,18 +26,23 @@ const leastCount = 2;
 /**
  * Byte-pair encoding over words with counts: joins the most frequent pair of neighbours, again and again, until there
  * are `size` tokens or no pair is left that occurs twice. Ties go to the smaller left id, then the smaller right id, so the
- * result depends on nothing but the counts.
+ * result depends on nothing but the counts. Breathes, since a large corpus takes minutes.
  * @param words each a string whose code units are tokens of `alphabet`.
  * @param alphabet first tokens; the new ones follow.
  * @param size tokens in all, the alphabet included.
  */
-export function learnMerges(
+export async function learnMerges(
   words: ReadonlyMap<string, number>, alphabet: readonly string[], size: number, onProgress?: (tokens: number) => void,
-): LearntMerges {
+): Promise<LearntMerges> {
+  const breath = new Breath();
   const tokens = [...alphabet];
   const ids = new Map(tokens.map((token, id) => [token, id]));
   const merges: [number, number][] = [];
-  const corpus: Word[] = [...words].map(([word, count]) => ({ symbols: Array.from(word, (unit) => ids.get(unit)!), count }));
+  const corpus: Word[] = [];
+  for (const [word, count] of words) {
+    corpus.push({ symbols: Array.from(word, (unit) => ids.get(unit)!), count });
+    if (breath.due()) await breath.take();
+  }
 
   const counts = new Map<number, number>();
   const places = new Map<number, Set<Word>>();
@@ -64,7 +71,10 @@ export function learnMerges(
     }
   };
   const all = new Map<number, number>();
-  for (const word of corpus) tally(word, 1, all);
+  for (const word of corpus) {
+    tally(word, 1, all);
+    if (breath.due()) await breath.take();
+  }
   enqueue(all);
 
   while (tokens.length < size) {
@@ -72,6 +82,7 @@ export function learnMerges(
     if (best === undefined) break;
     // an entry whose count has changed since was pushed again with the new one
     if (counts.get(best.pair) !== best.count) continue;
+    if (breath.due()) await breath.take();
     const [left, right] = [Math.floor(best.pair / radix), best.pair % radix];
     const joined = tokens[left]! + tokens[right]!;
     // two ways to spell one string share its id
@@ -85,6 +96,7 @@ export function learnMerges(
       tally(word, -1, touched);
       word.symbols = symbols;
       tally(word, 1, touched);
+      if (breath.due()) await breath.take();
     }
     enqueue(touched);
     onProgress?.(tokens.length);

@@ -9,19 +9,19 @@ export async function createTokenizer(setup: Omit<TrainerSetup<StageParameters<"
   const { vocabulary, isolateHan } = setup.parameters;
   const data = requireData(setup, "data");
   const texts = data.text.train.map(({ text }) => text);
-  let trained: TrainedBytePairs | undefined;
+  let trained: Promise<TrainedBytePairs> | undefined;
   const train = () => trained ??= trainBytePairs(texts, {
     vocabulary, isolateHan, onProgress: (tokens, of) => { setup.phase(`learning merges: ${tokens} of ${of} tokens`); },
   });
-  const figures = () => ({ "tokenizer/vocabulary": train().tokens.length });
+  const figures = async () => ({ "tokenizer/vocabulary": (await train()).tokens.length });
   return {
     steps: 1,
     headline: ["tokenizer/vocabulary"],
-    step: async () => figures(),
+    step: figures,
     checkpoint: async () => {},
     async finish(directory) {
-      await writeTokenizer(directory, train());
-      return { figures: figures(), data: dataCounts(data, { documents: texts.length }) };
+      await writeTokenizer(directory, await train());
+      return { figures: await figures(), data: dataCounts(data, { documents: texts.length }) };
     },
   };
 }

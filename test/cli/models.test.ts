@@ -26,7 +26,7 @@ beforeAll(async () => {
   await store.runs.create("first", plan, "someone");
   model = join(folder, "model");
   await mkdir(model);
-  await writeTokenizer(model, trainBytePairs(["the lamp is in the hall"], { vocabulary: 270, isolateHan: true }));
+  await writeTokenizer(model, await trainBytePairs(["the lamp is in the hall"], { vocabulary: 270, isolateHan: true }));
   const tokenizer = await Tokenizer.load(model);
   await initializeModel(model, {
     family: "llama", vocabulary: tokenizer.vocabulary, hidden: 16, layers: 1, heads: 2, keyValueHeads: 2, headSize: 8, intermediate: 32, context: 48, ropeTheta: 10000,

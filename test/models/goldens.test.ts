@@ -27,7 +27,7 @@ describe("tokenizers beside transformers", () => {
   let ours: string;
   beforeAll(async () => {
     ours = await mkdtemp(join(tmpdir(), "trueline-ours-"));
-    await writeTokenizer(ours, trainBytePairs(texts, { vocabulary: 320, isolateHan: true }));
+    await writeTokenizer(ours, await trainBytePairs(texts, { vocabulary: 320, isolateHan: true }));
   });
   afterAll(async () => {
     await rm(ours, { recursive: true });

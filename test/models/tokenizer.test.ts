@@ -14,7 +14,7 @@ const system = (content: string) => ({ role: "system", content }) as const;
 /** Directory of a byte tokenizer (261 tokens), with the template given or none. */
 async function directoryWith({ template, config = {} }: { template?: string | null; config?: object } = {}): Promise<string> {
   const directory = await temporaryDirectory();
-  await writeTokenizer(directory, trainBytePairs([], { vocabulary: 261, isolateHan: true }));
+  await writeTokenizer(directory, await trainBytePairs([], { vocabulary: 261, isolateHan: true }));
   const path = join(directory, "tokenizer_config.json");
   const written: object = JSON.parse(await readFile(path, "utf8"));
   await writeFile(path, JSON.stringify({ ...written, ...(template === undefined ? {} : { chat_template: template }), ...config }));

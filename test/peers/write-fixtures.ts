@@ -8,7 +8,7 @@ import { runScript } from "./python.js";
 /** Writes anew the files in test/models/fixtures, which ordinary tests compare to without Python. */
 const fixtures = new URL("../models/fixtures/", import.meta.url).pathname;
 const ours = await mkdtemp(join(tmpdir(), "trueline-ours-"));
-await writeTokenizer(ours, trainBytePairs(texts, { vocabulary: 320, isolateHan: true }));
+await writeTokenizer(ours, await trainBytePairs(texts, { vocabulary: 320, isolateHan: true }));
 for (const folder of ["models", "tokenizers"]) {
   await rm(join(fixtures, folder), { recursive: true, force: true });
   await mkdir(join(fixtures, folder), { recursive: true });

@@ -42,7 +42,7 @@ async function writeModel(name: string, head: Head = "language"): Promise<string
   await mkdir(directory);
   await initializeModel(directory, configuration, 1);
   await writeConfiguration(directory, configuration, head);
-  await writeTokenizer(directory, trainBytePairs(["some text"], { vocabulary: 270, isolateHan: true }));
+  await writeTokenizer(directory, await trainBytePairs(["some text"], { vocabulary: 270, isolateHan: true }));
   return directory;
 }
 

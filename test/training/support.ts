@@ -24,7 +24,7 @@ export async function temporaryDirectory(): Promise<string> {
 /** A one-layer model of a few thousand weights with a byte tokenizer, initialised from `seed`. */
 export async function tinyModel(seed: number, context = 48): Promise<InputArtifact & { readonly tokenizer: Tokenizer }> {
   const directory = await temporaryDirectory();
-  await writeTokenizer(directory, trainBytePairs(["a"], { vocabulary: 261, isolateHan: true }));
+  await writeTokenizer(directory, await trainBytePairs(["a"], { vocabulary: 261, isolateHan: true }));
   const { vocabulary, endTokens, padToken } = await Tokenizer.load(directory);
   await initializeModel(directory, {
     family: "llama", vocabulary, hidden: 8, layers: 1, heads: 2, keyValueHeads: 2, headSize: 4, intermediate: 16, context,
