@@ -5,11 +5,12 @@ import { TruelineError } from "../foundation/errors.js";
 import { makeFolder } from "../foundation/files.js";
 import type { ModelConfiguration } from "../models/configuration.js";
 import { initializeModel } from "../models/initialize.js";
+import { digestNow, refuseChanged, sourcesOf } from "../models/sources.js";
 import { Tokenizer } from "../models/tokenizer.js";
 import { artifactTypes, manifestSchema } from "../schemas/artifact.js";
 import type { PlanInput } from "../schemas/plan.js";
 import { modelEntrySchema } from "../schemas/spec.js";
-import { hashFile, readIfThere } from "../store/files.js";
+import { readIfThere } from "../store/files.js";
 import type { InputArtifact, StageData } from "../training/trainer.js";
 import type { Attempt } from "./stage.js";
 
@@ -18,8 +19,11 @@ const sizes = modelEntrySchema.options[0].omit({ description: true, tokenizer: t
 
 type From<Where extends PlanInput["from"]> = Extract<PlanInput, { from: Where }>;
 
-/** The artifacts and models that a stage names, each in a directory; models from scratch are written into the attempt's own. */
-export async function readArtifacts(attempt: Attempt): Promise<Record<string, InputArtifact>> {
+/**
+ * The artifacts and models that a stage names, each in a directory; models from scratch are written into the attempt's own.
+ * Errors: TL_STAGE_INPUT_CHANGED when a model directory is not the one planned with.
+ */
+export async function readArtifacts(attempt: Pick<Attempt, "task" | "store" | "scratch">): Promise<Record<string, InputArtifact>> {
   const found: Record<string, InputArtifact> = {};
   for (const [name, input] of Object.entries(attempt.task.stage.inputs)) {
     switch (input.from) {
@@ -27,6 +31,7 @@ export async function readArtifacts(attempt: Attempt): Promise<Record<string, In
         found[name] = await finishedArtifact(attempt, input.stage);
         break;
       case "directory":
+        await checkUnchanged(name, input);
         found[name] = await directoryModel(input);
         break;
       case "scratch":
@@ -44,14 +49,14 @@ export async function readData(attempt: Pick<Attempt, "task">): Promise<Record<s
   const found: Record<string, StageData> = {};
   for (const [name, input] of Object.entries(attempt.task.stage.inputs)) {
     if (input.from !== "data") continue;
-    await checkUnchanged(input);
+    await checkUnchanged(name, input);
     const datasets = input.entries.map((entry) => readDataset(entry, [input.use]));
     found[name] = combineDatasets(await Promise.all(datasets));
   }
   return found;
 }
 
-async function finishedArtifact({ task, store }: Attempt, stage: string): Promise<InputArtifact> {
+async function finishedArtifact({ task, store }: Pick<Attempt, "task" | "store">, stage: string): Promise<InputArtifact> {
   const digest = task.artifacts[stage];
   if (digest === undefined) throw new TruelineError("TL_INTERNAL", `Stage "${task.stage.name}" was started before "${stage}" was finished.`);
   const fault = await store.artifacts.fault(digest);
@@ -67,7 +72,7 @@ async function directoryModel({ path, type }: From<"directory">): Promise<InputA
   return { type: artifactTypes.parse(type), directory: path, metadata };
 }
 
-async function scratchModel(attempt: Attempt, name: string, input: From<"scratch">): Promise<InputArtifact> {
+async function scratchModel(attempt: Pick<Attempt, "task" | "store" | "scratch">, name: string, input: From<"scratch">): Promise<InputArtifact> {
   const directory = join(attempt.scratch, "inputs", name);
   await makeFolder(directory);
   const tokenizer = await Tokenizer.load((await finishedArtifact(attempt, input.tokenizer)).directory);
@@ -84,11 +89,6 @@ function scratchConfiguration({ architecture, heads, hidden, ...others }: z.outp
   };
 }
 
-async function checkUnchanged({ entries }: From<"data">): Promise<void> {
-  for (const { name, path, digest } of entries) {
-    if ((await hashFile(path)).sha256 === digest) continue;
-    throw new TruelineError("TL_STAGE_INPUT_CHANGED", `${path}, the data entry "${name}", has changed since the run was submitted.`, {
-      hint: "Restore the file and resume, or submit the spec again to run with what the file holds now.",
-    });
-  }
+async function checkUnchanged(field: string, input: PlanInput): Promise<void> {
+  for (const source of sourcesOf(field, input)) refuseChanged(source, await digestNow(source));
 }

@@ -17,13 +17,13 @@ export const exportCommand = defineCommand({
   options: { json: jsonOption },
   async run({ arguments: [run = "", stage = "", directory = ""], options, output }) {
     const store = openStore();
-    const { result, directory: source } = await stageArtifact(store, run, stage);
+    const { digest, type, directory: source } = await stageArtifact(store, run, stage);
     const target = resolve(directory);
     await refuseExisting(target);
-    const fault = await store.artifacts.fault(result.artifact, { deep: true });
+    const fault = await store.artifacts.fault(digest, { deep: true });
     if (fault !== undefined) throw new TruelineError("TL_STORE_CORRUPT", `The artifact of ${stage} is damaged: ${fault}`);
     await writtenAt(target, () => copyWhole(source, target));
-    if (options.json) output.json({ run, stage, type: result.type, artifact: result.artifact, directory: target });
+    if (options.json) output.json({ run, stage, type, artifact: digest, directory: target });
     else output.data(target);
     return 0;
   },

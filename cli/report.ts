@@ -7,12 +7,12 @@ import { writeDurably } from "../foundation/files.js";
 import { renderComparison } from "../reports/comparison.js";
 import type { Plan, PlannedStage } from "../schemas/plan.js";
 import { parseMetrics, type MetricsLine } from "../schemas/report.js";
-import type { Store } from "../store/store.js";
 import { METRICS_FILE } from "../training/loop.js";
 import { defineCommand, jsonOption } from "./command.js";
 import { table } from "./output.js";
 import { writtenAt } from "./place.js";
 import { number } from "./run-view.js";
+import { stageArtifacts, type StageArtifact } from "./stage-artifact.js";
 import { openStore } from "./store.js";
 
 /** A PPO stage that is finished, with the figures of the evaluation that judged it, if one did. */
@@ -43,7 +43,7 @@ export const reportCommand = defineCommand({
   },
   async run({ arguments: [id = ""], options, output }) {
     const store = openStore();
-    const compared = await comparableStages(store, await store.runs.plan(id));
+    const compared = await comparableStages(await store.runs.plan(id), await stageArtifacts(store, id));
     if (compared.length === 0) {
       throw new TruelineError("TL_RUN_STAGE_UNFINISHED", `Run ${id} has no finished PPO stage.`, { hint: `\`trueline status ${id}\` says how far it is.` });
     }
@@ -66,14 +66,16 @@ export const reportCommand = defineCommand({
   },
 });
 
-async function comparableStages(store: Store, plan: Plan): Promise<Comparable[]> {
+async function comparableStages(plan: Plan, artifacts: ReadonlyMap<string, StageArtifact>): Promise<Comparable[]> {
   const stages = plan.stages.filter(({ kind }) => kind === "ppo");
   const compared: Comparable[] = [];
   for (const stage of stages) {
-    const result = await store.results.find(stage.key);
-    if (result === undefined) continue;
-    const text = await readFile(join(store.artifacts.directory(result.artifact), METRICS_FILE), "utf8");
-    compared.push({ stage, setting: settingOf(stage, stages), metrics: parseMetrics(text), figures: await judgedFigures(store, plan, stage) });
+    const artifact = artifacts.get(stage.name);
+    if (artifact === undefined) continue;
+    const text = await readFile(join(artifact.directory, METRICS_FILE), "utf8");
+    const judge = plan.stages.find(({ inputs }) => inputs["candidate"]?.from === "stage" && inputs["candidate"].stage === stage.name);
+    const figures = (judge && artifacts.get(judge.name))?.figures ?? {};
+    compared.push({ stage, setting: settingOf(stage, stages), metrics: parseMetrics(text), figures });
   }
   return compared;
 }
@@ -84,9 +86,4 @@ function settingOf(stage: PlannedStage, stages: readonly PlannedStage[]): string
   const content = (other: PlannedStage) => canonicalJson({ ...other.parameters, seed: 0 });
   const alike = stages.filter((other) => preset(other) === preset(stage)).every((other) => content(other) === content(stage));
   return alike ? preset(stage) : stage.name;
-}
-
-async function judgedFigures(store: Store, plan: Plan, stage: PlannedStage): Promise<Readonly<Record<string, number>>> {
-  const judge = plan.stages.find(({ inputs }) => inputs["candidate"]?.from === "stage" && inputs["candidate"].stage === stage.name);
-  return (judge && await store.results.find(judge.key))?.figures ?? {};
 }

@@ -1,16 +1,26 @@
 import { TruelineError } from "../foundation/errors.js";
 import { suggestion } from "../foundation/suggest.js";
-import { artifactTypes, type StageResult } from "../schemas/artifact.js";
+import { artifactTypes } from "../schemas/artifact.js";
 import type { ArtifactType } from "../schemas/stages/table.js";
+import { summarize } from "../store/state.js";
 import type { Store } from "../store/store.js";
 
+/** What a stage of a run has left. */
+export interface StageArtifact {
+  readonly digest: string;
+  readonly type: ArtifactType;
+  readonly directory: string;
+  readonly figures: Readonly<Record<string, number>>;
+}
+
 /**
- * The result of a run's stage, and the directory of its artifact. `types`: what the artifact may be; default anything.
+ * The artifact of a run's stage: the one that the run's own ledger names, for another run may have set the key's result
+ * aside and made a new one; else the key's present result. `types`: what the artifact may be; default anything.
  * @throws TL_STORE_MISSING (no such run), TL_RUN_STAGE_UNKNOWN, TL_RUN_STAGE_UNFINISHED, TL_GENERATE_MODEL (of another type).
  */
 export async function stageArtifact(
   store: Store, run: string, stageName: string, types: readonly ArtifactType[] = artifactTypes.options,
-): Promise<{ readonly result: StageResult; readonly directory: string }> {
+): Promise<StageArtifact> {
   const { stages } = await store.runs.plan(run);
   const stage = stages.find(({ name }) => name === stageName);
   const suited = stages.filter(({ output }) => types.some((type) => type === output)).map(({ name }) => name);
@@ -22,9 +32,21 @@ export async function stageArtifact(
       hint: suited.length === 0 ? "No stage of the run leaves one." : `Stages that do: ${suited.join(", ")}.`,
     });
   }
-  const result = await store.results.find(stage.key);
-  if (result === undefined) {
+  const found = (await stageArtifacts(store, run)).get(stageName);
+  if (found === undefined) {
     throw new TruelineError("TL_RUN_STAGE_UNFINISHED", `Stage ${stageName} of run ${run} has no result.`, { hint: `\`trueline status ${run}\` says how far it is.` });
   }
-  return { result, directory: store.artifacts.directory(result.artifact) };
+  return found;
+}
+
+/** The artifacts of all stages of a run, by stage; none of a stage that has none yet, or whose artifact is damaged or gone. */
+export async function stageArtifacts(store: Store, run: string): Promise<Map<string, StageArtifact>> {
+  const { stages } = summarize(await store.runs.plan(run), await store.ledger.read(run));
+  const found = await Promise.all(stages.map(async ({ name, key, artifact, figures = {} }): Promise<[string, StageArtifact][]> => {
+    const known = artifact === undefined ? await store.results.find(key) : { artifact, figures };
+    if (known === undefined || await store.artifacts.fault(known.artifact) !== undefined) return [];
+    const { type } = await store.artifacts.read(known.artifact);
+    return [[name, { digest: known.artifact, type, directory: store.artifacts.directory(known.artifact), figures: known.figures }]];
+  }));
+  return new Map(found.flat());
 }

@@ -329,8 +329,8 @@ export const errorRegistry = {
   },
   TL_STAGE_INPUT_CHANGED: {
     exit: 4, retry: false,
-    meaning: "A file that the plan was made with has changed since.",
-    remedy: "Restore the file to resume this run, or submit the spec again to run with the new one.",
+    meaning: "A data file or model directory that the plan was made with has changed since.",
+    remedy: "Restore it to resume this run as it was, or go on with what is there now by `trueline resume RUN --spec SPEC`.",
   },
   TL_TEMPORAL_UNAVAILABLE: {
     exit: 1, retry: true,

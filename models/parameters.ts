@@ -40,6 +40,12 @@ export function parameterCount(configuration: ModelConfiguration, head: Head): n
   return [...parameterShapes(configuration, head).values()].reduce((sum, shape) => sum + sizeOf(shape), 0);
 }
 
+/** Bytes a parameter takes in training: weight, gradient and both of Adam's moments, in float32. */
+export const trainedBytes = 16;
+
+/** Bytes that the embedded backend holds a model in, at most: the address space of WebAssembly. */
+export const maxModelBytes = 2 ** 32;
+
 /**
  * Checks that every given parameter is among the tensors with its shape.
  * @throws TL_MODEL_TENSORS naming the directory and the tensor.

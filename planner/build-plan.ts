@@ -1,11 +1,12 @@
 import { digestOf, sha256, type Json } from "../foundation/canonical.js";
 import { secondsOf } from "../foundation/durations.js";
 import type { Plan, PlanInput, PlannedStage } from "../schemas/plan.js";
-import type { ModelEntry, Spec, StageSpec } from "../schemas/spec.js";
+import type { Spec, StageSpec } from "../schemas/spec.js";
 import { stageKinds, type ArtifactType, type DataUse, type StageKindDeclaration } from "../schemas/stages/table.js";
 import { taskQueueFor } from "../schemas/task-queue.js";
 import { upstreamOf, type Draft, type DraftStage, type Reference } from "./draft.js";
 import type { Facts } from "./facts.js";
+import { sizesOf } from "./model-sizes.js";
 import { topologicalOrder } from "./order.js";
 import { resolveCriticTricks, resolvePpoTricks } from "./presets.js";
 import { writtenTricks } from "./constraints.js";
@@ -125,14 +126,7 @@ function modelInput(draft: Draft, facts: Facts, { name }: Reference): PlanInput 
     const type: ArtifactType = typeOf(target, facts)!;
     return { from: "directory", path, type, digest };
   }
-  return { from: "scratch", model: name, configuration: sizesOf(entry), tokenizer: entry.tokenizer };
-}
-
-/** Sizes of a model from scratch, all of them. */
-function sizesOf(entry: Extract<ModelEntry, { readonly architecture: string }>): JsonObject {
-  const { architecture, layers, hidden, heads, context, tiedEmbeddings, ropeTheta } = entry;
-  const { keyValueHeads = heads, intermediate = Math.ceil(hidden / 3) * 8 } = entry;
-  return { architecture, layers, hidden, heads, keyValueHeads, intermediate, context, tiedEmbeddings, ropeTheta };
+  return { from: "scratch", model: name, configuration: { ...sizesOf(entry) }, tokenizer: entry.tokenizer };
 }
 
 /** What an input is, whatever it is called. */

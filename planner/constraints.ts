@@ -1,15 +1,16 @@
 import type { ErrorCode } from "../foundation/errors.js";
-import type { ModelEntry, StageSpec } from "../schemas/spec.js";
+import type { StageSpec } from "../schemas/spec.js";
 import { ancestryOf } from "./ancestry.js";
 import { membersOf, type Draft, type DraftStage } from "./draft.js";
 import type { Facts } from "./facts.js";
 import type { Fault } from "./fault.js";
+import { sizeFaults } from "./model-sizes.js";
 import { resolvePpoTricks } from "./presets.js";
 
 /** Faults that concern several fields at once, or a field and what it refers to. */
 export function constraintFaults(draft: Draft, facts: Facts): Fault[] {
   return [
-    ...[...draft.models].flatMap(([name, entry]) => entry === undefined ? [] : sizeFaults(name, entry)),
+    ...[...draft.models].flatMap(([name, entry]) => entry === undefined ? [] : sizeFaults(draft, name, entry)),
     ...[...draft.stages.values()].flatMap((stage) => stage?.complete === undefined
       ? []
       : [...stageFaults(draft, stage, stage.complete), ...lengthFaults(draft, facts, stage, stage.complete), ...tokenizerFaults(draft, facts, stage)]),
@@ -19,16 +20,6 @@ export function constraintFaults(draft: Draft, facts: Facts): Fault[] {
 /** The tricks of a ppo stage as written, whatever stands there. */
 export function writtenTricks(stage: DraftStage): Readonly<Record<string, unknown>> {
   return membersOf(stage.written["tricks"]);
-}
-
-function sizeFaults(name: string, entry: ModelEntry): Fault[] {
-  if (!("architecture" in entry)) return [];
-  const { hidden, heads, keyValueHeads = heads } = entry;
-  const fault = (field: string, message: string): Fault => ({ code: "TL_SPEC_WRONG_VALUE", path: ["models", name, field], message });
-  if (hidden % heads !== 0) return [fault("heads", `\`hidden\` ${hidden} does not divide into ${heads} heads`)];
-  if ((hidden / heads) % 2 !== 0) return [fault("heads", `a head of ${hidden / heads} numbers is odd; rotary embeddings turn pairs`)];
-  if (heads % keyValueHeads !== 0) return [fault("keyValueHeads", `${heads} heads do not divide among ${keyValueHeads} key-value heads`)];
-  return [];
 }
 
 function stageFaults(draft: Draft, stage: DraftStage, complete: StageSpec): Fault[] {

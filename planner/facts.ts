@@ -1,12 +1,11 @@
-import { createReadStream } from "node:fs";
-import { readdir, stat } from "node:fs/promises";
-import { createHash } from "node:crypto";
-import { dirname, join } from "node:path";
+import { stat } from "node:fs/promises";
+import { dirname } from "node:path";
 import { checkDataset } from "../data/dataset.js";
 import { resolveDataPath } from "../data/paths.js";
-import { digestOf } from "../foundation/canonical.js";
 import { TruelineError } from "../foundation/errors.js";
+import { hashFile } from "../foundation/files.js";
 import { describeModel, type Head } from "../models/configuration.js";
+import { digestModelDirectory } from "../models/directory-digest.js";
 import type { ArtifactType } from "../schemas/stages/table.js";
 import { membersOf, type Draft } from "./draft.js";
 import type { Fault } from "./fault.js";
@@ -97,21 +96,13 @@ function unreadable(error: unknown): TruelineError {
 
 const typeOfHead = { language: "language-model", score: "reward-model", value: "value-model" } as const satisfies Record<Head, ArtifactType>;
 
-/** Files of a model directory that decide what it computes; a README or a training log does not. */
-const modelFiles = /^(config|generation_config|tokenizer|tokenizer_config|special_tokens_map|artifact)\.json$|\.safetensors(\.index\.json)?$|^chat_template\.jinja$/;
-
 async function modelFact(directory: string): Promise<ModelFact> {
   const { configuration, head } = await describeModel(directory);
-  const names = (await readdir(directory)).filter((name) => modelFiles.test(name)).sort();
+  const { digest, files } = await digestModelDirectory(directory, fileDigest);
   for (const [needed, what] of [[/\.safetensors$/, "weights (*.safetensors)"], [/^tokenizer\.json$/, "tokenizer.json"]] as const) {
-    if (!names.some((name) => needed.test(name))) throw new TruelineError("TL_MODEL_MISSING", `${directory} has no ${what}.`);
+    if (![...files.keys()].some((name) => needed.test(name))) throw new TruelineError("TL_MODEL_MISSING", `${directory} has no ${what}.`);
   }
-  const files = new Map<string, string>();
-  for (const name of names) files.set(name, await fileDigest(join(directory, name)));
-  return {
-    path: directory, digest: digestOf(Object.fromEntries(files)), type: typeOfHead[head],
-    context: configuration.context, tokenizer: files.get("tokenizer.json")!,
-  };
+  return { path: directory, digest, type: typeOfHead[head], context: configuration.context, tokenizer: files.get("tokenizer.json")! };
 }
 
 const digests = new Map<string, Promise<string>>();
@@ -120,13 +111,7 @@ const digests = new Map<string, Promise<string>>();
 async function fileDigest(path: string): Promise<string> {
   const { size, mtimeMs, ino } = await stat(path);
   const name = `${path}\0${ino}\0${size}\0${mtimeMs}`;
-  const digest = digests.get(name) ?? streamDigest(path);
+  const digest = digests.get(name) ?? hashFile(path).then(({ sha256 }) => sha256);
   digests.set(name, digest);
   return digest;
-}
-
-async function streamDigest(path: string): Promise<string> {
-  const hash = createHash("sha256");
-  for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
-  return hash.digest("hex");
 }

@@ -21,9 +21,9 @@ function stageWarnings(draft: Draft, facts: Facts, stage: DraftStage, complete: 
     : [];
   switch (complete.kind) {
     case "ppo":
-      return [...device, ...ppoWarnings(draft, facts, stage, complete)];
+      return [...device, ...rolloutWarnings(complete), ...ppoWarnings(draft, facts, stage, complete)];
     case "critic-pretrain":
-      return [...device, ...samplingWarnings(complete)];
+      return [...device, ...rolloutWarnings(complete), ...samplingWarnings(complete)];
     case "evaluate":
       return [...device, ...evaluateWarnings(draft, facts, complete)];
     case "tokenizer": case "pretrain": case "sft": case "reward-model":
@@ -68,6 +68,12 @@ function mixtureWarnings(on: ResolvedTricks): string[] {
     warnings.push("rewardScaling with advantageNormalization and valueClipping converged in P appendix B.1, which warns against mixing score reparameterisations");
   }
   return warnings;
+}
+
+function rolloutWarnings({ minibatch, rollouts }: Stage<"ppo"> | Stage<"critic-pretrain">): string[] {
+  return minibatch <= rollouts ? [] : [
+    `\`minibatch\` is ${minibatch} and there are only ${rollouts} \`rollouts\`: every update takes all ${rollouts} answers; write at most ${rollouts}`,
+  ];
 }
 
 function samplingWarnings({ topP, topK, repetitionPenalty }: Stage<"ppo"> | Stage<"critic-pretrain">): string[] {

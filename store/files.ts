@@ -1,9 +1,7 @@
-import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
 import { open, readFile, readdir, stat } from "node:fs/promises";
 import { dirname, join, posix } from "node:path";
 import { TruelineError } from "../foundation/errors.js";
-import { makeFolder, syncDirectory, writeDurably } from "../foundation/files.js";
+import { hashFile, makeFolder, syncDirectory, writeDurably } from "../foundation/files.js";
 
 export interface FileRecord {
   readonly path: string;
@@ -77,17 +75,6 @@ export async function namesIn(directory: string): Promise<string[]> {
     if (systemCode(error) === "ENOENT") return [];
     throw error;
   }
-}
-
-/** Size and SHA-256 of a file. */
-export async function hashFile(path: string): Promise<{ bytes: number; sha256: string }> {
-  const hash = createHash("sha256");
-  let bytes = 0;
-  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) {
-    hash.update(chunk as Uint8Array);
-    bytes += (chunk as Uint8Array).length;
-  }
-  return { bytes, sha256: hash.digest("hex") };
 }
 
 /** Every file under a directory, by path with forward slashes, sorted, without `except`. */

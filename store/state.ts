@@ -48,6 +48,8 @@ export function summarize(plan: Plan, entries: readonly LedgerEntry[]): RunSumma
     if (before !== undefined) stages.set(name, { ...before, ...members });
   };
   for (const { event, at } of entries) {
+    // What a stage did under an earlier plan of the run is no state of the stage as it is planned now.
+    if ("key" in event && stages.get(event.stage)?.key !== event.key) continue;
     switch (event.type) {
       case "run-submitted":
         startedAt = at;

@@ -1,6 +1,6 @@
 import { Tensor as OrtTensor } from "onnxruntime-node";
 import { TruelineError } from "../../foundation/errors.js";
-import { sizeOf } from "../../models/parameters.js";
+import { maxModelBytes, sizeOf } from "../../models/parameters.js";
 import type { Tensor } from "../../models/safetensors.js";
 import { type Kernels, kernelsOn } from "./kernels.js";
 
@@ -26,7 +26,7 @@ const buffers: readonly Buffer[] = ["weights", "gradients", "firstMoments", "sec
 /** Bytes at the memory's end for what kernels read besides the buffers. */
 const scratchBytes = 1 << 22;
 const pageBytes = 1 << 16;
-const maxPages = 1 << 16;
+const maxPages = maxModelBytes / pageBytes;
 /** Floats to which every parameter's stretch is rounded up: a cache line. */
 const alignment = 16;
 

@@ -1,16 +1,17 @@
 import { Context } from "@temporalio/activity";
 import { ActivityCancellationDetails, ApplicationFailure, CancelledFailure } from "@temporalio/common";
 import { MockActivityEnvironment } from "@temporalio/testing";
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it, vi } from "vitest";
 import { recordEnd } from "../../activities/end.js";
-import { readData } from "../../activities/inputs.js";
+import { readArtifacts, readData } from "../../activities/inputs.js";
 import { withDeadline } from "../../activities/pulse.js";
 import { attemptStage, type StageWork } from "../../activities/stage.js";
 import { createReferenceBackend } from "../../backends/reference/index.js";
 import { sha256 } from "../../foundation/canonical.js";
 import { TruelineError } from "../../foundation/errors.js";
+import { digestModelDirectory } from "../../models/directory-digest.js";
 import { progressSchema } from "../../schemas/progress.js";
 import type { StageOutcome } from "../../schemas/task.js";
 import type { Store } from "../../store/store.js";
@@ -149,6 +150,21 @@ describe("inputs", () => {
     });
     expect((await readData(given(entry.digest)))["data"]!.text.train.length).toBeGreaterThan(0);
     await expect(readData(given(keyOf("other")))).rejects.toMatchObject({ code: "TL_STAGE_INPUT_CHANGED", entry: { retry: false } });
+  });
+});
+
+describe("a model directory", () => {
+  it("that has changed since the plan was made is refused, by its path and input", async () => {
+    const store = emptyStore();
+    const path = await filled(store, { "config.json": "{}", "README.md": "a" });
+    const { digest } = await digestModelDirectory(path);
+    const given = { task: { ...task, stage: { ...stage, inputs: { policy: { from: "directory" as const, path, type: "language-model", digest } } } }, store, scratch: path };
+    await writeFile(join(path, "README.md"), "b");
+    expect(await readArtifacts(given)).toMatchObject({ policy: { directory: path } });
+    await writeFile(join(path, "config.json"), "{ }");
+    await expect(readArtifacts(given)).rejects.toMatchObject({ code: "TL_STAGE_INPUT_CHANGED", message: `${path}, the model of \`policy\`, has changed since the run was planned.` });
+    await rm(path, { recursive: true });
+    await expect(readArtifacts(given)).rejects.toMatchObject({ code: "TL_STAGE_INPUT_CHANGED", message: expect.stringContaining("is no longer there") as string });
   });
 });
 

@@ -26,6 +26,8 @@ const cases: readonly (readonly [name: string, change: Change, field: string, co
   ["heads that do not divide the width", (spec) => { spec.models["tiny"]!["heads"] = 3; }, "models.tiny.heads", "TL_SPEC_WRONG_VALUE", "does not divide"],
   ["an odd head", (spec) => { spec.models["tiny"]!["hidden"] = 6; }, "models.tiny.heads", "TL_SPEC_WRONG_VALUE", "odd"],
   ["key-value heads that do not divide the heads", (spec) => { Object.assign(spec.models["tiny"]!, { heads: 4, keyValueHeads: 3 }); }, "models.tiny.keyValueHeads", "TL_SPEC_WRONG_VALUE", "do not divide"],
+  ["a model of absurd width", (spec) => { spec.models["tiny"]!["hidden"] = 1_000_000; }, "models.tiny.hidden", "TL_SPEC_WRONG_VALUE", "holds at most 4 GiB a model", "16 bytes a parameter"],
+  ["a model of absurd depth", (spec) => { spec.models["tiny"]!["layers"] = 1e12; }, "models.tiny.layers", "TL_SPEC_WRONG_VALUE", "would have 1.3e+16 parameters"],
   ["an unknown stage", inStage("eval", { candidate: "pop" }), "stages.eval.candidate", "TL_SPEC_UNKNOWN_REFERENCE", "no stage or model `pop`", "`ppo`"],
   ["an unknown data entry", inStage("sft", { data: "hhh" }), "stages.sft.data", "TL_SPEC_UNKNOWN_REFERENCE", "no data entry `hhh`", "`hh`"],
   ["an unknown entry in a list of data", inStage("bpe", { data: ["hh", "boook"] }), "stages.bpe.data.1", "TL_SPEC_UNKNOWN_REFERENCE", "`boook`", "`book`"],
@@ -79,6 +81,13 @@ describe("a fault in a spec", () => {
       inStage("ppo", { reward: "rmm" })(spec);
     }));
     expect(faults.map(({ field }) => field)).toEqual(["stages.sft.data", "stages.sft.epochs", "stages.ppo.reward", "sed"]);
+  });
+
+  it("is a model one width too large, and not the one before", () => {
+    const sized = (hidden: number) => faultsOf(pipeline((spec) => { Object.assign(spec.models["tiny"]!, { hidden, heads: 1, layers: 8 }); }));
+    // 8 · 12 · 1670² + 300 · 1670 is 268.3 million parameters; 4 GiB hold 268.4 million.
+    expect(sized(1670)).toEqual([]);
+    expect(sized(1680).map(({ field }) => field)).toEqual(["models.tiny.hidden"]);
   });
 
   it("names one circle once, and each of two circles", () => {

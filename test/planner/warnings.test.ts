@@ -39,6 +39,12 @@ describe("a warning", () => {
     expect(stage("critic", { topK: 5 }).join()).toContain("critic: topK filters the rollouts");
   });
 
+  it("tells of minibatches larger than what there is to divide", () => {
+    expect(stage("ppo", { rollouts: 64, minibatch: 65 })).toEqual([expect.stringContaining("ppo: `minibatch` is 65 and there are only 64 `rollouts`")]);
+    expect(stage("critic", { rollouts: 8 }).join()).toContain("critic: `minibatch` is 32 and there are only 8 `rollouts`");
+    expect(stage("ppo", { rollouts: 64, minibatch: 64 })).toEqual([]);
+  });
+
   it("tells of ppo-max without a pretrained critic, and of a critic pretrained on another scale", () => {
     expect(stage("ppo", { critic: "rm" }).join()).toContain("means the critic to be pretrained");
     expect(stage("ppo", { tricks: { rewardNormalization: { clip: 0.3 } } }).join()).toContain("other settings of rewardNormalization");
