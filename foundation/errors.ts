@@ -284,8 +284,8 @@ export const errorRegistry = {
   },
   TL_TRAIN_CHECKPOINT: {
     exit: 1, retry: false,
-    meaning: "A checkpoint's files are not those of the stage that should continue from it.",
-    remedy: "Run `trueline verify`; without the checkpoint the stage starts anew.",
+    meaning: "A checkpoint's files are not those of the stage that should continue from it: another tokenizer, model, optimizer or stage.",
+    remedy: "Restore the folder that belongs to the run, or compute the stage anew with `trueline resume RUN --from STAGE`.",
   },
   TL_DATA_TOO_LONG: {
     exit: 1, retry: false,

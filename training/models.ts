@@ -5,6 +5,7 @@ import type { Backend, LoadRequest, ModelInformation, OptimizerSettings } from "
 import { canonicalJson } from "../foundation/canonical.js";
 import { TruelineError } from "../foundation/errors.js";
 import type { Tokenizer } from "../models/tokenizer.js";
+import { checkModel, orMismatch } from "./checkpoint-identity.js";
 import { learningRateAt, type Schedule } from "./schedule.js";
 import type { InputArtifact, StageData, TrainerSetup } from "./trainer.js";
 
@@ -13,6 +14,7 @@ const STATE_FILE = "state.json";
 /**
  * Loads a model that the stage trains: from the checkpoint's folder of that name, optimizer included, when the stage
  * resumes; else from the input's directory. `newHead` says how a head is made that the input lacks.
+ * Errors: TL_TRAIN_CHECKPOINT where the checkpoint's model is built otherwise, or lacks its optimizer.
  */
 export async function loadForTraining(
   setup: Pick<TrainerSetup<unknown>, "backend" | "resume" | "phase">,
@@ -21,7 +23,10 @@ export async function loadForTraining(
   const { from, newHead, ...named } = request;
   setup.phase(`loading ${request.model}`);
   if (setup.resume !== undefined) {
-    return setup.backend.load({ ...named, directory: join(setup.resume.directory, request.model), trainable: true, optimizer: true });
+    const { directory } = setup.resume;
+    await checkModel(directory, request.model, request.head, from.directory);
+    return orMismatch(directory, request.model, () =>
+      setup.backend.load({ ...named, directory: join(directory, request.model), trainable: true, optimizer: true }));
   }
   return setup.backend.load({ ...named, newHead, directory: from.directory, trainable: true });
 }

@@ -1,6 +1,7 @@
 import type { Backend } from "../backends/backend.js";
 import { TruelineError } from "../foundation/errors.js";
 import { stageKinds, type StageKind, type StageParameters } from "../schemas/stages/table.js";
+import { checkIdentity, identityOf, writeIdentity } from "./checkpoint-identity.js";
 import type { Trainer, TrainerSetup } from "./trainer.js";
 
 /** A setup as it comes from outside: parameters not yet checked, and a backend only where the kind computes with models. */
@@ -21,11 +22,21 @@ const trainers: Readonly<Record<StageKind, Create>> = {
 
 /**
  * Builds the trainer of a stage: reads inputs, loads models, and stands at the checkpoint's step where there is one.
- * Errors: TL_INTERNAL for an unknown kind or a missing backend; whatever loading finds.
+ * Errors: TL_INTERNAL for an unknown kind or a missing backend; TL_TRAIN_CHECKPOINT for a checkpoint of another stage;
+ * whatever loading finds.
  */
 export async function createTrainer(kind: string, setup: UncheckedSetup): Promise<Trainer> {
   if (!isStageKind(kind)) throw new TruelineError("TL_INTERNAL", `There is no stage kind "${kind}".`);
-  return trainers[kind](setup);
+  const identity = await identityOf(kind, stageKinds[kind].version, setup.artifacts);
+  if (setup.resume !== undefined) await checkIdentity(setup.resume.directory, identity);
+  const trainer = await trainers[kind](setup);
+  return {
+    ...trainer,
+    async checkpoint(directory, steps) {
+      await trainer.checkpoint(directory, steps);
+      await writeIdentity(directory, identity);
+    },
+  };
 }
 
 function isStageKind(kind: string): kind is StageKind {

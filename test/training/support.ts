@@ -22,12 +22,14 @@ export async function temporaryDirectory(): Promise<string> {
 }
 
 /** A one-layer model of a few thousand weights with a byte tokenizer, initialised from `seed`. */
-export async function tinyModel(seed: number, context = 48): Promise<InputArtifact & { readonly tokenizer: Tokenizer }> {
+export async function tinyModel(
+  seed: number, context = 48, { hidden = 8, isolateHan = true } = {},
+): Promise<InputArtifact & { readonly tokenizer: Tokenizer }> {
   const directory = await temporaryDirectory();
-  await writeTokenizer(directory, await trainBytePairs(["a"], { vocabulary: 261, isolateHan: true }));
+  await writeTokenizer(directory, await trainBytePairs(["a"], { vocabulary: 261, isolateHan }));
   const { vocabulary, endTokens, padToken } = await Tokenizer.load(directory);
   await initializeModel(directory, {
-    family: "llama", vocabulary, hidden: 8, layers: 1, heads: 2, keyValueHeads: 2, headSize: 4, intermediate: 16, context,
+    family: "llama", vocabulary, hidden, layers: 1, heads: 2, keyValueHeads: 2, headSize: hidden / 2, intermediate: 16, context,
     ropeTheta: 10000, normEpsilon: 1e-6, tiedEmbeddings: true, attentionBias: false, outputBias: false, mlpBias: false,
     endTokens: [...endTokens], padToken,
   }, seed);
@@ -94,8 +96,10 @@ export async function runToEnd(
   return { directory: output, files: await digests(output), metadata, metrics: await readMetrics(output) };
 }
 
-/** Runs a stage, stops it after `steps` steps, and continues in a new process's stead: new backend, new trainer. */
-export async function runInterrupted(start: Start, steps: number, makeBackend: MakeBackend = referenceBackend): Promise<Outcome> {
+/** Runs a stage and stops it after `steps` steps: the checkpoint that it leaves. */
+export async function runStopped(
+  start: Start, steps: number, makeBackend: MakeBackend = referenceBackend,
+): Promise<{ readonly directory: string; readonly steps: number }> {
   const directory = await temporaryDirectory();
   const [workspace, output, checkpoint] = ["workspace", "output", "checkpoint"].map((name) => join(directory, name));
   for (const path of [workspace, output, checkpoint]) await mkdir(path!);
@@ -109,7 +113,12 @@ export async function runInterrupted(start: Start, steps: number, makeBackend: M
   }).then(() => { throw new Error("the stage was not stopped"); }, (error: unknown) => {
     if (!(error instanceof Error && "code" in error && error.code === "TL_TRAIN_CANCELLED")) throw error;
   });
-  return runToEnd(start, { resume: { directory: checkpoint!, steps: published }, makeBackend });
+  return { directory: checkpoint!, steps: published };
+}
+
+/** Runs a stage, stops it after `steps` steps, and continues in a new process's stead: new backend, new trainer. */
+export async function runInterrupted(start: Start, steps: number, makeBackend: MakeBackend = referenceBackend): Promise<Outcome> {
+  return runToEnd(start, { resume: await runStopped(start, steps, makeBackend), makeBackend });
 }
 
 export async function digests(directory: string): Promise<Record<string, string>> {
