@@ -25,7 +25,7 @@ type Options = Readonly<Record<string, OptionDefinition>>;
 type Values<Definitions extends Options> = { readonly [Name in keyof Definitions]: z.output<Definitions[Name]["schema"]> };
 
 export interface Invocation<Definitions extends Options> {
-  /** As many as `arguments` declares; a missing optional one is undefined. */
+  /** As many as `arguments` declares; a missing optional one is undefined. Those of `[run...]` follow one another. */
   readonly arguments: readonly string[];
   readonly options: Values<Definitions>;
   readonly output: Output;
@@ -59,7 +59,7 @@ export function defineCommand<const Definitions extends Options>(definition: Def
     command.addHelpText("after", `\nExamples:\n${definition.examples.map((example) => `  $ ${example}`).join("\n")}`);
     command.action(async () => {
       const code = await definition.run({
-        arguments: command.processedArgs.map((argument: unknown) => argument as string),
+        arguments: command.processedArgs.flat().map((argument: unknown) => argument as string),
         options: readOptions(definition.options, command.opts()),
         output,
       });

@@ -14,6 +14,7 @@ export const commands: Readonly<Record<string, () => Promise<CommandDefinition>>
   resume: async () => (await import("./resume.js")).resumeCommand,
   cancel: async () => (await import("./cancel.js")).cancelCommand,
   history: async () => (await import("./history.js")).historyCommand,
+  verify: async () => (await import("./verify.js")).verifyCommand,
   report: async () => (await import("./report.js")).reportCommand,
   generate: async () => (await import("./generate.js")).generateCommand,
   export: async () => (await import("./export.js")).exportCommand,

@@ -1,5 +1,5 @@
 import type { LedgerEvent } from "../schemas/events.js";
-import { duration } from "./output.js";
+import { duration, size } from "./output.js";
 import { number } from "./run-view.js";
 
 /** An event in words. */
@@ -71,8 +71,4 @@ function because({ reason }: { readonly reason?: string | undefined }): string {
 /** A time of the ledger for people, in UTC. */
 export function moment(at: string): string {
   return at.slice(0, 19).replace("T", " ");
-}
-
-function size(bytes: number): string {
-  return bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : bytes < 1e9 ? `${(bytes / 1e6).toFixed(1)} MB` : `${(bytes / 1e9).toFixed(2)} GB`;
 }

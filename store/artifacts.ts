@@ -5,7 +5,7 @@ import { TruelineError } from "../foundation/errors.js";
 import { makeFolder, syncDirectory } from "../foundation/files.js";
 import { manifestSchema, type ArtifactMetadata, type Manifest } from "../schemas/artifact.js";
 import type { ArtifactType } from "../schemas/stages/table.js";
-import { faultIn, guarded, readIfThere, recordFiles, syncTree, writeWhole } from "./files.js";
+import { faultIn, guarded, namesIn, readIfThere, recordFiles, syncTree, writeWhole } from "./files.js";
 import { parseJson, recordText } from "./records.js";
 
 const manifestName = "artifact.json";
@@ -13,6 +13,11 @@ const manifestName = "artifact.json";
 /** Artifacts by digest: real directories `artifacts/<digest>/`, each with its manifest. */
 export class Artifacts {
   constructor(private readonly home: string) {}
+
+  /** Digests of all artifacts that the store has a directory of. */
+  async digests(): Promise<string[]> {
+    return (await guarded(() => namesIn(join(this.home, "artifacts")))).filter((name) => /^[0-9a-f]{64}$/.test(name));
+  }
 
   directory(digest: string): string {
     return join(this.home, "artifacts", digest);

@@ -8,7 +8,7 @@ import type { Claim, Claims } from "./claims.js";
 import { faultIn, guarded, namesIn, readIfThere, recordFiles, syncTree, writeWhole } from "./files.js";
 import { sealedText, unsealed } from "./records.js";
 
-const manifestName = "checkpoint.json";
+export const checkpointFile = "checkpoint.json";
 const kept = 2;
 
 const checkpointSchema = z.strictObject({
@@ -19,7 +19,7 @@ const checkpointSchema = z.strictObject({
   environment: environmentSchema.optional(),
   files: z.array(z.strictObject({ path: z.string(), bytes: z.number().int(), sha256: z.string() })),
 });
-type CheckpointManifest = z.output<typeof checkpointSchema>;
+export type CheckpointManifest = z.output<typeof checkpointSchema>;
 
 export interface Checkpoint {
   /** Steps done. */
@@ -44,9 +44,9 @@ export class Checkpoints {
   /** Makes a directory's files the checkpoint after `step` steps by moving them in. Throws TL_STORE_SUPERSEDED to a fenced attempt. */
   async publish(claim: Claim, step: number, directory: string, environment?: Environment): Promise<Checkpoint> {
     return guarded(async () => {
-      const files = await recordFiles(directory, manifestName);
+      const files = await recordFiles(directory, checkpointFile);
       const manifest: CheckpointManifest = { version: 1, key: claim.key, step, run: claim.run, environment, files };
-      await writeWhole(join(directory, manifestName), sealedText(manifest));
+      await writeWhole(join(directory, checkpointFile), sealedText(manifest));
       await syncTree(directory);
       const target = join(this.folder(claim.key), String(step));
       await this.claims.whileHeld(claim, async () => {
@@ -68,8 +68,8 @@ export class Checkpoints {
     for (const step of await this.steps(key)) {
       const directory = join(this.folder(key), String(step));
       const manifest = await readManifest(directory);
-      const reason = manifest === undefined ? `${manifestName} is missing or can't be read`
-        : manifest.key !== key || manifest.step !== step ? `${manifestName} is of another checkpoint`
+      const reason = manifest === undefined ? `${checkpointFile} is missing or can't be read`
+        : manifest.key !== key || manifest.step !== step ? `${checkpointFile} is of another checkpoint`
           : await faultIn(directory, manifest.files, deep);
       if (manifest !== undefined && reason === undefined) return describe(manifest, directory);
       await onSkip?.({ step, reason: reason ?? "" });
@@ -82,8 +82,13 @@ export class Checkpoints {
     await guarded(() => rm(this.folder(key), { recursive: true, force: true }));
   }
 
+  /** Keys that have checkpoints. */
+  async keys(): Promise<string[]> {
+    return (await guarded(() => namesIn(join(this.home, "checkpoints")))).filter((name) => /^[0-9a-f]{64}$/.test(name));
+  }
+
   /** Steps of a key's checkpoints, newest first. */
-  private async steps(key: string): Promise<number[]> {
+  async steps(key: string): Promise<number[]> {
     const names = await guarded(() => namesIn(this.folder(key)));
     return names.filter((name) => /^\d+$/.test(name)).map(Number).sort((a, b) => b - a);
   }
@@ -97,14 +102,19 @@ export class Checkpoints {
     }
   }
 
-  private folder(key: string): string {
+  folder(key: string): string {
     return join(this.home, "checkpoints", key);
   }
 }
 
 async function readManifest(directory: string): Promise<CheckpointManifest | undefined> {
-  const text = await guarded(() => readIfThere(join(directory, manifestName)));
-  return text === undefined ? undefined : unsealed(text, checkpointSchema);
+  const text = await guarded(() => readIfThere(join(directory, checkpointFile)));
+  return text === undefined ? undefined : checkpointIn(text);
+}
+
+/** The manifest in the text of a `checkpoint.json`; undefined where any byte of it has changed. */
+export function checkpointIn(text: string): CheckpointManifest | undefined {
+  return unsealed(text, checkpointSchema);
 }
 
 function describe(manifest: CheckpointManifest, directory: string): Checkpoint {

@@ -59,8 +59,14 @@ export async function writeWhole(path: string, text: string): Promise<void> {
 
 /** The text of a file, or undefined where there is none. */
 export async function readIfThere(path: string): Promise<string | undefined> {
+  const bytes = await readBytesIfThere(path);
+  return bytes && Buffer.from(bytes).toString();
+}
+
+/** The bytes of a file, or undefined where there is none. */
+export async function readBytesIfThere(path: string): Promise<Uint8Array | undefined> {
   try {
-    return await readFile(path, "utf8");
+    return await readFile(path);
   } catch (error) {
     if (systemCode(error) === "ENOENT" || systemCode(error) === "ENOTDIR") return undefined;
     throw error;
@@ -116,7 +122,8 @@ async function syncFile(path: string): Promise<void> {
   }
 }
 
-async function filesUnder(directory: string, prefix = ""): Promise<string[]> {
+/** Paths of all files under a directory, with forward slashes, sorted. */
+export async function filesUnder(directory: string, prefix = ""): Promise<string[]> {
   const paths: string[] = [];
   for (const entry of await readdir(join(directory, prefix), { withFileTypes: true })) {
     const path = posix.join(prefix, entry.name);

@@ -4,10 +4,9 @@ import { canonicalJson, digestOf } from "../foundation/canonical.js";
 import { TruelineError } from "../foundation/errors.js";
 import { makeFolder } from "../foundation/files.js";
 import { entrySchema, type LedgerEntry, type LedgerEvent } from "../schemas/events.js";
-import { guarded, readIfThere, writeWhole } from "./files.js";
+import { checkLedger, noHash } from "./chain.js";
+import { guarded, namesIn, readIfThere, writeWhole } from "./files.js";
 import { withLock } from "./lock.js";
-
-const zero = "0".repeat(64);
 
 /** A run's append-only record, `ledger/<run>.jsonl`: one line of canonical JSON an event, each with the hash of the one before. */
 export class Ledger {
@@ -43,54 +42,29 @@ export class Ledger {
 
   /** Walks a run's chain and says everything that is wrong with it; nothing when it is whole. */
   async verify(run: string): Promise<string[]> {
-    let entries: LedgerEntry[];
-    try {
-      entries = await this.read(run);
-    } catch (error) {
-      if (error instanceof TruelineError) return [error.message];
-      throw error;
-    }
-    return [...chainFaults(run, entries), ...headFault(entries, await guarded(() => readIfThere(this.headPath(run))))];
+    const { faults } = await checkLedger(run, this);
+    return faults.map(({ found }) => found);
   }
 
-  private path(run: string): string {
+  /** Names of all runs that have a ledger. */
+  async runs(): Promise<string[]> {
+    const names = await guarded(() => namesIn(join(this.home, "ledger")));
+    return names.filter((name) => /^[\w-]+\.jsonl$/.test(name)).map((name) => name.slice(0, -".jsonl".length));
+  }
+
+  path(run: string): string {
     return join(this.home, "ledger", `${run}.jsonl`);
   }
 
   /** Where the chain's newest hash is kept apart, so that lines missing from the end are noticed. */
-  private headPath(run: string): string {
+  headPath(run: string): string {
     return join(this.home, "ledger", `${run}.head`);
   }
 }
 
-/** What is wrong with a chain of entries. Pure. */
-export function chainFaults(run: string, entries: readonly LedgerEntry[]): string[] {
-  return entries.flatMap((entry, index) => {
-    const place = `line ${index + 1} (${entry.event.type})`;
-    const faults: string[] = [];
-    if (entry.run !== run) faults.push(`${place} belongs to run ${entry.run}`);
-    if (entry.sequence !== index) faults.push(`${place} has sequence ${entry.sequence}, not ${index}`);
-    if (entry.previous !== (entries[index - 1]?.hash ?? zero)) faults.push(`${place} does not follow the line before it`);
-    if (entry.hash !== hashOf(entry)) faults.push(`${place} has been changed`);
-    return faults;
-  });
-}
-
-function headFault(entries: readonly LedgerEntry[], text: string | undefined): string[] {
-  const head = /^\{"sequence":(\d+),"hash":"([0-9a-f]{64})"\}$/.exec(text ?? "");
-  if (head === null) return entries.length === 0 ? [] : ["the record of the newest hash is missing"];
-  // A crash between line and head leaves the head one append behind, never ahead.
-  if (entries[Number(head[1])]?.hash === head[2]) return [];
-  return [`lines are missing from the end: the newest was number ${Number(head[1]) + 1}, there are ${entries.length}`];
-}
-
 function link(run: string, event: LedgerEvent, last: LedgerEntry | undefined): LedgerEntry {
-  const entry = { run, sequence: (last?.sequence ?? -1) + 1, at: new Date().toISOString(), previous: last?.hash ?? zero, event };
+  const entry = { run, sequence: (last?.sequence ?? -1) + 1, at: new Date().toISOString(), previous: last?.hash ?? noHash, event };
   return { ...entry, hash: digestOf(entry) };
-}
-
-function hashOf({ hash: _hash, ...rest }: LedgerEntry): string {
-  return digestOf(rest);
 }
 
 function splitTorn(all: string): { text: string; torn: boolean } {

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { resultSchema, type StageResult } from "../schemas/artifact.js";
 import type { Artifacts } from "./artifacts.js";
 import type { Claim, Claims } from "./claims.js";
-import { guarded, readIfThere, writeWhole } from "./files.js";
+import { guarded, namesIn, readIfThere, writeWhole } from "./files.js";
 import { sealedText, unsealed } from "./records.js";
 
 /** Finished results by stage key: `results/<key>.json`. */
@@ -25,7 +25,13 @@ export class Results {
     return text === undefined ? undefined : unsealed(text, resultSchema);
   }
 
-  private path(key: string): string {
+  /** Keys that have a file of a result, whatever it holds. */
+  async keys(): Promise<string[]> {
+    const names = await guarded(() => namesIn(join(this.home, "results")));
+    return names.filter((name) => /^[0-9a-f]{64}\.json$/.test(name)).map((name) => name.slice(0, -".json".length));
+  }
+
+  path(key: string): string {
     return join(this.home, "results", `${key}.json`);
   }
 }

@@ -45,9 +45,25 @@ export class Runs {
     await this.write({ ...record, planDigest: digestOf(plan) });
   }
 
+  /** The record in the bytes of a `run.json`; undefined where any of them has changed. */
+  static recordIn(text: string): RunRecord | undefined {
+    return unsealed(text, runSchema);
+  }
+
   /** File of a plan that a run has or had. */
   planPath(id: string, digest: string): string {
     return join(this.directory(id), "plans", `${digest}.json`);
+  }
+
+  /** Digests by which the files of a run's plans are named. */
+  async planDigests(id: string): Promise<string[]> {
+    const names = await guarded(() => namesIn(join(this.directory(id), "plans")));
+    return names.filter((name) => /^[0-9a-f]{64}\.json$/.test(name)).map((name) => name.slice(0, -".json".length));
+  }
+
+  /** Names of all directories of runs, whatever they hold. */
+  async ids(): Promise<string[]> {
+    return (await guarded(() => namesIn(join(this.home, "runs")))).filter((id) => /^[\w-]+$/.test(id));
   }
 
   /** Counts one more attempt and gives its number. */
@@ -88,7 +104,7 @@ export class Runs {
 
   /** All runs, newest first. Directories that hold no run are passed over. */
   async list(): Promise<RunRecord[]> {
-    const found = await Promise.all((await guarded(() => namesIn(join(this.home, "runs")))).map((id) => this.find(id)));
+    const found = await Promise.all((await this.ids()).map((id) => this.find(id)));
     return found.filter((run) => run !== undefined && run !== "damaged")
       .sort((a, b) => b.submittedAt.localeCompare(a.submittedAt) || b.id.localeCompare(a.id));
   }
@@ -96,10 +112,10 @@ export class Runs {
   private async find(id: string): Promise<RunRecord | "damaged" | undefined> {
     if (!/^[\w-]+$/.test(id)) return undefined;
     const text = await guarded(() => readIfThere(this.recordPath(id)));
-    return text === undefined ? undefined : unsealed(text, runSchema) ?? "damaged";
+    return text === undefined ? undefined : Runs.recordIn(text) ?? "damaged";
   }
 
-  private recordPath(id: string): string {
+  recordPath(id: string): string {
     return join(this.directory(id), "run.json");
   }
 
