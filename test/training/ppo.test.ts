@@ -3,6 +3,7 @@ import { describeModel } from "../../models/configuration.js";
 import { stageKinds } from "../../schemas/stages/table.js";
 import { createCriticPretrain } from "../../training/critic-pretrain.js";
 import { createPpo } from "../../training/ppo.js";
+import type { InputArtifact } from "../../training/trainer.js";
 import { promptRow, runInterrupted, runToEnd, stageData, textRow, tinyModel, tinyRewardModel, type Start } from "./support.js";
 
 const prompts = stageData({ prompts: { train: ["a", "b", "c", "d", "e"].map((text) => promptRow(text)), heldOut: [promptRow("z")] } });

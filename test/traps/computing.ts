@@ -13,7 +13,9 @@ import type { Backend, GenerateRequest, LoadRequest } from "../../backends/backe
 import { createOnnxBackend } from "../../backends/onnx/embedded.js";
 import { connectBackend } from "../../backends/rpc.js";
 import { sha256 } from "../../foundation/canonical.js";
+import { digestModelDirectory } from "../../models/directory-digest.js";
 import type { PlanInput, PlannedStage } from "../../schemas/plan.js";
+import type { DataFormat } from "../../schemas/spec.js";
 import { stageKinds, type DataUse, type StageKind } from "../../schemas/stages/table.js";
 import type { StageEnd } from "../../schemas/task.js";
 import { Store } from "../../store/store.js";
@@ -52,11 +54,12 @@ export class Bench {
     return new Store(join(this.directory, `home-${this.stores++}`));
   }
 
-  model(name: string, type: "language-model" | "reward-model"): PlanInput {
-    return { from: "directory", path: join(this.directory, name), type, digest: sha256(name) };
+  async model(name: string, type: "language-model" | "reward-model" | "value-model"): Promise<PlanInput> {
+    const path = join(this.directory, name);
+    return { from: "directory", path, type, digest: (await digestModelDirectory(path)).digest };
   }
 
-  async data(name: string, format: string, use: DataUse): Promise<PlanInput> {
+  async data(name: string, format: DataFormat, use: DataUse): Promise<PlanInput> {
     const path = join(this.directory, name);
     return { from: "data", use, entries: [{ name: "sample", format, path, digest: sha256(await readFile(path)), holdout: 0, maxBadShare: 0 }] };
   }
@@ -78,7 +81,7 @@ export class Bench {
       },
       ...parameters,
     }, {
-      policy: this.model("policy", "language-model"), reward: this.model("reward", "reward-model"), critic: this.model("reward", "reward-model"),
+      policy: await this.model("policy", "language-model"), reward: await this.model("reward", "reward-model"), critic: await this.model("reward", "reward-model"),
       prompts: await this.data("prompts.jsonl", "prompt", "prompts"), pretrainingData: await this.data("text.txt", "text", "text"),
     });
   }

@@ -76,7 +76,7 @@ describe("fine-tuning stopped at the end of an epoch", () => {
     const bench = await Bench.forTest();
     const store = bench.emptyStore();
     const stage = bench.stage("sft", { model: "policy", data: "sample", batch: 3, epochs: 2, checkpoint: { everySteps: 2 } }, {
-      model: bench.model("policy", "language-model"), data: await bench.data("dialogues.jsonl", "dialogue", "dialogues"),
+      model: await bench.model("policy", "language-model"), data: await bench.data("dialogues.jsonl", "dialogue", "dialogues"),
     });
     await expect(attemptAt(store, stage, { kill: { after: 2, signal: "SIGKILL" } })).rejects.toMatchObject({ type: "TL_BACKEND_LOST" });
     const calls = new Calls();
