@@ -1,11 +1,11 @@
-import { rename, rm } from "node:fs/promises";
+import { mkdtemp, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { digestOf } from "../foundation/canonical.js";
 import { TruelineError } from "../foundation/errors.js";
 import { makeFolder, syncDirectory } from "../foundation/files.js";
 import { manifestSchema, type ArtifactMetadata, type Manifest } from "../schemas/artifact.js";
 import type { ArtifactType } from "../schemas/stages/table.js";
-import { faultIn, guarded, namesIn, readIfThere, recordFiles, syncTree, writeWhole } from "./files.js";
+import { faultIn, guarded, namesIn, readIfThere, recordFiles, syncTree, systemCode, writeWhole } from "./files.js";
 import { parseJson, recordText } from "./records.js";
 
 const manifestName = "artifact.json";
@@ -34,7 +34,7 @@ export class Artifacts {
       await writeWhole(join(directory, manifestName), recordText(manifest));
       await syncTree(directory);
       const target = this.directory(digest);
-      if (await this.fault(digest) === undefined) {
+      if (await this.fault(digest, { deep: true }) === undefined) {
         await rm(directory, { recursive: true });
         return digest;
       }
@@ -60,10 +60,24 @@ export class Artifacts {
     return manifest;
   }
 
-  /** What is wrong with an artifact, in words; undefined when nothing is. `deep` hashes every byte, else sizes are compared. */
-  async fault(digest: string, { deep = false } = {}): Promise<string | undefined> {
+  /** Moves a damaged artifact out of the way, to `damaged/`, so that it is made again and can still be looked at. */
+  async setAside(digest: string): Promise<void> {
+    await guarded(async () => {
+      const folder = join(this.home, "damaged");
+      await makeFolder(folder);
+      await rename(this.directory(digest), await mkdtemp(join(folder, `${digest}-`))).catch((error: unknown) => {
+        // Another stage that reads it was faster.
+        if (systemCode(error) !== "ENOENT") throw error;
+      });
+      await syncDirectory(folder);
+    });
+  }
+
+  /** What is wrong with an artifact, in words; undefined when nothing is. `deep` hashes every byte, else sizes are compared; `file` limits it to one. */
+  async fault(digest: string, { deep = false, file }: { readonly deep?: boolean; readonly file?: string } = {}): Promise<string | undefined> {
     try {
-      return await faultIn(this.directory(digest), (await this.read(digest)).files, deep);
+      const { files } = await this.read(digest);
+      return await faultIn(this.directory(digest), files.filter(({ path }) => file === undefined || path === file), deep);
     } catch (error) {
       if (error instanceof TruelineError) return error.message;
       throw error;
