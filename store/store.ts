@@ -6,6 +6,7 @@ import { Checkpoints } from "./checkpoints.js";
 import { Claims } from "./claims.js";
 import { guarded, namesIn } from "./files.js";
 import { Ledger } from "./ledger.js";
+import { isAlive, thisProcess } from "./processes.js";
 import { Results } from "./results.js";
 import { Runs } from "./runs.js";
 
@@ -39,7 +40,7 @@ export class Store {
     const folder = join(this.home, "scratch");
     const directory = await guarded(async () => {
       await makeFolder(folder);
-      return mkdtemp(join(folder, "s-"));
+      return mkdtemp(join(folder, `${thisProcess.pid}-${thisProcess.started}-${thisProcess.host}-`));
     });
     try {
       return await work(directory);
@@ -48,12 +49,14 @@ export class Store {
     }
   }
 
-  /** Removes scratch directories that killed processes left a week ago or earlier. */
+  /** Removes the scratch directories of dead processes; of those elsewhere, which can't be asked for, after a week. */
   async sweep(): Promise<void> {
     const folder = join(this.home, "scratch");
     for (const name of await guarded(() => namesIn(folder))) {
+      const [, pid, started = "", host = ""] = /^(\d+)-(\d*)-(.+)-\w{6}$/.exec(name) ?? [];
       const age = await stat(join(folder, name)).then((found) => Date.now() - found.mtimeMs, () => 0);
-      if (age > abandonedMilliseconds) await rm(join(folder, name), { recursive: true, force: true });
+      const isLeft = host === thisProcess.host ? !isAlive({ pid: Number(pid), started, host }) : age > abandonedMilliseconds;
+      if (isLeft) await rm(join(folder, name), { recursive: true, force: true });
     }
   }
 }
