@@ -21,6 +21,8 @@ export interface StageSummary {
   readonly from?: string;
   /** What somebody has to decide before it goes on. */
   readonly question?: Question;
+  /** Checkpoints that this attempt at the run could not use. */
+  readonly skipped?: readonly { readonly step: number; readonly reason: string }[];
 }
 
 export interface Question {
@@ -58,7 +60,7 @@ export function summarize(plan: Plan, entries: readonly LedgerEntry[]): RunSumma
         state = "submitted";
         endedAt = undefined;
         for (const stage of stages.values()) {
-          if (stage.state !== "finished" && stage.state !== "reused") change(stage.name, { state: "waiting", failure: undefined, question: undefined });
+          if (stage.state !== "finished" && stage.state !== "reused") change(stage.name, { state: "waiting", failure: undefined, question: undefined, skipped: undefined });
         }
         break;
       case "stage-set-aside":
@@ -91,6 +93,8 @@ export function summarize(plan: Plan, entries: readonly LedgerEntry[]): RunSumma
         change(event.stage, { state: "waiting", failure: undefined });
         break;
       case "checkpoint-skipped":
+        change(event.stage, { skipped: [...stages.get(event.stage)?.skipped ?? [], { step: event.step, reason: event.reason }] });
+        break;
       case "guard-breached":
       case "pause-requested":
       case "unpause-requested":
