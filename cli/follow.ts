@@ -1,5 +1,6 @@
 import { MultiBar, Presets, type SingleBar } from "cli-progress";
 import { setTimeout as sleep } from "node:timers/promises";
+import { visible } from "../foundation/text.js";
 import type { Pipelines } from "../temporal/client.js";
 import { hasEnded, observe, type ObservedRun, type ObservedStage } from "../temporal/observe.js";
 import type { Store } from "../store/store.js";
@@ -69,7 +70,7 @@ class Bars implements Display {
       const done = stage.state === "finished" || stage.state === "reused";
       const of = stage.progress?.of || 1;
       const at = done ? of : Math.min(stage.progress?.step ?? 0, of);
-      const words = { stage: stage.name.padEnd(width), text: shortText(stage) };
+      const words = { stage: visible(stage.name.padEnd(width), false), text: visible(shortText(stage), false) };
       const bar = this.bars.get(stage.name) ?? this.multi.create(of, at, words);
       this.bars.set(stage.name, bar);
       bar.setTotal(of);
