@@ -63,6 +63,8 @@ async function reuseOrClaim(store: Store, context: Context, { run, stage }: Stag
   for (;;) {
     const standing = await standingOf(store, stage.key);
     if (standing.action === "reuse") {
+      // Gone between the look and the use: it is computed anew.
+      if (!await store.artifacts.use(standing.result.artifact)) continue;
       const { artifact, run: from, figures } = standing.result;
       await store.ledger.append(run, { type: "stage-reused", stage: stage.name, key: stage.key, artifact, from, figures });
       return { artifact, reused: true };

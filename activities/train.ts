@@ -2,7 +2,6 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import type { Backend } from "../backends/backend.js";
-import { version } from "../foundation/version.js";
 import type { Environment } from "../schemas/events.js";
 import { operationalParameters } from "../schemas/stages/common.js";
 import { runTrainer } from "../training/loop.js";
@@ -56,7 +55,7 @@ export function trainStage(startBackend: StartBackend | undefined, stallSeconds:
 
 async function environmentOf(backend: Backend): Promise<Environment> {
   const { name, device, threads, versions } = await backend.describe();
-  return { backend: name, device, threads, versions: { ...versions, node: process.versions.node, trueline: version } };
+  return { backend: name, device, threads, versions: { ...versions, node: process.versions.node } };
 }
 
 function afterSeconds(seconds: number): Promise<void> {

@@ -21,8 +21,6 @@ export const historyCommand = defineCommand({
   },
 });
 
-/** An entry's own line breaks are indented, so that no reason or message can look like an entry. */
 function line({ at, event }: LedgerEntry): string {
-  const time = moment(at);
-  return `${time}  ${story(event).replaceAll("\n", `\n${" ".repeat(time.length + 2)}`)}`;
+  return `${moment(at)}  ${story(event)}`;
 }

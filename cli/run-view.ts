@@ -4,6 +4,7 @@ import type { ObservedRun, ObservedStage } from "../temporal/observe.js";
 import { nameOfInput } from "../schemas/plan.js";
 import type { Store } from "../store/store.js";
 import { duration, table, type Output } from "./output.js";
+import { removedText } from "./stage-artifact.js";
 
 /** A run as one JSON object, for `run`, `status`, `watch` and `resume`. */
 export function runJson(run: ObservedRun, store: Store): object {
@@ -27,14 +28,9 @@ export function runText(run: ObservedRun, store: Store, colors: Output["colors"]
       `${colors.red(failure.code)} ${name}: ${failure.message}`,
       ...(failure.hint === undefined ? [] : [`${colors.cyan("hint:")} ${failure.hint}`]),
     ]),
-    ...run.stages.flatMap(skippedTexts), ...verdictsOf(run), ...placesOf(run, store), ...adviceOf(run),
+    ...verdictsOf(run), ...placesOf(run, store), ...adviceOf(run),
   ];
   return lines.join("\n");
-}
-
-/** What became of checkpoints that could not be used. */
-export function skippedTexts({ name, skipped = [] }: ObservedStage): string[] {
-  return skipped.map(({ step, reason }) => `${name}: the checkpoint of step ${step} could not be used: ${reason}. The one before it is, if there is one.`);
 }
 
 /** What a running stage says of itself, in one line. */
@@ -47,6 +43,7 @@ export function progressText({ progress, state }: ObservedStage): string {
 }
 
 export function stateText(stage: ObservedStage): string {
+  if (stage.removed !== undefined) return `${stage.state}; artifact ${removedText(stage.removed)}`;
   switch (stage.state) {
     case "running": return progressText(stage);
     case "reused": return `reused from ${stage.from}`;
@@ -96,8 +93,8 @@ function placesOf(run: ObservedRun, store: Store): string[] {
   const used = new Set(run.plan.stages.filter((stage) => !reports.includes(stage)).flatMap((stage) => stage.after));
   const shown = run.plan.stages.filter(({ name }) => !used.has(name));
   const lines = shown.flatMap((stage) => {
-    const artifact = run.stages.find(({ name }) => name === stage.name)?.artifact;
-    if (artifact === undefined) return [];
+    const { artifact, removed } = run.stages.find(({ name }) => name === stage.name) ?? {};
+    if (artifact === undefined || removed !== undefined) return [];
     const directory = store.artifacts.directory(artifact);
     return [[stage.name, reports.includes(stage) ? join(directory, "report.html") : directory]];
   });
@@ -111,6 +108,7 @@ export function unattendedAdvice({ unattended }: ObservedRun): string[] {
 
 function adviceOf(run: ObservedRun): string[] {
   const notes = unattendedAdvice(run);
+  if (run.stages.some(({ removed }) => removed !== undefined)) notes.push(`Make what was removed again with: trueline resume ${run.id}`);
   switch (run.state) {
     case "interrupted": return [...notes, `Nothing works on it any more. Go on with: trueline resume ${run.id}`];
     case "paused": return [...notes, `Go on with: trueline unpause ${run.id}`];

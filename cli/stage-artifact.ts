@@ -2,7 +2,7 @@ import { TruelineError } from "../foundation/errors.js";
 import { suggestion } from "../foundation/suggest.js";
 import { artifactTypes } from "../schemas/artifact.js";
 import type { ArtifactType } from "../schemas/stages/table.js";
-import { summarize } from "../store/state.js";
+import { summarize, type StageSummary } from "../store/state.js";
 import type { Store } from "../store/store.js";
 
 /** What a stage of a run has left. */
@@ -34,9 +34,18 @@ export async function stageArtifact(
   }
   const found = (await stageArtifacts(store, run)).get(stageName);
   if (found === undefined) {
+    const { removed } = summarize(await store.runs.plan(run), await store.ledger.read(run)).stages.find(({ name }) => name === stageName) ?? {};
+    if (removed !== undefined) {
+      throw new TruelineError("TL_STORE_MISSING", `The artifact of stage ${stageName} of run ${run} was ${removedText(removed)}.`, { hint: `Make it again with: trueline resume ${run}` });
+    }
     throw new TruelineError("TL_RUN_STAGE_UNFINISHED", `Stage ${stageName} of run ${run} has no result.`, { hint: `\`trueline status ${run}\` says how far it is.` });
   }
   return found;
+}
+
+/** When and by whom an artifact was taken out of the store, as in "removed by ada@host on 2026-01-01 (gc --keep 5)". */
+export function removedText({ at, actor, reason }: NonNullable<StageSummary["removed"]>): string {
+  return `removed by ${actor} on ${at.slice(0, 10)}${reason === undefined ? "" : ` (${reason})`}`;
 }
 
 /** The artifacts of all stages of a run, by stage; none of a stage that has none yet, or whose artifact is damaged or gone. */

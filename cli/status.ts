@@ -1,4 +1,6 @@
+import { pinsOf } from "../store/pins.js";
 import { defineCommand, jsonOption } from "./command.js";
+import { pinText } from "./pin.js";
 import { observeNow } from "./resume.js";
 import { runJson, runText } from "./run-view.js";
 import { openStore } from "./store.js";
@@ -13,8 +15,9 @@ export const statusCommand = defineCommand({
   async run({ arguments: [id = ""], options, output }) {
     const store = openStore();
     const run = await observeNow(store, id);
-    if (options.json) output.json(runJson(run, store));
-    else output.data(runText(run, store, output.colors));
+    const pins = pinsOf(await store.ledger.read(id));
+    if (options.json) output.json({ ...runJson(run, store), pins });
+    else output.data([runText(run, store, output.colors), ...pins.map(pinText)].join("\n"));
     return 0;
   },
 });

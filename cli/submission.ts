@@ -27,7 +27,7 @@ export async function recordSubmission(store: Store, id: string, plan: Plan): Pr
 
 /** The results of all stages, or undefined if one is missing. */
 export async function allResults(store: Store, plan: Plan): Promise<StageResult[] | undefined> {
-  const results = await Promise.all(plan.stages.map((stage) => store.results.find(stage.key)));
+  const results = await Promise.all(plan.stages.map((stage) => store.results.use(stage.key)));
   const found = results.filter((result) => result !== undefined);
   return found.length === results.length ? found : undefined;
 }

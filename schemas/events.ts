@@ -82,6 +82,9 @@ export const eventSchema = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("notification-failed"), occasion: z.string(), host: z.string(), id: z.string(), message: z.string() }),
   /** `gc` removed it from the store. */
   z.strictObject({ type: z.literal("artifact-removed"), stage, key: digest, artifact: digest, bytes: z.number().int(), actor, reason }),
+  /** `gc` leaves alone what a pin names: all of the run, or where `stage` is given that stage's artifact. */
+  z.strictObject({ type: z.literal("pinned"), stage: stage.optional(), actor, reason }),
+  z.strictObject({ type: z.literal("unpinned"), stage: stage.optional(), actor, reason }),
   z.strictObject({ type: z.literal("cancel-requested"), actor, reason }),
   /** Nothing computes any more; checkpoints are saved. `until`: the stage that the attempt was to end with. */
   z.strictObject({ type: z.literal("run-paused"), until: stage.optional() }),

@@ -1,11 +1,12 @@
-import { mkdtemp, rename, rm } from "node:fs/promises";
+import { rename, rm, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { digestOf } from "../foundation/canonical.js";
 import { TruelineError } from "../foundation/errors.js";
 import { makeFolder, syncDirectory } from "../foundation/files.js";
 import { manifestSchema, type ArtifactMetadata, type Manifest } from "../schemas/artifact.js";
 import type { ArtifactType } from "../schemas/stages/table.js";
-import { faultIn, guarded, namesIn, readIfThere, recordFiles, syncTree, systemCode, writeWhole } from "./files.js";
+import { faultIn, guarded, namesIn, readIfThere, recordFiles, syncTree, writeWhole } from "./files.js";
+import { withLock } from "./lock.js";
 import { parseJson, recordText } from "./records.js";
 
 const manifestName = "artifact.json";
@@ -34,16 +35,37 @@ export class Artifacts {
       await writeWhole(join(directory, manifestName), recordText(manifest));
       await syncTree(directory);
       const target = this.directory(digest);
-      if (await this.fault(digest, { deep: true }) === undefined) {
+      if (await this.use(digest)) {
         await rm(directory, { recursive: true });
         return digest;
       }
       await makeFolder(join(this.home, "artifacts"));
-      await rm(target, { recursive: true, force: true });
-      await rename(directory, target);
-      await syncDirectory(join(this.home, "artifacts"));
+      await this.exclusively(digest, async () => {
+        await rm(target, { recursive: true, force: true });
+        await rename(directory, target);
+        await syncDirectory(join(this.home, "artifacts"));
+      });
       return digest;
     });
+  }
+
+  /**
+   * Marks an artifact as used now and says whether it is there whole (sizes compared). `gc` removes nothing that was used
+   * within the hour, and marking and removing exclude each other: what is whole here can be relied on.
+   */
+  async use(digest: string): Promise<boolean> {
+    if (await this.fault(digest) !== undefined) return false;
+    return this.exclusively(digest, async () => {
+      if (await this.fault(digest) !== undefined) return false;
+      const now = new Date();
+      await guarded(() => utimes(this.directory(digest), now, now));
+      return true;
+    });
+  }
+
+  /** Does `work` while nobody else begins to use the artifact, publishes or removes it. */
+  async exclusively<T>(digest: string, work: () => Promise<T>): Promise<T> {
+    return withLock(`${this.directory(digest)}.lock`, work);
   }
 
   /** The manifest of an artifact. Throws TL_STORE_MISSING or TL_STORE_CORRUPT. */
@@ -60,24 +82,10 @@ export class Artifacts {
     return manifest;
   }
 
-  /** Moves a damaged artifact out of the way, to `damaged/`, so that it is made again and can still be looked at. */
-  async setAside(digest: string): Promise<void> {
-    await guarded(async () => {
-      const folder = join(this.home, "damaged");
-      await makeFolder(folder);
-      await rename(this.directory(digest), await mkdtemp(join(folder, `${digest}-`))).catch((error: unknown) => {
-        // Another stage that reads it was faster.
-        if (systemCode(error) !== "ENOENT") throw error;
-      });
-      await syncDirectory(folder);
-    });
-  }
-
-  /** What is wrong with an artifact, in words; undefined when nothing is. `deep` hashes every byte, else sizes are compared; `file` limits it to one. */
-  async fault(digest: string, { deep = false, file }: { readonly deep?: boolean; readonly file?: string } = {}): Promise<string | undefined> {
+  /** What is wrong with an artifact, in words; undefined when nothing is. `deep` hashes every byte, else sizes are compared. */
+  async fault(digest: string, { deep = false } = {}): Promise<string | undefined> {
     try {
-      const { files } = await this.read(digest);
-      return await faultIn(this.directory(digest), files.filter(({ path }) => file === undefined || path === file), deep);
+      return await faultIn(this.directory(digest), (await this.read(digest)).files, deep);
     } catch (error) {
       if (error instanceof TruelineError) return error.message;
       throw error;

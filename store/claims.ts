@@ -2,14 +2,12 @@ import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { z } from "zod";
 import { TruelineError } from "../foundation/errors.js";
-import { guarded, readIfThere, writeWhole } from "./files.js";
+import { guarded, namesIn, readIfThere, writeWhole } from "./files.js";
 import { withLock } from "./lock.js";
 import { isAlive, processSchema, thisProcess } from "./processes.js";
 
-/** A claim of another host that this process has seen unchanged for so long is dead. */
+/** A claim of another host that was not renewed for this long is dead. */
 const silentMilliseconds = 5 * 60_000;
-/** So long suffices where the clocks of both hosts agree that it was not renewed for the time above. It is renewed every 20 s. */
-const confirmMilliseconds = 45_000;
 
 const claimSchema = z.strictObject({
   key: z.string(), token: z.string(), run: z.string(), stage: z.string(), attempt: z.number().int(), holder: processSchema, at: z.string(),
@@ -19,9 +17,6 @@ const claimSchema = z.strictObject({
 export type Claim = z.output<typeof claimSchema>;
 
 export class Claims {
-  /** Claims of other hosts, by key: how each was last seen, and since when, by a clock that nobody can set. */
-  private readonly seen = new Map<string, { readonly renewedAt: string; readonly token: string; readonly since: number }>();
-
   constructor(private readonly home: string) {}
 
   /**
@@ -57,6 +52,23 @@ export class Claims {
     });
   }
 
+  /** Does `work` while nobody can take the key, or publish under it. */
+  async exclusively<T>(key: string, work: () => Promise<T>): Promise<T> {
+    return withLock(this.lock(key), work);
+  }
+
+  /** Keys that have been claimed. */
+  async keys(): Promise<string[]> {
+    const names = await guarded(() => namesIn(join(this.home, "claims")));
+    return names.filter((name) => /^[0-9a-f]{64}\.json$/.test(name)).map((name) => name.slice(0, -".json".length));
+  }
+
+  /** Whether a claim says nothing any more: given back, or its process is known to be dead. One of another host never counts as such. */
+  async isStale(key: string): Promise<boolean> {
+    const claim = await this.read(key);
+    return claim !== undefined && (claim.released || !isAlive(claim.holder));
+  }
+
   /** Gives the claim back; nothing happens when another has taken it. */
   async release(claim: Claim): Promise<void> {
     await withLock(this.lock(claim.key), async () => {
@@ -64,21 +76,12 @@ export class Claims {
     });
   }
 
-  /** Who works on a key now: an unreleased claim whose process lives, or that another host is not known to have given up. */
+  /** Who works on a key now: an unreleased claim whose process lives, or that another host renewed of late. */
   async holder(key: string): Promise<Claim | undefined> {
     const claim = await this.read(key);
     if (claim === undefined || claim.released || !isAlive(claim.holder)) return undefined;
-    return claim.holder.host === thisProcess.host || !this.isSilent(claim) ? claim : undefined;
-  }
-
-  /** Whether a claim is renewed no more. A clock that jumps, here or there, makes no live claim look dead. */
-  private isSilent({ key, token, renewedAt }: Claim): boolean {
-    const before = this.seen.get(key);
-    const isSame = before?.token === token && before.renewedAt === renewedAt;
-    const since = isSame ? before.since : performance.now();
-    if (!isSame) this.seen.set(key, { token, renewedAt, since });
-    const looksSilent = Date.now() - Date.parse(renewedAt) > silentMilliseconds;
-    return performance.now() - since > (looksSilent ? confirmMilliseconds : silentMilliseconds);
+    const silent = Date.now() - Date.parse(claim.renewedAt);
+    return claim.holder.host === thisProcess.host || silent < silentMilliseconds ? claim : undefined;
   }
 
   private async read(key: string): Promise<Claim | undefined> {
@@ -90,7 +93,7 @@ export class Claims {
     return guarded(() => writeWhole(this.path(claim.key), JSON.stringify(claim)));
   }
 
-  private path(key: string): string {
+  path(key: string): string {
     return join(this.home, "claims", `${key}.json`);
   }
 

@@ -1,3 +1,4 @@
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { resultSchema, type StageResult } from "../schemas/artifact.js";
 import type { Artifacts } from "./artifacts.js";
@@ -15,12 +16,27 @@ export class Results {
     return result !== undefined && await this.artifacts.fault(result.artifact) === undefined ? result : undefined;
   }
 
+  /** The same, to be used: its artifact stays for the next hour, whatever `gc` has planned. */
+  async use(key: string): Promise<StageResult | undefined> {
+    const result = await this.read(key);
+    return result !== undefined && await this.artifacts.use(result.artifact) ? result : undefined;
+  }
+
+  /** Removes a key's result if it is this artifact. */
+  async remove(key: string, artifact: string): Promise<void> {
+    if ((await this.read(key))?.artifact !== artifact) return;
+    await this.claims.exclusively(key, async () => {
+      if ((await this.read(key))?.artifact === artifact) await guarded(() => rm(this.path(key), { force: true }));
+    });
+  }
+
   /** Records a key's result. Throws TL_STORE_SUPERSEDED to a fenced attempt. */
   async publish(claim: Claim, result: StageResult): Promise<void> {
     await this.claims.whileHeld(claim, () => guarded(() => writeWhole(this.path(result.key), sealedText(result))));
   }
 
-  private async read(key: string): Promise<StageResult | undefined> {
+  /** What is recorded as a key's result, its artifact there or not. */
+  async read(key: string): Promise<StageResult | undefined> {
     const text = await guarded(() => readIfThere(this.path(key)));
     return text === undefined ? undefined : unsealed(text, resultSchema);
   }

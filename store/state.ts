@@ -17,12 +17,12 @@ export interface StageSummary {
   readonly checkpoint?: number;
   readonly worker?: WorkerIdentity;
   readonly failure?: Failure;
+  /** Since when `gc` has taken the artifact out of the store. */
+  readonly removed?: { readonly at: string; readonly actor: string; readonly reason?: string };
   /** The run whose result was reused. */
   readonly from?: string;
   /** What somebody has to decide before it goes on. */
   readonly question?: Question;
-  /** Checkpoints that this attempt at the run could not use. */
-  readonly skipped?: readonly { readonly step: number; readonly reason: string }[];
 }
 
 export interface Question {
@@ -38,6 +38,9 @@ export interface RunSummary {
   readonly startedAt?: string;
   readonly endedAt?: string;
 }
+
+/** Of a stage whose result counts no longer. */
+const undone = { artifact: undefined, seconds: undefined, figures: undefined, from: undefined, removed: undefined } satisfies Partial<StageSummary>;
 
 /** What a run's ledger amounts to. Pure. Whether a run that seems to go on is still worked on, a ledger can't tell. */
 export function summarize(plan: Plan, entries: readonly LedgerEntry[]): RunSummary {
@@ -60,11 +63,15 @@ export function summarize(plan: Plan, entries: readonly LedgerEntry[]): RunSumma
         state = "submitted";
         endedAt = undefined;
         for (const stage of stages.values()) {
-          if (stage.state !== "finished" && stage.state !== "reused") change(stage.name, { state: "waiting", failure: undefined, question: undefined, skipped: undefined });
+          const isDone = (stage.state === "finished" || stage.state === "reused") && stage.removed === undefined;
+          if (!isDone) change(stage.name, { state: "waiting", failure: undefined, question: undefined, ...stage.removed !== undefined && undone });
         }
         break;
       case "stage-set-aside":
-        change(event.stage, { state: "waiting", artifact: undefined, seconds: undefined, figures: undefined, checkpoint: undefined, from: undefined });
+        change(event.stage, { state: "waiting", ...undone, checkpoint: undefined });
+        break;
+      case "artifact-removed":
+        if (stages.get(event.stage)?.artifact === event.artifact) change(event.stage, { removed: { at, actor: event.actor, reason: event.reason } });
         break;
       case "stage-started":
         state = "running";
@@ -72,8 +79,8 @@ export function summarize(plan: Plan, entries: readonly LedgerEntry[]): RunSumma
         break;
       case "stage-reused":
         // A resumed run finds its own results: they keep their time.
-        if (stages.get(event.stage)?.state === "finished") break;
-        change(event.stage, { state: "reused", artifact: event.artifact, figures: event.figures, from: event.from });
+        if (stages.get(event.stage)?.state === "finished" && stages.get(event.stage)?.removed === undefined) break;
+        change(event.stage, { state: "reused", artifact: event.artifact, figures: event.figures, from: event.from, removed: undefined });
         break;
       case "checkpoint-saved":
         change(event.stage, { checkpoint: event.step });
@@ -93,15 +100,14 @@ export function summarize(plan: Plan, entries: readonly LedgerEntry[]): RunSumma
         change(event.stage, { state: "waiting", failure: undefined });
         break;
       case "checkpoint-skipped":
-        change(event.stage, { skipped: [...stages.get(event.stage)?.skipped ?? [], { step: event.step, reason: event.reason }] });
-        break;
       case "guard-breached":
       case "pause-requested":
       case "unpause-requested":
       case "deadline-passed":
       case "notification-sent":
       case "notification-failed":
-      case "artifact-removed":
+      case "pinned":
+      case "unpinned":
       case "cancel-requested":
         break;
       case "stage-stopped":
@@ -111,7 +117,7 @@ export function summarize(plan: Plan, entries: readonly LedgerEntry[]): RunSumma
         change(event.stage, { state: event.retry ? "waiting" : "failed", failure: event.failure });
         break;
       case "stage-finished":
-        change(event.stage, { state: "finished", artifact: event.artifact, seconds: event.seconds, figures: event.figures, failure: undefined });
+        change(event.stage, { state: "finished", artifact: event.artifact, seconds: event.seconds, figures: event.figures, failure: undefined, removed: undefined });
         break;
       case "run-paused":
         [state, endedAt] = ["paused", at];

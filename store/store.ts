@@ -1,16 +1,14 @@
-import { mkdtemp, rm, stat } from "node:fs/promises";
-import { join, resolve } from "node:path";
-import { makeFolder } from "../foundation/files.js";
+import { rm } from "node:fs/promises";
+import { resolve } from "node:path";
 import { Artifacts } from "./artifacts.js";
 import { Checkpoints } from "./checkpoints.js";
 import { Claims } from "./claims.js";
-import { guarded, namesIn } from "./files.js";
 import { Ledger } from "./ledger.js";
-import { isAlive, thisProcess } from "./processes.js";
 import { Results } from "./results.js";
 import { Runs } from "./runs.js";
+import { leftoverScratch, makeScratch } from "./scratch.js";
 
-const abandonedMilliseconds = 7 * 24 * 3600_000;
+const youngMilliseconds = 3600_000;
 
 /** All that lasts, under one home directory: artifacts, results, checkpoints, runs and their ledgers. Safe with several processes. */
 export class Store {
@@ -37,11 +35,7 @@ export class Store {
 
   /** Gives `work` an empty directory on the store's own disk, so that what it writes can be published by a rename; removed afterwards. */
   async withScratch<T>(work: (directory: string) => Promise<T>): Promise<T> {
-    const folder = join(this.home, "scratch");
-    const directory = await guarded(async () => {
-      await makeFolder(folder);
-      return mkdtemp(join(folder, `${thisProcess.pid}-${thisProcess.started}-${thisProcess.host}-`));
-    });
+    const directory = await makeScratch(this.home);
     try {
       return await work(directory);
     } finally {
@@ -49,14 +43,8 @@ export class Store {
     }
   }
 
-  /** Removes the scratch directories of dead processes; of those elsewhere, which can't be asked for, after a week. */
+  /** Removes scratch directories that killed processes left. */
   async sweep(): Promise<void> {
-    const folder = join(this.home, "scratch");
-    for (const name of await guarded(() => namesIn(folder))) {
-      const [, pid, started = "", host = ""] = /^(\d+)-(\d*)-(.+)-\w{6}$/.exec(name) ?? [];
-      const age = await stat(join(folder, name)).then((found) => Date.now() - found.mtimeMs, () => 0);
-      const isLeft = host === thisProcess.host ? !isAlive({ pid: Number(pid), started, host }) : age > abandonedMilliseconds;
-      if (isLeft) await rm(join(folder, name), { recursive: true, force: true });
-    }
+    for (const path of await leftoverScratch(this.home, Date.now(), youngMilliseconds)) await rm(path, { recursive: true, force: true });
   }
 }

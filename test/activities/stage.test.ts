@@ -31,7 +31,7 @@ const easy: StageWork = async (attempt, output) => {
 /** Saves a checkpoint when told to stop, as the training loop does. */
 const long: StageWork = async ({ started, signal, openCheckpoint, pulse }) => {
   await started();
-  await new Promise((resolve) => { signal.addEventListener("abort", resolve, { once: true }); });
+  if (!signal.aborted) await new Promise((resolve) => { signal.addEventListener("abort", resolve, { once: true }); });
   const slot = await openCheckpoint(3);
   await writeFile(join(slot.directory, "state"), "3");
   await slot.publish();

@@ -1,4 +1,4 @@
-import { writeFile } from "node:fs/promises";
+import { utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { sha256 } from "../../foundation/canonical.js";
@@ -58,5 +58,43 @@ describe("verify", () => {
     expect(await trueline(["verify", "none"])).toMatchObject({ code: 3, stderr: expect.stringContaining("TL_STORE_MISSING") as string });
     const noted = await trueline(["verify", "one", "--head", "0".repeat(64)]);
     expect(noted).toMatchObject({ code: 1, stdout: expect.stringContaining("has no line with the hash that was noted") as string });
+  });
+});
+
+describe("gc and pins", () => {
+  const old = async (): Promise<void> => {
+    const past = new Date(Date.now() - 2 * 3600_000);
+    await utimes(store.artifacts.directory(artifact), past, past);
+  };
+
+  it("says what would go and why the rest stays; with --delete removes it, and all commands know", async () => {
+    await old();
+    const dry = await trueline(["gc", "--keep", "0", "--older-than", "0s"]);
+    expect(dry.stdout).toContain(`artifact ${artifact.slice(0, 12)} of one/base`);
+    expect(dry.stdout).toMatch(/1 piece, \d+ kB would go\. Remove it with: trueline gc --keep 0 --older-than 0s --delete\n$/);
+    expect((await trueline(["gc"])).stdout).toMatch(/one is among the 5 newest of p\nNothing to remove\.\n$/);
+    const gone = await trueline(["gc", "--keep", "0", "--older-than", "0s", "--delete", "--json"]);
+    expect(JSON.parse(gone.stdout)).toMatchObject({ deleted: true, removals: [{ what: "artifact", digest: artifact, stages: ["one/base"] }] });
+    const today = new Date().toISOString().slice(0, 10);
+    expect((await trueline(["status", "one"])).stdout).toMatch(new RegExp(`finished; artifact removed by .* on ${today} \\(gc --keep 0 --older-than 0s\\)`));
+    const exported = await trueline(["export", "one", "base", join(store.home, "copy")]);
+    expect(exported).toMatchObject({ code: 3, stderr: expect.stringMatching(/TL_STORE_MISSING .* was removed by .*\n.*trueline resume one/) as string });
+    expect(await trueline(["verify"])).toMatchObject({ code: 0 });
+  });
+
+  it("leaves a pinned stage alone, and says who pinned it and why", async () => {
+    await old();
+    expect(await trueline(["pin", "one/base", "--reason", "in the paper"])).toMatchObject({ code: 0 });
+    const { stdout } = await trueline(["gc", "--keep", "0", "--older-than", "0s"]);
+    expect(stdout).toMatch(/one\/base is pinned\npinned: one\/base, by .*, because: in the paper\nNothing to remove/);
+    expect((await trueline(["status", "one"])).stdout).toContain("pinned: one/base");
+    expect(await trueline(["unpin", "one/base"])).toMatchObject({ code: 0 });
+    expect(await trueline(["unpin", "one/base"])).toMatchObject({ code: 3 });
+    expect(await trueline(["pin", "one/bass"])).toMatchObject({ code: 3, stderr: expect.stringContaining("did you mean `base`?") as string });
+    expect((await trueline(["gc", "--keep", "0", "--older-than", "0s"])).stdout).toContain("would go");
+  });
+
+  it("refuses a policy that is none", async () => {
+    expect(await trueline(["gc", "--older-than", "soon"])).toMatchObject({ code: 2, stderr: expect.stringContaining("a duration such as 12h or 30d") as string });
   });
 });
