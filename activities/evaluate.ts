@@ -6,6 +6,7 @@ import { nameOfInput } from "../schemas/plan.js";
 import { parseMetrics, REPORT_FILE, reportSchema } from "../schemas/report.js";
 import { readIfThere } from "../store/files.js";
 import { METRICS_FILE } from "../training/loop.js";
+import { checkWhole } from "./inputs.js";
 import type { Attempt, StageWork } from "./stage.js";
 
 const PAGE_FILE = "report.html";
@@ -28,7 +29,8 @@ export function withReport(work: StageWork): StageWork {
 }
 
 /** Metrics of every finished stage that the evaluated model comes from, the nearest first. */
-async function curvesBefore({ task: { run, stage }, store }: Attempt): Promise<StageCurves[]> {
+async function curvesBefore(attempt: Attempt): Promise<StageCurves[]> {
+  const { task: { run, stage }, store } = attempt;
   const { stages } = await store.runs.plan(run);
   const before = new Set<string>(stage.after);
   // Plans list stages after those they need.
@@ -36,8 +38,10 @@ async function curvesBefore({ task: { run, stage }, store }: Attempt): Promise<S
   const curves: StageCurves[] = [];
   for (const { name, kind, key } of [...stages].reverse().filter((each) => before.has(each.name))) {
     const result = await store.results.find(key);
-    const text = result && await readIfThere(join(store.artifacts.directory(result.artifact), METRICS_FILE));
+    if (result === undefined) continue;
+    const text = await readIfThere(join(store.artifacts.directory(result.artifact), METRICS_FILE));
     if (text === undefined) continue;
+    await checkWhole(attempt, name, result.artifact, METRICS_FILE);
     curves.push({ stage: name, kind, metrics: parseMetrics(text) });
   }
   return curves;

@@ -1,3 +1,4 @@
+import { hostname } from "node:os";
 import { join } from "node:path";
 import type { z } from "zod";
 import { combineDatasets, readDataset } from "../data/dataset.js";
@@ -56,11 +57,27 @@ export async function readData(attempt: Pick<Attempt, "task">): Promise<Record<s
   return found;
 }
 
+/**
+ * Hashes an artifact before it is read, or one file of it. A damaged one is set aside and the ledger told: resuming the run
+ * makes it again. Errors: TL_STORE_CORRUPT.
+ */
+export async function checkWhole({ task, store }: Pick<Attempt, "task" | "store">, stage: string, digest: string, file?: string): Promise<void> {
+  const fault = await store.artifacts.fault(digest, { deep: true, file });
+  if (fault === undefined) return;
+  await store.artifacts.setAside(digest);
+  const key = (await store.runs.plan(task.run)).stages.find(({ name }) => name === stage)?.key;
+  if (key !== undefined) {
+    await store.ledger.append(task.run, { type: "stage-set-aside", stage, key, artifact: digest, actor: `worker ${process.pid}@${hostname()}`, reason: fault });
+  }
+  throw new TruelineError("TL_STORE_CORRUPT", `The artifact of stage "${stage}" is damaged: ${fault}.`, {
+    hint: `It was set aside; \`trueline resume ${task.run}\` makes it again.`,
+  });
+}
+
 async function finishedArtifact({ task, store }: Pick<Attempt, "task" | "store">, stage: string): Promise<InputArtifact> {
   const digest = task.artifacts[stage];
   if (digest === undefined) throw new TruelineError("TL_INTERNAL", `Stage "${task.stage.name}" was started before "${stage}" was finished.`);
-  const fault = await store.artifacts.fault(digest);
-  if (fault !== undefined) throw new TruelineError("TL_STORE_CORRUPT", `The artifact of stage "${stage}": ${fault}`);
+  await checkWhole({ task, store }, stage, digest);
   const { type, metadata } = await store.artifacts.read(digest);
   return { type, directory: store.artifacts.directory(digest), metadata };
 }

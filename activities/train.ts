@@ -2,6 +2,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import type { Backend } from "../backends/backend.js";
+import { version } from "../foundation/version.js";
 import type { Environment } from "../schemas/events.js";
 import { operationalParameters } from "../schemas/stages/common.js";
 import { runTrainer } from "../training/loop.js";
@@ -55,7 +56,7 @@ export function trainStage(startBackend: StartBackend | undefined, stallSeconds:
 
 async function environmentOf(backend: Backend): Promise<Environment> {
   const { name, device, threads, versions } = await backend.describe();
-  return { backend: name, device, threads, versions: { ...versions, node: process.versions.node } };
+  return { backend: name, device, threads, versions: { ...versions, node: process.versions.node, trueline: version } };
 }
 
 function afterSeconds(seconds: number): Promise<void> {

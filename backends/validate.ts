@@ -53,6 +53,16 @@ export function validateStep(model: ModelTraits, request: StepRequest): void {
   if (request.optimizer !== undefined) optimizer(request.optimizer);
 }
 
+/**
+ * Checks that a token which is about to be appended was drawn from numbers: softmax spreads a single NaN over the whole row.
+ * Fails with TL_BACKEND_NOT_FINITE.
+ * @param place indices of the prompt and of the new token
+ */
+export function validateDrawn(model: string, logProbability: number | undefined, place: { readonly prompt: number; readonly token: number }): void {
+  if (Number.isFinite(logProbability)) return;
+  throw fault("TL_BACKEND_NOT_FINITE", `the model "${model}" gives no probabilities for new token ${place.token} of prompt ${place.prompt}: they are not numbers`);
+}
+
 function stepPart(model: ModelTraits, part: StepPart): void {
   batch(model, part.batch);
   temperature(part.temperature);

@@ -4,7 +4,7 @@ import type { Store } from "../store/store.js";
 import { prepareHome, startChildWorker, type ChildWorker } from "../temporal/child-worker.js";
 import { Pipelines } from "../temporal/client.js";
 import { enterAddress } from "../temporal/connection.js";
-import { leaveServer } from "../temporal/embedded.js";
+import { holdServer, leaveServer } from "../temporal/embedded.js";
 import type { ObservedRun } from "../temporal/observe.js";
 import { actor } from "./actor.js";
 import { follow } from "./follow.js";
@@ -28,7 +28,8 @@ export async function execute({ store, id, plan, output, slots }: Execution, beg
   await prepareHome(store.home);
   const address = await enterAddress(store.home, output.note);
   const pipelines = await Pipelines.connect(address);
-  const crew = new Crew(store.home, output, slots);
+  const server = address.embedded ? holdServer(store.home, output.note) : undefined;
+  const crew = new Crew({ home: store.home, output, slots, giveUp: (worker) => pipelines.giveUp(id, worker) });
   const interrupts = onInterrupt(output, async () => {
     await store.ledger.append(id, { type: "cancel-requested", actor: actor() });
     await pipelines.cancel(id);
@@ -43,9 +44,18 @@ export async function execute({ store, id, plan, output, slots }: Execution, beg
   } finally {
     interrupts.remove();
     await crew.stop();
+    await server?.stop();
     await pipelines.close();
     await leaveServer(store.home);
   }
+}
+
+interface CrewOptions {
+  readonly home: string;
+  readonly output: Output;
+  readonly slots?: number;
+  /** Tells the server that a worker is dead, so that another gets its stage. */
+  readonly giveUp: (worker: string) => Promise<void>;
 }
 
 /** The worker that a run brings along; one that dies is replaced, and the server gives its stage to the next. */
@@ -53,29 +63,35 @@ class Crew {
   readonly lost: Promise<never>;
   private worker: ChildWorker | undefined;
   private starts = 0;
-  private giveUp: (error: TruelineError) => void = () => undefined;
+  private lose: (error: TruelineError) => void = () => undefined;
 
-  constructor(private readonly home: string, private readonly output: Output, private readonly slots: number | undefined) {
-    this.lost = new Promise((_, reject) => { this.giveUp = reject; });
+  constructor(private readonly options: CrewOptions) {
+    this.lost = new Promise((_, reject) => { this.lose = reject; });
     this.lost.catch(() => undefined);
   }
 
   start(): void {
+    const { home, slots } = this.options;
     this.starts += 1;
-    const worker = this.worker = startChildWorker(this.home, this.slots);
+    const worker = this.worker = startChildWorker(home, slots);
     void worker.ended.then((words) => {
-      if (words === undefined) return;
-      if (this.starts >= workerStarts) {
-        this.giveUp(new TruelineError("TL_STAGE_LOST", `The worker has ended ${this.starts} times:\n${words}`, { hint: "`trueline resume` continues from the newest checkpoint." }));
-        return;
-      }
-      this.output.note(`The worker has ended; starting another. It said:\n${words}`);
-      this.start();
+      if (words !== undefined) this.replace(worker, words);
     });
   }
 
   async stop(): Promise<void> {
     await this.worker?.stop();
+  }
+
+  private replace(worker: ChildWorker, words: string): void {
+    if (this.starts >= workerStarts) {
+      this.lose(new TruelineError("TL_STAGE_LOST", `The worker has ended ${this.starts} times:\n${words}`, { hint: "`trueline resume` continues from the newest checkpoint." }));
+      return;
+    }
+    this.options.output.note(`The worker has ended; starting another. It said:\n${words}`);
+    this.start();
+    // If that fails, the server finds out by itself, a minute later.
+    this.options.giveUp(worker.identity).catch(() => undefined);
   }
 }
 

@@ -1,10 +1,11 @@
 import { MultiBar, Presets, type SingleBar } from "cli-progress";
 import { setTimeout as sleep } from "node:timers/promises";
+import { visible } from "../foundation/text.js";
 import type { Pipelines } from "../temporal/client.js";
 import { hasEnded, observe, type ObservedRun, type ObservedStage } from "../temporal/observe.js";
 import type { Store } from "../store/store.js";
 import { duration, type Output } from "./output.js";
-import { progressText, stateText, unattendedAdvice } from "./run-view.js";
+import { progressText, skippedTexts, stateText, unattendedAdvice } from "./run-view.js";
 
 const lookMilliseconds = 500;
 const lineMilliseconds = 5000;
@@ -16,20 +17,25 @@ const unattendedMilliseconds = 15_000;
 /** Shows a run's progress on stderr until it ends, or until nothing works on it any more. */
 export async function follow(store: Store, id: string, pipelines: Pipelines, output: Output): Promise<ObservedRun> {
   const display = output.interactive ? new Bars() : new Lines(output);
-  let quietSince = Date.now();
-  let attendedAt = Date.now();
+  const said = new Set<string>();
+  let quietSince = performance.now();
+  let attendedAt = performance.now();
   try {
     for (;;) {
       const run = await observe(store, await store.runs.read(id), pipelines);
       display.show(run);
+      for (const text of run.stages.flatMap(skippedTexts)) {
+        if (!said.has(text)) output.note(text);
+        said.add(text);
+      }
       if (hasEnded(run)) {
         await closed(id, pipelines);
         return run;
       }
-      if (run.state === "running" || run.state === "waiting") quietSince = Date.now();
-      else if (Date.now() - quietSince > patienceMilliseconds) return run;
-      if (run.unattended.length === 0) attendedAt = Date.now();
-      else if (Date.now() - attendedAt > unattendedMilliseconds) {
+      if (run.state === "running" || run.state === "waiting") quietSince = performance.now();
+      else if (performance.now() - quietSince > patienceMilliseconds) return run;
+      if (run.unattended.length === 0) attendedAt = performance.now();
+      else if (performance.now() - attendedAt > unattendedMilliseconds) {
         for (const advice of unattendedAdvice(run)) output.note(advice);
         attendedAt = Infinity;
       }
@@ -64,7 +70,7 @@ class Bars implements Display {
       const done = stage.state === "finished" || stage.state === "reused";
       const of = stage.progress?.of || 1;
       const at = done ? of : Math.min(stage.progress?.step ?? 0, of);
-      const words = { stage: stage.name.padEnd(width), text: shortText(stage) };
+      const words = { stage: visible(stage.name.padEnd(width), false), text: visible(shortText(stage), false) };
       const bar = this.bars.get(stage.name) ?? this.multi.create(of, at, words);
       this.bars.set(stage.name, bar);
       bar.setTotal(of);
@@ -89,9 +95,9 @@ class Lines implements Display {
       const before = this.said.get(stage.name);
       const text = shortText(stage);
       const changed = before?.state !== stage.state;
-      const due = before !== undefined && before.text !== text && Date.now() - before.at >= lineMilliseconds;
+      const due = before !== undefined && before.text !== text && performance.now() - before.at >= lineMilliseconds;
       if ((changed && !(before === undefined && stage.state === "waiting")) || due) this.output.note(`${stage.name}: ${text}`);
-      if (before === undefined || changed || due) this.said.set(stage.name, { state: stage.state, text, at: Date.now() });
+      if (before === undefined || changed || due) this.said.set(stage.name, { state: stage.state, text, at: performance.now() });
     }
   }
 

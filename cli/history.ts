@@ -21,6 +21,8 @@ export const historyCommand = defineCommand({
   },
 });
 
+/** An entry's own line breaks are indented, so that no reason or message can look like an entry. */
 function line({ at, event }: LedgerEntry): string {
-  return `${moment(at)}  ${story(event)}`;
+  const time = moment(at);
+  return `${time}  ${story(event).replaceAll("\n", `\n${" ".repeat(time.length + 2)}`)}`;
 }

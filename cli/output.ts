@@ -1,5 +1,5 @@
 import pc from "picocolors";
-import { displayWidth } from "../foundation/text.js";
+import { displayWidth, visible } from "../foundation/text.js";
 
 /** The part of a Node stream that output needs. */
 export interface Sink {
@@ -30,12 +30,15 @@ export interface Output {
 
 /** Output to two sinks. Colour follows NO_COLOR, FORCE_COLOR, TERM and whether each sink is a terminal. */
 export function createOutput(stdout: Sink, stderr: Sink, environment: Readonly<NodeJS.ProcessEnv>): Output {
+  const [painted, notesPainted] = [wantsColor(stdout, environment), wantsColor(stderr, environment)];
+  // A file or a pipe gets the bytes as they are; a terminal would obey some of them.
+  const toStdout = (text: string) => void stdout.write(`${stdout.isTTY === true ? visible(text, painted) : text}\n`);
   return {
-    data: (text) => void stdout.write(`${text}\n`),
-    json: (value) => void stdout.write(`${JSON.stringify(value, undefined, 2)}\n`),
-    note: (text) => void stderr.write(`${text}\n`),
-    colors: pc.createColors(wantsColor(stdout, environment)),
-    noteColors: pc.createColors(wantsColor(stderr, environment)),
+    data: toStdout,
+    json: (value) => toStdout(JSON.stringify(value, undefined, 2)),
+    note: (text) => void stderr.write(`${visible(text, notesPainted)}\n`),
+    colors: pc.createColors(painted),
+    noteColors: pc.createColors(notesPainted),
     interactive: stderr.isTTY === true && environment.TERM !== "dumb",
     columns: stdout.isTTY === true ? stdout.columns : undefined,
   };

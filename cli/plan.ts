@@ -1,3 +1,4 @@
+import { stageBatches } from "../planner/batches.js";
 import { decideAll, type Decision } from "../planner/decide.js";
 import { ppoDetails, type StageDetails } from "../planner/details.js";
 import { collectKnowledge } from "../planner/knowledge.js";
@@ -21,6 +22,7 @@ export const planCommand = defineCommand({
     if (options.json) {
       output.json({
         name: plan.name, specPath: plan.specPath, specDigest: plan.specDigest, warnings: plan.warnings, ppo: ppoDetails(plan),
+        batches: stageBatches(plan),
         stages: plan.stages.map((stage) => ({
           name: stage.name, kind: stage.kind, key: stage.key, after: stage.after, taskQueue: stage.taskQueue, ...decisions.get(stage.name),
         })),
@@ -29,6 +31,7 @@ export const planCommand = defineCommand({
     }
     output.data(planTable(plan, decisions, output));
     output.data(`\n${summary(plan, decisions)}`);
+    output.data(`\n${table(["stage", "what a step is"], stageBatches(plan).map(({ stage, words }) => [stage, words]))}`);
     for (const details of ppoDetails(plan)) output.data(`\n${detailsTable(details, output)}`);
     for (const warning of plan.warnings) output.note(`${output.noteColors.yellow("warning:")} ${warning}`);
     return 0;

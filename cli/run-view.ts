@@ -28,9 +28,14 @@ export function runText(run: ObservedRun, store: Store, colors: Output["colors"]
       `${colors.red(failure.code)} ${name}: ${failure.message}`,
       ...(failure.hint === undefined ? [] : [`${colors.cyan("hint:")} ${failure.hint}`]),
     ]),
-    ...verdictsOf(run), ...placesOf(run, store), ...adviceOf(run),
+    ...run.stages.flatMap(skippedTexts), ...verdictsOf(run), ...placesOf(run, store), ...adviceOf(run),
   ];
   return lines.join("\n");
+}
+
+/** What became of checkpoints that could not be used. */
+export function skippedTexts({ name, skipped = [] }: ObservedStage): string[] {
+  return skipped.map(({ step, reason }) => `${name}: the checkpoint of step ${step} could not be used: ${reason}. The one before it is, if there is one.`);
 }
 
 /** What a running stage says of itself, in one line. */

@@ -1,6 +1,6 @@
 import { TruelineError } from "../foundation/errors.js";
 import { configuredAddress } from "../temporal/connection.js";
-import { enterServer, leaveServer, runningServer } from "../temporal/embedded.js";
+import { enterServer, holdServer, leaveServer } from "../temporal/embedded.js";
 import { defineCommand, jsonOption } from "./command.js";
 import { wholeNumber } from "./numbers.js";
 import { openStore } from "./store.js";
@@ -27,9 +27,9 @@ export const serverCommand = defineCommand({
     const address = `127.0.0.1:${server.port}`;
     if (options.json) output.json({ address, home });
     else output.data(`Temporal listens on ${address} for ${home}. Ctrl-C ends it.`);
-    await untilStopped(async () => {
-      if (await runningServer(home) === undefined) throw new TruelineError("TL_TEMPORAL_START", "The server has ended by itself.", { hint: `Its log is ${home}/server.log.` });
-    });
+    const held = holdServer(home, output.note);
+    await untilStopped();
+    await held.stop();
     await leaveServer(home);
     return 0;
   },

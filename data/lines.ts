@@ -1,9 +1,9 @@
-import { createReadStream } from "node:fs";
 import { Readable, pipeline } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { TruelineError } from "../foundation/errors.js";
+import { regularFile } from "../foundation/regular-file.js";
 
-/** Bounds of what a data file may ask of memory. Text compresses 3 to 30 times; only a bomb goes far beyond. */
+/** Bounds of what a data file may ask of memory and time. Text compresses 3 to 30 times; only a bomb goes far beyond. */
 export interface LineLimits {
   readonly lineBytes: number;
   /** Decompressed bytes in all. */
@@ -15,6 +15,16 @@ export interface LineLimits {
 
 export const defaultLimits: LineLimits = { lineBytes: 16 * 2 ** 20, totalBytes: 8 * 2 ** 30, ratio: 200, freeBytes: 64 * 2 ** 20 };
 
+/** Name of the variable that multiplies the limits. */
+const factorName = "TRUELINE_DATA_LIMIT_FACTOR";
+
+function limitsNow(): LineLimits {
+  const factor = Number(process.env[factorName] ?? 1);
+  if (!(factor >= 1 && factor <= 1000)) throw new TruelineError("TL_USAGE", `${factorName} is ${JSON.stringify(process.env[factorName])}; it is a number from 1 to 1000.`);
+  const { lineBytes, totalBytes, ratio, freeBytes } = defaultLimits;
+  return { lineBytes: lineBytes * factor, totalBytes: totalBytes * factor, ratio: ratio * factor, freeBytes: freeBytes * factor };
+}
+
 export interface Line {
   /** From 1. */
   readonly number: number;
@@ -25,7 +35,7 @@ export interface Line {
  * The lines of a file, decompressed when its name ends in .gz, without their ends (LF or CR LF). Reads no further than it
  * is asked to. Errors: TL_DATA_UNREADABLE when the file or its gzip is damaged or goes past a limit.
  */
-export async function* readLines(path: string, limits: LineLimits = defaultLimits): AsyncGenerator<Line> {
+export async function* readLines(path: string, limits: LineLimits = limitsNow()): AsyncGenerator<Line> {
   let number = 0;
   let pieces: Uint8Array[] = [];
   let pending = 0;
@@ -57,7 +67,14 @@ const lineFeed = 0x0a;
 const carriageReturn = 0x0d;
 
 async function* chunks(path: string, limits: LineLimits): AsyncGenerator<Uint8Array> {
-  const file = createReadStream(path);
+  let packed = 0;
+  const count = async function* (): AsyncGenerator<Uint8Array> {
+    for await (const chunk of regularFile(path, { unlinked: true })) {
+      packed += chunk.length;
+      yield chunk;
+    }
+  };
+  const file = Readable.from(count(), { objectMode: false });
   // A failure of the file reaches the reader through the end of the pipeline; the callback has nothing to add.
   const stream: Readable = path.endsWith(".gz") ? pipeline(file, createGunzip(), () => undefined) : file;
   let total = 0;
@@ -66,7 +83,7 @@ async function* chunks(path: string, limits: LineLimits): AsyncGenerator<Uint8Ar
       if (!(chunk instanceof Uint8Array)) throw new TypeError("A file was read as text.");
       total += chunk.length;
       if (total > limits.totalBytes) throw tooMuch(path, `it holds more than ${megabytes(limits.totalBytes)}`);
-      if (total > limits.freeBytes && total > limits.ratio * file.bytesRead) throw tooMuch(path, `it decompresses to more than ${limits.ratio} times its size`);
+      if (total > limits.freeBytes && total > limits.ratio * packed) throw tooMuch(path, `it decompresses to more than ${limits.ratio} times its size`);
       yield chunk;
     }
   } catch (error) {
@@ -79,7 +96,7 @@ async function* chunks(path: string, limits: LineLimits): AsyncGenerator<Uint8Ar
 
 function tooMuch(path: string, what: string): TruelineError {
   return new TruelineError("TL_DATA_UNREADABLE", `${path} is refused: ${what}.`, {
-    hint: "Split the file, or check that it is the file that was meant: one JSON object a line, or plain text with line ends.",
+    hint: `Check that it is the file that was meant: one JSON object a line, or plain text with line ends. Split it, or raise the limits: ${factorName}=10 allows ten times as much.`,
   });
 }
 

@@ -307,6 +307,11 @@ export const errorRegistry = {
     meaning: "The process that computes ran out of memory.",
     remedy: "Use a smaller batch, shorter sequences or a smaller model, or a machine with more memory.",
   },
+  TL_BACKEND_NOT_FINITE: {
+    exit: 1, retry: false,
+    meaning: "A model's probabilities of the next token are not numbers, so that nothing can be sampled: its weights hold a NaN or overflow.",
+    remedy: "Look at the curves of the stage that made the model; its checkpoints before the step at which they broke are sound.",
+  },
   TL_BACKEND_PROVIDER_MISSING: {
     exit: 1, retry: false,
     meaning: "An execution provider of ONNX Runtime was asked for whose libraries are not on this machine.",

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from "node:crypto";
-import { createReadStream } from "node:fs";
 import { mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { regularFile } from "./regular-file.js";
 
 /**
  * Writes a whole file or nothing: temporary file beside it, fsync, rename, fsync of the directory. A reader sees the
@@ -55,13 +55,13 @@ export async function syncDirectory(path: string): Promise<void> {
   }
 }
 
-/** Size and SHA-256 of a file. */
+/** Size and SHA-256 of a regular file. Errors: TL_DATA_UNREADABLE for anything else, or where it changes meanwhile. */
 export async function hashFile(path: string): Promise<{ bytes: number; sha256: string }> {
   const hash = createHash("sha256");
   let bytes = 0;
-  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) {
-    hash.update(chunk as Uint8Array);
-    bytes += (chunk as Uint8Array).length;
+  for await (const chunk of regularFile(path)) {
+    hash.update(chunk);
+    bytes += chunk.length;
   }
   return { bytes, sha256: hash.digest("hex") };
 }

@@ -1,6 +1,22 @@
 const colorCodes = /\u001b\[\d+m/g;
+/** Bold, faint and the plain colours, and their ends: all that this program paints with. */
+const paint = /\u001b\[(?:[12]|22|3[0-9])m/g;
+/** What a terminal obeys or hides rather than shows: control characters, and those that turn the direction of writing. */
+const unseen = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 /** Characters that a terminal draws two cells wide: Hangul, Han, kana and full-width forms. */
 const wide = /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]/gu;
+
+/**
+ * A text for a terminal: nothing in it is obeyed, control characters stand there as they are written in JSON. Line ends and
+ * tabs stay, and this program's own colours where they are `painted`.
+ */
+export function visible(text: string, painted: boolean): string {
+  const shown = (part: string) => part.replace(unseen, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  if (!painted) return shown(text);
+  const parts = text.split(paint);
+  const codes = text.match(paint) ?? [];
+  return parts.map((part, index) => shown(part) + (codes[index] ?? "")).join("");
+}
 
 /** Cells that a text takes on a terminal. */
 export function displayWidth(text: string): number {

@@ -47,6 +47,11 @@ const biasPatterns: Readonly<Record<Family, readonly (readonly [boolean, boolean
   mistral: [[false, false, false]],
 };
 
+/** Largest sizes that are believed; models with more exist nowhere, and a file that claims more would only fill the memory. */
+const largest = {
+  vocabulary: 2 ** 24, hidden: 2 ** 20, layers: 2 ** 12, heads: 2 ** 14, keyValueHeads: 2 ** 14, headSize: 2 ** 16, intermediate: 2 ** 22, context: 2 ** 28,
+} as const;
+
 /**
  * The same configuration if it can be built and written in its family's layout.
  * @param where what to name in the message, such as a file or a model of a spec.
@@ -56,9 +61,9 @@ export function checkConfiguration(configuration: ModelConfiguration, where: str
   const fail = (field: string, wrong: string, hint: string): never => {
     throw new TruelineError("TL_MODEL_CONFIGURATION", `${where}: ${field} ${wrong}`, { hint });
   };
-  for (const field of ["vocabulary", "hidden", "layers", "heads", "keyValueHeads", "headSize", "intermediate", "context"] as const) {
-    const value = configuration[field];
-    if (!Number.isSafeInteger(value) || value < 1) fail(field, `is ${value}`, `${field} is a whole number above 0.`);
+  for (const [field, most] of Object.entries(largest)) {
+    const value = configuration[field as keyof typeof largest];
+    if (!Number.isSafeInteger(value) || value < 1 || value > most) fail(field, `is ${value}`, `${field} is a whole number from 1 to ${most}.`);
   }
   for (const field of ["ropeTheta", "normEpsilon"] as const) {
     if (!(configuration[field] > 0 && Number.isFinite(configuration[field]))) fail(field, `is ${configuration[field]}`, `${field} is above 0.`);

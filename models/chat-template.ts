@@ -1,4 +1,5 @@
 import { Template } from "@huggingface/jinja";
+import { bounded } from "../foundation/bounded.js";
 import { TruelineError } from "../foundation/errors.js";
 
 /** One turn of a dialogue, as templates see it. */
@@ -26,6 +27,23 @@ export const defaultTemplate = "{% for message in messages %}"
   + "{% endfor %}"
   + "{% if add_generation_prompt %}{{ '\\n\\nAssistant:' }}{% endif %}";
 
+/** A template renders in less than a millisecond; one that takes this long would take for ever. */
+const renderMilliseconds = 1500;
+/** Numbers that a template may ask `range` for. */
+const longestRange = 100_000;
+
+/** A template's statements see `range` through this one, which makes no list that fills the memory. */
+const boundRange = new Template("{% set range = bounded_range %}").parsed.body;
+
+/** `range` of Jinja, with its length bounded. */
+function boundedRange(...given: readonly unknown[]): number[] {
+  const numbers = given.filter((value) => typeof value === "number");
+  const [start, stop, step] = numbers.length === 1 ? [0, numbers[0]!, 1] : [numbers[0] ?? 0, numbers[1] ?? 0, numbers[2] ?? 1];
+  const length = Math.max(0, Math.ceil((stop - start) / step));
+  if (!(length <= longestRange)) throw new Error(`range() of more than ${longestRange} numbers`);
+  return Array.from({ length }, (_, index) => start + index * step);
+}
+
 /** A chat template in Jinja, ready to render. */
 export class ChatTemplate {
   private readonly template: Template;
@@ -37,7 +55,8 @@ export class ChatTemplate {
    */
   constructor(source: string, private readonly where: string, private readonly names: Readonly<Record<string, string | undefined>>) {
     try {
-      this.template = new Template(source);
+      this.template = bounded(renderMilliseconds, () => new Template(source));
+      this.template.parsed.body.unshift(...boundRange);
     } catch (error) {
       throw this.fault(error, "It is Jinja, as transformers has it.");
     }
@@ -46,13 +65,14 @@ export class ChatTemplate {
   /** @throws TL_CHAT_TEMPLATE with what the template itself says, such as that roles must alternate. */
   render(messages: readonly ChatMessage[], generationPrompt: boolean): string {
     try {
-      return this.template.render({
+      return bounded(renderMilliseconds, () => this.template.render({
         ...this.names,
         messages: messages.map(({ role, content }) => ({ role, content })),
         add_generation_prompt: generationPrompt,
         tools: null,
         documents: null,
-      });
+        bounded_range: boundedRange,
+      }));
     } catch (error) {
       throw this.fault(error, `The messages' roles were: ${messages.map(({ role }) => role).join(", ") || "none"}.`);
     }

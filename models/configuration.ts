@@ -1,8 +1,8 @@
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { TruelineError } from "../foundation/errors.js";
 import { writeDurably } from "../foundation/files.js";
+import { readRegular } from "../foundation/regular-file.js";
 import { type ConfigJson, architectureName, architectures, configJson, generationConfigJson, layouts, refusalOf } from "./config-json.js";
 import { type Family, type Head, type ModelConfiguration, checkConfiguration, families } from "./architecture.js";
 
@@ -139,11 +139,14 @@ function tokenFields({ beginToken, endTokens, padToken }: ModelConfiguration): R
   };
 }
 
+/** Largest text file of a model directory that is read; a tokenizer.json of 250,000 tokens has some 30 MB. */
+export const maxTextBytes = 2 ** 28;
+
 /** A JSON file in a given form; undefined when it is not there. */
 export async function readJson<Form extends z.ZodType>(path: string, form: Form): Promise<z.output<Form> | undefined> {
   let text: string;
   try {
-    text = await readFile(path, "utf8");
+    text = await readRegular(path, maxTextBytes);
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
     throw error;

@@ -1,8 +1,10 @@
-import { type FileHandle, open, readFile, readdir } from "node:fs/promises";
+import { constants } from "node:fs";
+import { type FileHandle, open, readdir } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { z } from "zod";
 import { TruelineError } from "../foundation/errors.js";
 import { writeDurably } from "../foundation/files.js";
+import { readRegular } from "../foundation/regular-file.js";
 import { fromBrainFloat, fromHalf } from "./float16.js";
 import { type ElementType, maxHeaderBytes, parseHeader } from "./safetensors-header.js";
 import { sizeOf } from "./parameters.js";
@@ -71,7 +73,7 @@ async function readShards(directory: string, path: string): Promise<ReadonlyMap<
   const fail = (wrong: string): never => {
     throw new TruelineError("TL_MODEL_FILE", `${path}: ${wrong}`, { hint: "The index and its shards must come from one save." });
   };
-  const index = parseIndex(await readFile(path, "utf8")) ?? fail("it is not a JSON object with a weight_map of names to files");
+  const index = parseIndex(await readRegular(path, maxHeaderBytes)) ?? fail("it is not a JSON object with a weight_map of names to files");
   const files = [...new Set(Object.values(index))].sort();
   const tensors = new Map<string, Tensor>();
   for (const file of files) {
@@ -121,10 +123,26 @@ export async function writeSafetensors(
 }
 
 async function openModelFile(path: string): Promise<FileHandle> {
+  let file: FileHandle;
   try {
-    return await open(path, "r");
+    // Opening a pipe would wait for its other end.
+    file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
     throw new TruelineError("TL_MODEL_MISSING", `${path} can't be opened`, { hint: "A model directory has its weights as safetensors files.", cause: error });
+  }
+  if ((await file.stat()).isFile()) return file;
+  await file.close();
+  throw new TruelineError("TL_MODEL_FILE", `${path} is no regular file`, { hint: "A model directory has its weights as safetensors files." });
+}
+
+/** Room for a tensor, whose header told the truth about the file: a sparse file may be larger than any memory. */
+function allocate(length: number, path: string): Uint8Array<ArrayBuffer> {
+  try {
+    return new Uint8Array(length);
+  } catch (error) {
+    throw new TruelineError("TL_MODEL_FILE", `${path}: a tensor of ${length} bytes is more than the memory holds`, {
+      hint: "Use a smaller model, or a machine with more memory.", cause: error,
+    });
   }
 }
 
@@ -132,7 +150,7 @@ async function openModelFile(path: string): Promise<FileHandle> {
 const chunkBytes = 1 << 30;
 
 async function readExactly(file: FileHandle, position: number, length: number, path: string): Promise<ArrayBuffer> {
-  const bytes = new Uint8Array(length);
+  const bytes = allocate(length, path);
   let done = 0;
   while (done < length) {
     const { bytesRead } = await file.read(bytes, done, Math.min(chunkBytes, length - done), position + done);

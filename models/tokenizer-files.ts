@@ -3,8 +3,9 @@ import { join } from "node:path";
 import { z } from "zod";
 import { TruelineError } from "../foundation/errors.js";
 import { writeDurably } from "../foundation/files.js";
+import { readRegular } from "../foundation/regular-file.js";
 import { defaultTemplate } from "./chat-template.js";
-import { readJson } from "./configuration.js";
+import { maxTextBytes, readJson } from "./configuration.js";
 import { configJson, generationConfigJson } from "./config-json.js";
 
 const addedTokenForm = z.looseObject({
@@ -76,7 +77,10 @@ export async function readTokenizerFiles(directory: string): Promise<TokenizerFi
 
 async function readTemplate(directory: string, config: TokenizerConfig): Promise<TokenizerFiles["template"]> {
   const where = join(directory, "chat_template.jinja");
-  const source = await readFile(where, "utf8").catch(() => undefined);
+  const source = await readRegular(where, maxTextBytes).catch((error: unknown) => {
+    if (error instanceof TruelineError) throw error;
+    return undefined;
+  });
   if (source !== undefined) return { source, where, isDefault: false };
   const named = config.chat_template;
   const inConfig = typeof named === "string" ? named : named?.find(({ name }) => name === "default")?.template;
@@ -86,18 +90,18 @@ async function readTemplate(directory: string, config: TokenizerConfig): Promise
     : { source: inConfig, where: configPath, isDefault: false };
 }
 
-const tokenizerFileNames = new Set([
-  "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "chat_template.jinja",
-  "tokenizer.model", "vocab.json", "vocab.txt", "merges.txt",
-]);
+/** Files that the digest of a model directory counts. */
+const countedFileNames = new Set(["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja"]);
+/** Files that only other programs read. */
+const otherFileNames = new Set(["added_tokens.json", "tokenizer.model", "vocab.json", "vocab.txt", "merges.txt"]);
 
 /**
- * Copies a tokenizer's files into another directory. A default template is written out as chat_template.jinja, so that
+ * Copies a tokenizer's files into another directory; those that nothing here has looked at only if they are no links. A default template is written out as chat_template.jinja, so that
  * what a model was trained with travels with it.
  */
 export async function copyTokenizerFiles({ directory, template }: TokenizerFiles, target: string): Promise<void> {
-  for (const name of (await readdir(directory)).sort()) {
-    if (tokenizerFileNames.has(name)) await writeDurably(join(target, name), [await readFile(join(directory, name))]);
-  }
+  const entries = await readdir(directory, { withFileTypes: true });
+  const names = entries.filter((entry) => countedFileNames.has(entry.name) || (otherFileNames.has(entry.name) && entry.isFile())).map(({ name }) => name);
+  for (const name of names.sort()) await writeDurably(join(target, name), [await readFile(join(directory, name))]);
   if (template.isDefault) await writeDurably(join(target, "chat_template.jinja"), template.source);
 }

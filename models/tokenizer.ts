@@ -1,9 +1,11 @@
 import type { Tokenizer as Library } from "@huggingface/tokenizers";
+import { bounded, TimeBound } from "../foundation/bounded.js";
 import { TruelineError } from "../foundation/errors.js";
 import { type ChatMessage, ChatTemplate } from "./chat-template.js";
 import { PlainTextEncoder, type Position, libraryTokenizer } from "./plain-text.js";
 import { SpecialText } from "./special-text.js";
 import { type TokenizerFiles, copyTokenizerFiles, readTokenizerFiles } from "./tokenizer-files.js";
+import { vocabularySize } from "./vocabulary.js";
 
 export type { ChatMessage } from "./chat-template.js";
 
@@ -13,6 +15,10 @@ export interface EncodedDialogue {
   /** Ascending indices (≥ 1) of the tokens of all assistant turns, their end token included. */
   readonly targets: Int32Array;
 }
+
+/** A hundred times what encoding and decoding take. */
+const leastMilliseconds = 1500;
+const millisecondsEach = 0.1;
 
 /**
  * A Hugging Face tokenizer with its chat template. Text of messages is always plain: only the template makes special
@@ -50,7 +56,7 @@ export class Tokenizer {
     this.plain = new PlainTextEncoder(files, special);
     this.special = new SpecialText(special);
     this.specialIds = new Set(special.map(({ id }) => id));
-    this.vocabulary = Math.max(...this.library.get_vocab().values()) + 1;
+    this.vocabulary = vocabularySize(tokenizer, this.library.get_vocab().values(), directory);
     if (model.vocabulary !== undefined && model.vocabulary < this.vocabulary) {
       throw new TruelineError("TL_TOKENIZER_VOCABULARY", `${directory}: the model's vocabulary is ${model.vocabulary}, the tokenizer's ${this.vocabulary}`, {
         hint: "config.json's vocab_size is at least the tokenizer's size: use the tokenizer that the model was trained with.",
@@ -71,14 +77,14 @@ export class Tokenizer {
 
   /** Tokens of a text, nothing added. A text that spells a special token is encoded as the characters it is. */
   encode(text: string): Int32Array {
-    return Int32Array.from(this.plain.encode(text, "start"));
+    return Int32Array.from(this.inTime(text.length, () => this.plain.encode(text, "start")));
   }
 
   /** Text of tokens; ids without a token (a model may have more rows) are passed over. Invalid UTF-8 becomes U+FFFD. */
   decode(tokens: Iterable<number>, { skipSpecial = false }: { readonly skipSpecial?: boolean } = {}): string {
     const ids = Array.from(tokens).filter((id) => this.library.id_to_token(id) !== undefined && !(skipSpecial && this.specialIds.has(id)));
     // the library's own default rewrites " ." to "."
-    return ids.length === 0 ? "" : this.library.decode(ids, { clean_up_tokenization_spaces: false });
+    return ids.length === 0 ? "" : this.inTime(ids.length, () => this.library.decode(ids, { clean_up_tokenization_spaces: false }));
   }
 
   /** The text that the chat template makes of messages. @throws TL_CHAT_TEMPLATE. */
@@ -90,7 +96,7 @@ export class Tokenizer {
   encodePrompt(messages: readonly ChatMessage[]): Int32Array {
     const guarded = this.special.guard(messages);
     const text = this.template.render(guarded.messages, true);
-    return Int32Array.from(this.encodeRendered(text, "start", guarded.restore));
+    return Int32Array.from(this.inTime(text.length, () => this.encodeRendered(text, "start", guarded.restore)));
   }
 
   /**
@@ -101,12 +107,18 @@ export class Tokenizer {
    */
   encodeDialogue(messages: readonly ChatMessage[]): EncodedDialogue {
     const guarded = this.special.guard(messages);
+    const parts = this.template.parts(guarded.messages);
+    const length = parts.reduce((sum, { text }) => sum + text.length, 0);
+    return this.inTime(length, () => this.encodeParts(parts, guarded.restore));
+  }
+
+  private encodeParts(parts: ReturnType<ChatTemplate["parts"]>, restore: (text: string) => string): EncodedDialogue {
     const tokens: number[] = [];
     const targets: number[] = [];
-    for (const { text, answer } of this.template.parts(guarded.messages)) {
+    for (const { text, answer } of parts) {
       const last = tokens.at(-1);
       const position = last === undefined ? "start" : this.specialIds.has(last) ? "afterSpecial" : "within";
-      const ids = this.encodeRendered(text, position, guarded.restore);
+      const ids = this.encodeRendered(text, position, restore);
       if (answer) {
         const end = ids.findIndex((id) => this.endTokens.includes(id));
         const length = end < 0 ? ids.length : end + 1;
@@ -120,6 +132,18 @@ export class Tokenizer {
   /** Writes the tokenizer's files into another directory, each durably; a default chat template is written out. */
   async copyTo(directory: string): Promise<void> {
     await copyTokenizerFiles(this.files, directory);
+  }
+
+  /** A pattern in tokenizer.json may backtrack for ever; the work on a text of `length` characters or tokens may not. */
+  private inTime<T>(length: number, work: () => T): T {
+    try {
+      return bounded(leastMilliseconds + length * millisecondsEach, work);
+    } catch (error) {
+      if (!(error instanceof TimeBound)) throw error;
+      throw new TruelineError("TL_TOKENIZER_INVALID", `${this.files.directory}/tokenizer.json: ${length} characters or tokens: ${error.message}`, {
+        hint: "A pattern in it backtracks without end: take the tokenizer from the model's source again.", cause: error,
+      });
+    }
   }
 
   private encodeRendered(text: string, start: Position, restore: (text: string) => string): readonly number[] {

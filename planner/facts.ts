@@ -1,7 +1,7 @@
 import { stat } from "node:fs/promises";
-import { dirname } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { checkDataset } from "../data/dataset.js";
-import { resolveDataPath } from "../data/paths.js";
+import { resolveDataPath, type PathOptions } from "../data/paths.js";
 import { TruelineError } from "../foundation/errors.js";
 import { hashFile } from "../foundation/files.js";
 import { describeModel, type Head } from "../models/configuration.js";
@@ -75,7 +75,7 @@ export async function collectFacts(draft: Draft, { specPath, allowPaths }: Place
   }
   const models = new Map<string, ModelFact>();
   for (const [name, path] of draft.paths.models) {
-    const found = await lookUp(["models", name, "path"], async () => modelFact(await resolveDataPath(path, { ...options, kind: "directory" })));
+    const found = await lookUp(["models", name, "path"], () => modelFact(path, options));
     if (found) models.set(name, found);
   }
   const answers = new Map<string, FileFact>();
@@ -96,9 +96,11 @@ function unreadable(error: unknown): TruelineError {
 
 const typeOfHead = { language: "language-model", score: "reward-model", value: "value-model" } as const satisfies Record<Head, ArtifactType>;
 
-async function modelFact(directory: string): Promise<ModelFact> {
+/** Each file that counts is looked up like a path of the spec, so that none is a link that leads out. */
+async function modelFact(path: string, options: PathOptions): Promise<ModelFact> {
+  const directory = await resolveDataPath(path, { ...options, kind: "directory" });
+  const { digest, files } = await digestModelDirectory(directory, async (file) => fileDigest(await resolveDataPath(join(path, basename(file)), options)));
   const { configuration, head } = await describeModel(directory);
-  const { digest, files } = await digestModelDirectory(directory, fileDigest);
   for (const [needed, what] of [[/\.safetensors$/, "weights (*.safetensors)"], [/^tokenizer\.json$/, "tokenizer.json"]] as const) {
     if (![...files.keys()].some((name) => needed.test(name))) throw new TruelineError("TL_MODEL_MISSING", `${directory} has no ${what}.`);
   }

@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { createReadStream } from "node:fs";
 import { TruelineError } from "../foundation/errors.js";
 import { specSchema, type Spec } from "../schemas/spec.js";
 import { diagnose, SpecError, type Fault } from "./fault.js";
@@ -38,11 +38,27 @@ export function interpretSpec(file: string, text: string): SpecReading {
 /** The text of a spec's file. @throws TL_SPEC_MISSING, TL_SPEC_UNREADABLE. */
 export async function readText(path: string): Promise<string> {
   try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(await readFile(path));
+    return new TextDecoder("utf-8", { fatal: true }).decode(await readSome(path));
   } catch (error) {
+    if (error instanceof TruelineError) throw error;
     const code = error instanceof Error && "code" in error ? error.code : undefined;
     if (code === "ENOENT") throw new TruelineError("TL_SPEC_MISSING", `${path} is not there.`, { hint: "Name the JSON file of a pipeline.", cause: error });
     const why = code === "EISDIR" ? "it is a directory" : code === "ERR_ENCODING_INVALID_ENCODED_DATA" ? "it is not UTF-8" : String(error);
     throw new TruelineError("TL_SPEC_UNREADABLE", `${path} can't be read: ${why}.`, { cause: error });
   }
+}
+
+const maxSpecBytes = 2 ** 24;
+
+/** A file's bytes, of a pipe's too (`<(command)`), as long as they are no more than a spec can be. */
+async function readSome(path: string): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of createReadStream(path)) {
+    if (!(chunk instanceof Buffer)) throw new TypeError("A file was read as text.");
+    bytes += chunk.length;
+    if (bytes > maxSpecBytes) throw new TruelineError("TL_SPEC_UNREADABLE", `${path} is refused: it has more than ${maxSpecBytes / 2 ** 20} MiB.`, { hint: "Name the JSON file of a pipeline." });
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
 }

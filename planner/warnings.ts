@@ -2,9 +2,10 @@ import type { StageSpec } from "../schemas/spec.js";
 import type { ResolvedTricks } from "../schemas/tricks.js";
 import { ancestryOf } from "./ancestry.js";
 import { writtenTricks } from "./constraints.js";
-import type { Draft, DraftStage } from "./draft.js";
+import { targetOf, type Draft, type DraftStage } from "./draft.js";
 import type { Facts } from "./facts.js";
 import { resolveCriticTricks, resolvePpoTricks } from "./presets.js";
+import { typeOf } from "./references.js";
 
 type Stage<Kind extends StageSpec["kind"]> = Extract<StageSpec, { readonly kind: Kind }>;
 
@@ -23,7 +24,7 @@ function stageWarnings(draft: Draft, facts: Facts, stage: DraftStage, complete: 
     case "ppo":
       return [...device, ...rolloutWarnings(complete), ...ppoWarnings(draft, facts, stage, complete)];
     case "critic-pretrain":
-      return [...device, ...rolloutWarnings(complete), ...samplingWarnings(complete)];
+      return [...device, ...rolloutWarnings(complete), ...samplingWarnings(complete), ...headWarnings(draft, facts, complete.init)];
     case "evaluate":
       return [...device, ...evaluateWarnings(draft, facts, complete)];
     case "tokenizer": case "pretrain": case "sft": case "reward-model":
@@ -48,6 +49,7 @@ function ppoWarnings(draft: Draft, facts: Facts, stage: DraftStage, complete: St
     ...(on.entropyBonus ? ["entropyBonus is on: P finds it sensitive to its clip (a change of 10 % breaks training) and advises against it"] : []),
     ...samplingWarnings(complete),
     ...criticWarnings(draft, complete, on),
+    ...headWarnings(draft, facts, complete.critic),
   ];
 }
 
@@ -94,6 +96,13 @@ function criticWarnings(draft: Draft, complete: Stage<"ppo">, on: ResolvedTricks
   return others.length === 0 ? [] : [
     `the critic \`${complete.critic}\` was pretrained under other settings of ${others.join(", ")}; its values start on another scale`,
   ];
+}
+
+/** A head that nothing has trained yet starts where nobody would look for it. */
+function headWarnings(draft: Draft, facts: Facts, critic: string): string[] {
+  const target = targetOf(draft, critic);
+  return target !== undefined && typeOf(target, facts) === "language-model"
+    ? [`the critic starts from the language model \`${critic}\`, which has no value head: a new one of zeros is made`] : [];
 }
 
 function evaluateWarnings(draft: Draft, facts: Facts, complete: Stage<"evaluate">): string[] {

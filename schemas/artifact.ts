@@ -8,6 +8,8 @@ export const artifactTypes = z.enum(["tokenizer", "language-model", "reward-mode
 export const artifactMetadataSchema = z.strictObject({
   /** Reward models: mean and std of raw scores on reference answers; consumers use (score − mean) / std. */
   scoreNormalization: z.strictObject({ mean: z.number(), std: z.number().positive() }).optional(),
+  /** Stages that train a critic: where its value head came from. `new` is a head of zeros, because what it started from had none. */
+  valueHead: z.enum(["its own", "score head", "new"]).optional(),
   /** Headline figures, by their metric names. */
   figures: z.record(z.string(), z.number()),
   /** Rows read, dropped, cut and unreadable, by data entry. */

@@ -11,7 +11,7 @@ export const trickParameters = {
   /** #1 */
   klPenalty: z.strictObject({
     coefficient: z.number().min(0).default(0.05).describe("η: weight of log π − log π_ref in each token's reward."),
-  }).describe("Token-level KL penalty against the reference (P eq. 19). The key factor for stability."),
+  }).describe("Token-level KL penalty against the reference (P eq. 19), by the k1 estimate log π − log π_ref of the sampled tokens, which is what `objective/kl` reports and may be below zero for some answers. The key factor for stability."),
   adaptiveKl: z.strictObject({
     target: positive.default(6).describe("KL per answer, in nats, that the coefficient is steered to."),
     horizon: positive.default(10000).describe("Number of answers over which it is steered."),

@@ -1,11 +1,11 @@
-import { rename, rm, utimes } from "node:fs/promises";
+import { mkdtemp, rename, rm, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { digestOf } from "../foundation/canonical.js";
 import { TruelineError } from "../foundation/errors.js";
 import { makeFolder, syncDirectory } from "../foundation/files.js";
 import { manifestSchema, type ArtifactMetadata, type Manifest } from "../schemas/artifact.js";
 import type { ArtifactType } from "../schemas/stages/table.js";
-import { faultIn, guarded, namesIn, readIfThere, recordFiles, syncTree, writeWhole } from "./files.js";
+import { faultIn, guarded, namesIn, readIfThere, recordFiles, syncTree, systemCode, writeWhole } from "./files.js";
 import { withLock } from "./lock.js";
 import { parseJson, recordText } from "./records.js";
 
@@ -35,7 +35,7 @@ export class Artifacts {
       await writeWhole(join(directory, manifestName), recordText(manifest));
       await syncTree(directory);
       const target = this.directory(digest);
-      if (await this.use(digest)) {
+      if (await this.use(digest, { deep: true })) {
         await rm(directory, { recursive: true });
         return digest;
       }
@@ -50,11 +50,11 @@ export class Artifacts {
   }
 
   /**
-   * Marks an artifact as used now and says whether it is there whole (sizes compared). `gc` removes nothing that was used
+   * Marks an artifact as used now and says whether it is there whole (`deep`: every byte hashed; else sizes compared). `gc` removes nothing that was used
    * within the hour, and marking and removing exclude each other: what is whole here can be relied on.
    */
-  async use(digest: string): Promise<boolean> {
-    if (await this.fault(digest) !== undefined) return false;
+  async use(digest: string, { deep = false } = {}): Promise<boolean> {
+    if (await this.fault(digest, { deep }) !== undefined) return false;
     return this.exclusively(digest, async () => {
       if (await this.fault(digest) !== undefined) return false;
       const now = new Date();
@@ -82,10 +82,24 @@ export class Artifacts {
     return manifest;
   }
 
-  /** What is wrong with an artifact, in words; undefined when nothing is. `deep` hashes every byte, else sizes are compared. */
-  async fault(digest: string, { deep = false } = {}): Promise<string | undefined> {
+  /** Moves a damaged artifact out of the way, to `damaged/`, so that it is made again and can still be looked at. */
+  async setAside(digest: string): Promise<void> {
+    await guarded(async () => {
+      const folder = join(this.home, "damaged");
+      await makeFolder(folder);
+      await rename(this.directory(digest), await mkdtemp(join(folder, `${digest}-`))).catch((error: unknown) => {
+        // Another stage that reads it was faster.
+        if (systemCode(error) !== "ENOENT") throw error;
+      });
+      await syncDirectory(folder);
+    });
+  }
+
+  /** What is wrong with an artifact, in words; undefined when nothing is. `deep` hashes every byte, else sizes are compared; `file` limits it to one. */
+  async fault(digest: string, { deep = false, file }: { readonly deep?: boolean; readonly file?: string } = {}): Promise<string | undefined> {
     try {
-      return await faultIn(this.directory(digest), (await this.read(digest)).files, deep);
+      const { files } = await this.read(digest);
+      return await faultIn(this.directory(digest), files.filter(({ path }) => file === undefined || path === file), deep);
     } catch (error) {
       if (error instanceof TruelineError) return error.message;
       throw error;

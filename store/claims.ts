@@ -6,8 +6,10 @@ import { guarded, namesIn, readIfThere, writeWhole } from "./files.js";
 import { withLock } from "./lock.js";
 import { isAlive, processSchema, thisProcess } from "./processes.js";
 
-/** A claim of another host that was not renewed for this long is dead. */
+/** A claim of another host that this process has seen unchanged for so long is dead. */
 const silentMilliseconds = 5 * 60_000;
+/** So long suffices where the clocks of both hosts agree that it was not renewed for the time above. It is renewed every 20 s. */
+const confirmMilliseconds = 45_000;
 
 const claimSchema = z.strictObject({
   key: z.string(), token: z.string(), run: z.string(), stage: z.string(), attempt: z.number().int(), holder: processSchema, at: z.string(),
@@ -17,6 +19,9 @@ const claimSchema = z.strictObject({
 export type Claim = z.output<typeof claimSchema>;
 
 export class Claims {
+  /** Claims of other hosts, by key: how each was last seen, and since when, by a clock that nobody can set. */
+  private readonly seen = new Map<string, { readonly renewedAt: string; readonly token: string; readonly since: number }>();
+
   constructor(private readonly home: string) {}
 
   /**
@@ -76,12 +81,21 @@ export class Claims {
     });
   }
 
-  /** Who works on a key now: an unreleased claim whose process lives, or that another host renewed of late. */
+  /** Who works on a key now: an unreleased claim whose process lives, or that another host is not known to have given up. */
   async holder(key: string): Promise<Claim | undefined> {
     const claim = await this.read(key);
     if (claim === undefined || claim.released || !isAlive(claim.holder)) return undefined;
-    const silent = Date.now() - Date.parse(claim.renewedAt);
-    return claim.holder.host === thisProcess.host || silent < silentMilliseconds ? claim : undefined;
+    return claim.holder.host === thisProcess.host || !this.isSilent(claim) ? claim : undefined;
+  }
+
+  /** Whether a claim is renewed no more. A clock that jumps, here or there, makes no live claim look dead. */
+  private isSilent({ key, token, renewedAt }: Claim): boolean {
+    const before = this.seen.get(key);
+    const isSame = before?.token === token && before.renewedAt === renewedAt;
+    const since = isSame ? before.since : performance.now();
+    if (!isSame) this.seen.set(key, { token, renewedAt, since });
+    const looksSilent = Date.now() - Date.parse(renewedAt) > silentMilliseconds;
+    return performance.now() - since > (looksSilent ? confirmMilliseconds : silentMilliseconds);
   }
 
   private async read(key: string): Promise<Claim | undefined> {

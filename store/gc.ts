@@ -54,7 +54,8 @@ export async function survey(store: Store, policy: Policy, now = Date.now()): Pr
     if (why !== undefined) remaining.push({ what: "checkpoints", digest: key, bytes, why });
     else removals.push({ what: "checkpoints", path, bytes, digest: key, stages: [], why: needs.keys.has(key) ? "their stage is finished" : "no run that can go on would use them" });
   }
-  for (const path of await leftoverScratch(store.home, now, youngMilliseconds)) {
+  for (const path of await leftoverScratch(store.home, now)) {
+    if (await youth(path, now) !== undefined) continue;
     removals.push({ what: "scratch", path, bytes: await bytesOf(path), stages: [], why: "its process is dead" });
   }
   const logs = join(store.home, "logs");

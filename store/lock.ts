@@ -5,10 +5,13 @@ import { TruelineError } from "../foundation/errors.js";
 import { makeFolder } from "../foundation/files.js";
 import { guarded, readIfThere, systemCode } from "./files.js";
 import { isAlive, processSchema, thisProcess } from "./processes.js";
+import { parseJson } from "./records.js";
 
-const waitMilliseconds = 30_000;
+const waitMilliseconds = 90_000;
 /** Holders on other hosts can't be asked whether they live; work under a lock takes milliseconds. */
-const staleMilliseconds = 60_000;
+const silentMilliseconds = 60_000;
+/** A lock without a holder's name was cut off while it was made, or is being made at this moment. */
+const namelessMilliseconds = 5_000;
 
 /** Does `work` while no other process, and nothing else in this one, holds the lock at `path`. */
 export async function withLock<T>(path: string, work: () => Promise<T>): Promise<T> {
@@ -22,10 +25,12 @@ export async function withLock<T>(path: string, work: () => Promise<T>): Promise
 
 async function acquire(path: string): Promise<void> {
   await makeFolder(dirname(path));
-  const deadline = Date.now() + waitMilliseconds;
+  // Not the time of day: somebody may set it.
+  const began = performance.now();
+  const [lock, guard] = [new Observed(path), new Observed(`${path}.break`)];
   while (!await tryCreate(path)) {
-    if (await isStale(path)) await breakLock(path);
-    else if (Date.now() > deadline) {
+    if (await lock.isStale()) await breakLock(lock, guard);
+    else if (performance.now() - began > waitMilliseconds) {
       throw new TruelineError("TL_STORE_LOCKED", `${path} has been held for ${waitMilliseconds / 1000} s`, {
         hint: "If no Trueline process runs, remove that file.",
       });
@@ -36,8 +41,15 @@ async function acquire(path: string): Promise<void> {
 async function tryCreate(path: string): Promise<boolean> {
   try {
     const handle = await open(path, "wx");
-    await handle.writeFile(JSON.stringify(thisProcess));
-    await handle.close();
+    try {
+      await handle.writeFile(JSON.stringify(thisProcess));
+    } catch (error) {
+      // A full disk has room for the name alone: nobody would know whose it is.
+      await rm(path, { force: true });
+      throw error;
+    } finally {
+      await handle.close();
+    }
     return true;
   } catch (error) {
     if (systemCode(error) === "EEXIST") return false;
@@ -45,33 +57,39 @@ async function tryCreate(path: string): Promise<boolean> {
   }
 }
 
-async function isStale(path: string): Promise<boolean> {
-  const age = await stat(path).then((found) => Date.now() - found.mtimeMs, () => undefined);
-  if (age === undefined) return false;
-  if (age > staleMilliseconds) return true;
-  const holder = processSchema.safeParse(parse(await readIfThere(path)));
-  return holder.success && !isAlive(holder.data);
+/**
+ * A lock that others hold, as one waiter sees it. A holder of this host is asked for; of all others it counts how long the
+ * waiter itself has seen the same holding, by a clock that nobody can set.
+ */
+class Observed {
+  private holding: string | undefined;
+  private since = 0;
+
+  constructor(readonly path: string) {}
+
+  /** Whether its holder has died, as far as can be known. */
+  async isStale(): Promise<boolean> {
+    const found = await stat(this.path).catch(() => undefined);
+    const text = await readIfThere(this.path);
+    if (found === undefined || text === undefined) return false;
+    const holder = processSchema.safeParse(parseJson(text)).data;
+    if (holder !== undefined && holder.host === thisProcess.host) return !isAlive(holder);
+    const holding = `${found.ino} ${found.mtimeMs} ${text}`;
+    if (holding !== this.holding) [this.holding, this.since] = [holding, performance.now()];
+    return performance.now() - this.since > (holder === undefined ? namelessMilliseconds : silentMilliseconds);
+  }
 }
 
 /** Takes a dead holder's lock away. Only who creates the second file may, so nobody removes the lock of the next holder. */
-async function breakLock(path: string): Promise<void> {
-  const guard = `${path}.break`;
-  if (!await tryCreate(guard)) {
-    if (await isStale(guard)) await rm(guard, { force: true });
+async function breakLock(lock: Observed, guard: Observed): Promise<void> {
+  if (!await tryCreate(guard.path)) {
+    if (await guard.isStale()) await rm(guard.path, { force: true });
     await sleep(20);
     return;
   }
   try {
-    if (await isStale(path)) await rm(path, { force: true });
+    if (await lock.isStale()) await rm(lock.path, { force: true });
   } finally {
-    await rm(guard, { force: true });
-  }
-}
-
-function parse(text: string | undefined): unknown {
-  try {
-    return text === undefined ? undefined : JSON.parse(text);
-  } catch {
-    return undefined;
+    await rm(guard.path, { force: true });
   }
 }

@@ -23,6 +23,8 @@ export interface StageSummary {
   readonly from?: string;
   /** What somebody has to decide before it goes on. */
   readonly question?: Question;
+  /** Checkpoints that this attempt at the run could not use. */
+  readonly skipped?: readonly { readonly step: number; readonly reason: string }[];
 }
 
 export interface Question {
@@ -64,7 +66,7 @@ export function summarize(plan: Plan, entries: readonly LedgerEntry[]): RunSumma
         endedAt = undefined;
         for (const stage of stages.values()) {
           const isDone = (stage.state === "finished" || stage.state === "reused") && stage.removed === undefined;
-          if (!isDone) change(stage.name, { state: "waiting", failure: undefined, question: undefined, ...stage.removed !== undefined && undone });
+          if (!isDone) change(stage.name, { state: "waiting", failure: undefined, question: undefined, skipped: undefined, ...stage.removed !== undefined && undone });
         }
         break;
       case "stage-set-aside":
@@ -100,6 +102,8 @@ export function summarize(plan: Plan, entries: readonly LedgerEntry[]): RunSumma
         change(event.stage, { state: "waiting", failure: undefined });
         break;
       case "checkpoint-skipped":
+        change(event.stage, { skipped: [...stages.get(event.stage)?.skipped ?? [], { step: event.step, reason: event.reason }] });
+        break;
       case "guard-breached":
       case "pause-requested":
       case "unpause-requested":

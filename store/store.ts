@@ -8,8 +8,6 @@ import { Results } from "./results.js";
 import { Runs } from "./runs.js";
 import { leftoverScratch, makeScratch } from "./scratch.js";
 
-const youngMilliseconds = 3600_000;
-
 /** All that lasts, under one home directory: artifacts, results, checkpoints, runs and their ledgers. Safe with several processes. */
 export class Store {
   readonly artifacts: Artifacts;
@@ -43,8 +41,8 @@ export class Store {
     }
   }
 
-  /** Removes scratch directories that killed processes left. */
+  /** Removes the scratch directories of dead processes; of those elsewhere, which can't be asked for, after a week. */
   async sweep(): Promise<void> {
-    for (const path of await leftoverScratch(this.home, Date.now(), youngMilliseconds)) await rm(path, { recursive: true, force: true });
+    for (const path of await leftoverScratch(this.home, Date.now())) await rm(path, { recursive: true, force: true });
   }
 }

@@ -1,10 +1,13 @@
 import { closeSync, openSync, readFileSync } from "node:fs";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { makeFolder } from "../foundation/files.js";
 import { guarded } from "../store/files.js";
 import { forkModule } from "./entry.js";
 
 export interface ChildWorker {
+  /** Its name on the server. */
+  readonly identity: string;
   /** Settles when the process has ended: undefined after `stop`, else the end of what it said. */
   readonly ended: Promise<string | undefined>;
   /** Lets the stages under way save a checkpoint, then ends the process. */
@@ -36,5 +39,5 @@ export function startChildWorker(home: string, slots?: number): ChildWorker {
     if (child.connected) child.disconnect();
     await ended;
   };
-  return { ended, stop };
+  return { identity: `${child.pid}@${hostname()}`, ended, stop };
 }

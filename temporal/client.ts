@@ -1,5 +1,5 @@
 import { Client, Connection, WorkflowNotFoundError, type WorkflowExecutionDescription } from "@temporalio/client";
-import { defaultPayloadConverter, WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from "@temporalio/common";
+import { ApplicationFailure, defaultPayloadConverter, WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from "@temporalio/common";
 import { hostname } from "node:os";
 import type { Plan } from "../schemas/plan.js";
 import { progressSchema, type Progress } from "../schemas/progress.js";
@@ -10,6 +10,9 @@ import { unreachable, type TemporalAddress } from "./connection.js";
 
 /** Temporal's TaskQueueType: workflow tasks and activities of a queue are asked for apart. */
 const taskQueueTypes = [1, 2] as const;
+
+/** Temporal's PendingActivityState of an activity that a worker has. */
+const started = 2;
 
 /** A worker polls at least this often; one that has not is gone. */
 const pollMilliseconds = 75_000;
@@ -68,6 +71,19 @@ export class Pipelines {
     await this.client.workflow.getHandle(run).cancel();
   }
 
+  /**
+   * Says that a worker, `pid@host`, has died: the stages of a run that it had go to the next one at once, where the server
+   * alone would wait for its silence. Nothing happens to stages of others.
+   */
+  async giveUp(run: string, worker: string): Promise<void> {
+    const { raw } = await this.client.workflow.getHandle(run).describe();
+    for (const { activityId, lastWorkerIdentity, state } of raw.pendingActivities ?? []) {
+      if (lastWorkerIdentity !== worker || state !== started || !activityId) continue;
+      const failure = ApplicationFailure.create({ type: "TL_STAGE_LOST", message: `Worker ${worker} has died.`, nonRetryable: false });
+      await this.client.activity.fail({ workflowId: run, activityId }, failure);
+    }
+  }
+
   /** The workers that listen on a queue, as far as can be known. */
   async listeners(taskQueue: string): Promise<string[]> {
     const described = await Promise.all(taskQueueTypes.map((taskQueueType) =>
@@ -92,7 +108,7 @@ function viewOf(description: WorkflowExecutionDescription): WorkflowView {
       // A beat of another version must not stop people from watching.
       const progress = payload && progressSchema.safeParse(defaultPayloadConverter.fromPayload(payload)).data;
       return {
-        name: activity.activityId ?? "", started: activity.state === 2, attempt: activity.attempt ?? 1, ...(progress && { progress }),
+        name: activity.activityId ?? "", started: activity.state === started, attempt: activity.attempt ?? 1, ...(progress && { progress }),
       };
     }),
   };
@@ -100,15 +116,16 @@ function viewOf(description: WorkflowExecutionDescription): WorkflowView {
 
 /**
  * The workers among a queue's pollers, of workflow tasks and activities alike: one whose slots are all taken asks for no more
- * activities, but goes on asking for workflow tasks. Those of this host count only if their process lives. Times in milliseconds.
+ * activities, but goes on asking for workflow tasks. Those of this host count while their process lives, whatever the clock says.
+ * Times in milliseconds.
  */
 export function listening(pollers: readonly { readonly identity: string; readonly seen: number }[], now: number): string[] {
-  const present = pollers.filter(({ identity, seen }) => identity !== "" && now - seen < pollMilliseconds && lives(identity));
+  const present = pollers.filter(({ identity, seen }) => identity !== "" && (lives(identity) ?? now - seen < pollMilliseconds));
   return [...new Set(present.map(({ identity }) => identity))];
 }
 
-/** Worker identities are `pid@host`. */
-function lives(identity: string): boolean {
+/** Worker identities are `pid@host`; of other hosts nothing is known. */
+function lives(identity: string): boolean | undefined {
   const [, pid, host] = /^(\d+)@(.*)$/.exec(identity) ?? [];
-  return pid === undefined || host !== hostname() || isAlive({ pid: Number(pid), host, started: "" });
+  return pid === undefined || host !== hostname() ? undefined : isAlive({ pid: Number(pid), host, started: "" });
 }

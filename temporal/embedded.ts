@@ -1,11 +1,13 @@
 import { rm } from "node:fs/promises";
 import { connect } from "node:net";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 import { TruelineError } from "../foundation/errors.js";
 import { namesIn, readIfThere, writeWhole } from "../store/files.js";
 import { withLock } from "../store/lock.js";
 import { isAlive, processSchema, thisProcess, type ProcessIdentity } from "../store/processes.js";
+import { parseJson } from "../store/records.js";
 import { findBinary } from "./binary.js";
 import { forkModule } from "./entry.js";
 
@@ -17,12 +19,19 @@ export type EmbeddedServer = z.output<typeof serverSchema>;
 const keeperMessage = z.union([z.object({ ready: serverSchema }), z.object({ failed: z.string(), portTaken: z.boolean() })]);
 
 const usersFolder = "server-users";
+const holdMilliseconds = 1000;
+const settleMilliseconds = 30_000;
 
 /** The embedded server of a home, if it runs. */
 export async function runningServer(home: string): Promise<EmbeddedServer | undefined> {
-  const text = await readIfThere(join(home, "server.json"));
-  const server = text === undefined ? undefined : serverSchema.safeParse(JSON.parse(text)).data;
-  return server !== undefined && isAlive(server.keeper) && await answers(server.port) ? server : undefined;
+  const server = await keptServer(home);
+  return server !== undefined && await answers(server.port) ? server : undefined;
+}
+
+/** The embedded server of a home, if its keeper lives; it may be too busy to answer. */
+async function keptServer(home: string): Promise<EmbeddedServer | undefined> {
+  const server = serverSchema.safeParse(parse(await readIfThere(join(home, "server.json")))).data;
+  return server !== undefined && isAlive(server.keeper) ? server : undefined;
 }
 
 /**
@@ -30,8 +39,12 @@ export async function runningServer(home: string): Promise<EmbeddedServer | unde
  * alive or has left. Errors: TL_TEMPORAL_UNAVAILABLE, TL_TEMPORAL_PORT, TL_TEMPORAL_START.
  */
 export async function enterServer(home: string, say: (text: string) => void, port?: number): Promise<EmbeddedServer> {
+  await untilSettled(home);
   const enter = (binary?: string) => withLock(serverLock(home), async () => {
     const running = await runningServer(home);
+    if (running === undefined && await keptServer(home) !== undefined) {
+      throw new TruelineError("TL_TEMPORAL_UNAVAILABLE", "This home's Temporal server runs and does not answer.", { hint: `Its log is ${join(home, "server.log")}.` });
+    }
     if (running === undefined && binary === undefined) return undefined;
     if (running !== undefined && port !== undefined && running.port !== port) {
       throw new TruelineError("TL_TEMPORAL_PORT", `This home's server already runs on port ${running.port}.`, { hint: "Stop it first, or leave --port out." });
@@ -42,6 +55,43 @@ export async function enterServer(home: string, say: (text: string) => void, por
   });
   // To find a program can take minutes: not under the lock.
   return await enter() ?? (await enter(await findBinary({ environment: process.env, say })))!;
+}
+
+/** Waits while a server that is kept does not answer: it is busy, or its keeper has yet to see that it died. */
+async function untilSettled(home: string): Promise<void> {
+  const began = performance.now();
+  while (await keptServer(home) !== undefined && await runningServer(home) === undefined && performance.now() - began < settleMilliseconds) await sleep(200);
+}
+
+/**
+ * Keeps the embedded server that this process has entered there: one that ends is started again, on its port and with its
+ * history, so that workers and clients go on by themselves.
+ */
+export function holdServer(home: string, say: (text: string) => void): { stop(): Promise<void> } {
+  const stopping = new AbortController();
+  const watch = async () => {
+    const port = (await keptServer(home))?.port;
+    let isSaid = false;
+    while (!stopping.signal.aborted) {
+      await sleep(holdMilliseconds, undefined, { signal: stopping.signal }).catch(() => undefined);
+      if (stopping.signal.aborted || await keptServer(home) !== undefined) continue;
+      try {
+        await enterServer(home, () => undefined, port);
+        say("The Temporal server had ended and was started again.");
+        isSaid = false;
+      } catch (error) {
+        if (!isSaid) say(`The Temporal server has ended and can't be started again: ${error instanceof Error ? error.message : String(error)}`);
+        isSaid = true;
+      }
+    }
+  };
+  const watching = watch();
+  return {
+    stop: async () => {
+      stopping.abort();
+      await watching;
+    },
+  };
 }
 
 /** Says that this process needs the embedded server no more. */
@@ -103,9 +153,5 @@ function userPath(home: string, pid: number): string {
 }
 
 function parse(text: string | undefined): unknown {
-  try {
-    return text === undefined ? undefined : JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+  return text === undefined ? undefined : parseJson(text);
 }

@@ -48,6 +48,7 @@ function give(message: object): undefined {
 
 /** Watches server and users; ends one when the others have gone. */
 async function keep(child: ChildProcess): Promise<void> {
+  const survivor = outlive(child);
   let stop = false;
   let gone = false;
   process.once("SIGTERM", () => { stop = true; });
@@ -63,6 +64,14 @@ async function keep(child: ChildProcess): Promise<void> {
       gone = true;
     });
   }
+  survivor.kill("SIGKILL");
+}
+
+/** Ends the server should this keeper be killed: a shell that waits for its end of a pipe to close. */
+function outlive(child: ChildProcess): ChildProcess {
+  const shell = spawn("sh", ["-c", 'read -r _; kill -KILL "$0"', String(child.pid)], { stdio: ["pipe", "ignore", "ignore"] });
+  shell.on("error", () => undefined);
+  return shell;
 }
 
 async function endChild(child: ChildProcess): Promise<void> {

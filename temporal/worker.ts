@@ -36,6 +36,8 @@ export async function startWorker(home: string, address: TemporalAddress, resour
     connection, namespace: address.namespace, taskQueue, workflowBundle, activities,
     identity: `${process.pid}@${hostname()}`,
     maxConcurrentActivityTaskExecutions: slotsOf(taskQueue, resources),
+    // The workflow tasks of a killed worker wait no longer than this for it before others get them.
+    stickyQueueScheduleToStartTimeout: "2 seconds",
     // A kill loses at most the second since the last beat; the store's checkpoint is what counts.
     maxHeartbeatThrottleInterval: "1 second", defaultHeartbeatThrottleInterval: "1 second",
   })));

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { Tokenizer } from "../models/tokenizer.js";
 import type { StageParameters } from "../schemas/stages/table.js";
 import { tricksThatAreOn } from "../schemas/tricks.js";
-import { criticHead } from "./critic-head.js";
+import { criticHead, headOrigin } from "./critic-head.js";
 import { explainedVariance, mean } from "./experience.js";
 import { overMinibatches, updateMetrics } from "./minibatches.js";
 import { loadForTraining, loadFrozen, optimizerAt, readCheckpointState, requireInput, saveCheckpoint, saveModel } from "./models.js";
@@ -73,7 +73,7 @@ export async function createCriticPretrain(setup: TrainerSetup<StageParameters<"
 
     async finish(directory) {
       await saveModel(backend, models.critic, directory, tokenizer);
-      return { figures: { "val/explained_variance": explained }, data: prompts.counts };
+      return { valueHead: headOrigin(init), figures: { "val/explained_variance": explained }, data: prompts.counts };
     },
   };
 }

@@ -3,7 +3,7 @@ import type { OptimizerSettings } from "../backends/backend.js";
 import { Tokenizer } from "../models/tokenizer.js";
 import type { StageParameters } from "../schemas/stages/table.js";
 import { tricksThatAreOn } from "../schemas/tricks.js";
-import { criticHead } from "./critic-head.js";
+import { criticHead, headOrigin } from "./critic-head.js";
 import { explainedVariance, mean } from "./experience.js";
 import { loadForTraining, loadFrozen, optimizerAt, readCheckpointState, requireInput, saveCheckpoint, saveModel } from "./models.js";
 import { overMinibatches, updateMetrics } from "./minibatches.js";
@@ -96,7 +96,7 @@ export async function createPpo(setup: TrainerSetup<StageParameters<"ppo">>): Pr
 
     async finish(directory) {
       await saveModel(backend, models.policy, directory, tokenizer);
-      return { figures, data: prompts.counts };
+      return { valueHead: headOrigin(critic), figures, data: prompts.counts };
     },
   };
 }

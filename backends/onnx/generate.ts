@@ -2,6 +2,7 @@ import { type InferenceSession, Tensor } from "onnxruntime-node";
 import { TruelineError } from "../../foundation/errors.js";
 import type { ModelConfiguration } from "../../models/architecture.js";
 import type { GenerateRequest, GenerateResult } from "../backend.js";
+import { validateDrawn } from "../validate.js";
 import { generationGraph, newKeys, newValues } from "./generation-graph.js";
 import { KeyValueCache } from "./key-value-cache.js";
 import { drawFiltered, drawFrom, isFiltered, type Draw, type Filters } from "./sampling.js";
@@ -27,6 +28,7 @@ export class Generator {
   private session: { readonly version: number; readonly of: InferenceSession } | undefined;
 
   constructor(
+    private readonly name: string,
     private readonly configuration: ModelConfiguration,
     private readonly weights: WeightStore,
     private readonly settings: SessionSettings,
@@ -43,7 +45,7 @@ export class Generator {
     const rows = request.prompts.map((prompt, index) => new Row(prompt, index));
     for (let first = 0; first < order.length; first += fitting) {
       const batch = order.slice(first, first + fitting).map((index) => rows[index]!);
-      await new Rollout(this.configuration, session, request, batch, this.limits).finish();
+      await new Rollout(this.name, this.configuration, session, request, batch, this.limits).finish();
     }
     return {
       tokens: rows.map((row) => Int32Array.from(row.tokens)),
@@ -110,6 +112,7 @@ class Rollout {
   private readonly width: number;
 
   constructor(
+    private readonly name: string,
     private readonly configuration: ModelConfiguration,
     private readonly session: InferenceSession,
     private readonly request: GenerateRequest,
@@ -154,9 +157,11 @@ class Rollout {
       if (row.finished) return;
       const uniform = this.request.uniforms[row.index * this.request.maxNewTokens + step] ?? 0;
       const slice = (values: Float32Array) => values.subarray(slot * vocabulary, (slot + 1) * vocabulary);
-      row.append("logits" in distributions
+      const drawn = "logits" in distributions
         ? drawFiltered(slice(distributions.logits), this.request.temperature, this.filters, row.seen, uniform)
-        : drawPlain(slice(distributions.probabilities), uniform));
+        : drawPlain(slice(distributions.probabilities), uniform);
+      validateDrawn(this.name, drawn.logProbability, { prompt: row.index, token: step });
+      row.append(drawn);
       row.finished = this.endTokens.has(row.tokens.at(-1)!);
       if (!row.finished) live.push(slot);
     });

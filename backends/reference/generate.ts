@@ -5,6 +5,7 @@ import { type Parameters, hiddenStates } from "./llama.js";
 import { gatherRows, linear } from "./matrices.js";
 import { languageHead } from "./quantities.js";
 import { Tape } from "./tape.js";
+import { validateDrawn } from "../validate.js";
 
 interface Row {
   readonly tokens: number[];
@@ -14,11 +15,12 @@ interface Row {
 }
 
 /** Samples each row to its end by full forwards. */
-export function generate(configuration: ModelConfiguration, parameters: Parameters, request: GenerateRequest): GenerateResult {
+export function generate(name: string, configuration: ModelConfiguration, parameters: Parameters, request: GenerateRequest): GenerateResult {
   const { maxNewTokens, uniforms } = request;
+  const check = (prompt: number) => (token: number, logProbability: number | undefined) => validateDrawn(name, logProbability, { prompt, token });
   const rows = request.prompts.map((prompt, index) => {
     const own = uniforms.subarray(index * maxNewTokens, (index + 1) * maxNewTokens);
-    return generateRow(configuration, parameters, request, prompt, own);
+    return generateRow(configuration, parameters, request, prompt, own, check(index));
   });
   return {
     tokens: rows.map((row) => Int32Array.from(row.tokens)),
@@ -33,6 +35,7 @@ const isFiltered = ({ topP = 1, topK = 0, repetitionPenalty = 1 }: GenerateReque
 
 function generateRow(
   configuration: ModelConfiguration, parameters: Parameters, request: GenerateRequest, prompt: Int32Array, uniforms: Float32Array,
+  check: (token: number, logProbability: number | undefined) => void,
 ): Row {
   const row = { tokens: [] as number[], logProbabilities: [] as number[], sampledLogProbabilities: [] as number[] };
   for (let step = 0; step < request.maxNewTokens; step++) {
@@ -43,8 +46,10 @@ function generateRow(
     const offered = filter(logits, seen, request);
     const token = request.temperature === 0 ? likeliest(offered) : draw(offered, uniforms[step]!);
 
+    const logProbability = normalised(logits, request.temperature)[token];
+    check(step, logProbability);
     row.tokens.push(token);
-    row.logProbabilities.push(normalised(logits, request.temperature)[token]!);
+    row.logProbabilities.push(logProbability!);
     row.sampledLogProbabilities.push(offered[token]!);
     if (request.endTokens.includes(token)) return { ...row, finished: true };
   }

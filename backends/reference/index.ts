@@ -70,7 +70,7 @@ export function createReferenceBackend(): Backend {
     async generate(name, request) {
       const { traits, stored, weights } = held(name);
       validateGenerate(traits, request);
-      return generate(stored.configuration, parametersOf(stored.parameters, weights), request);
+      return generate(name, stored.configuration, parametersOf(stored.parameters, weights), request);
     },
     async step(name, request) {
       const model = held(name);

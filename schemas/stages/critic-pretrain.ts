@@ -13,7 +13,7 @@ export const criticPretrainParameters = z.strictObject({
   steps: z.number().int().positive().default(20).describe("Rounds of rollouts."),
   rollouts: z.number().int().positive().default(64).describe("Answers a round."),
   epochs: z.number().int().positive().default(2).describe("Passes over each round's answers."),
-  minibatch: z.number().int().positive().default(32),
+  minibatch: z.number().int().positive().default(32).describe("Answers an update."),
   maxNewTokens: z.number().int().positive().default(48),
   ...sampling,
   temperature: z.number().positive().default(0.8).describe("Of sampling, and of every log-probability: policy and reference alike."),

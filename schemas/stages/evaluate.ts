@@ -19,7 +19,7 @@ export const evaluateParameters = z.strictObject({
   gold: goldScorers.optional().describe("Judge that training never sees; absent: the reward model judges."),
   tieMargin: z.number().min(0).default(0.05).describe("Score differences within this are ties."),
   maxNewTokens: z.number().int().positive().default(48),
-  batch: z.number().int().positive().default(64),
+  batch: z.number().int().positive().default(64).describe("Prompts a step."),
   samples: z.number().int().min(0).default(20).describe("Answers shown side by side in the report."),
   ...sampling,
   ...rowLimits,

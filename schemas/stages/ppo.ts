@@ -22,7 +22,7 @@ export const ppoParameters = z.strictObject({
   steps: z.number().int().positive().default(80).describe("PPO iterations: rollouts, then updates."),
   rollouts: z.number().int().positive().default(64).describe("Answers an iteration."),
   epochs: z.number().int().positive().default(1).describe("Passes over each iteration's answers."),
-  minibatch: z.number().int().positive().default(32),
+  minibatch: z.number().int().positive().default(32).describe("Answers an update."),
   maxNewTokens: z.number().int().positive().default(48),
   ...sampling,
   temperature: z.number().positive().default(0.8).describe("Of sampling, and of every log-probability: policy and reference alike."),

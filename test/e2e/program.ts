@@ -8,7 +8,8 @@ import { fileURLToPath } from "node:url";
 import { sha256 } from "../../foundation/canonical.js";
 import { findBinary } from "../../temporal/binary.js";
 
-const program = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+/** The built program. */
+export const program = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 
 export interface Ended {
   readonly code: number | null;
@@ -24,12 +25,17 @@ export interface Running {
 
 /** An empty project directory in which the built program is run. */
 export class Project {
-  private constructor(readonly directory: string, private readonly path: string) {}
+  protected constructor(readonly directory: string, private readonly path: string) {}
 
   static async create(): Promise<Project> {
+    return new Project(...await Project.prepare("e2e"));
+  }
+
+  /** A new directory, and a PATH on which the Temporal server's program is. */
+  protected static async prepare(name: string): Promise<[directory: string, path: string]> {
     if (!existsSync(program)) throw new Error("Build first: npm run build");
     const binary = await findBinary({ environment: process.env, say: (text) => console.error(text) });
-    return new Project(await mkdtemp(join(tmpdir(), "trueline-e2e-")), `${dirname(binary)}:${process.env.PATH ?? ""}`);
+    return [await mkdtemp(join(tmpdir(), `trueline-${name}-`)), `${dirname(binary)}:${process.env.PATH ?? ""}`];
   }
 
   get home(): string {
@@ -42,11 +48,16 @@ export class Project {
 
   /** Starts a command in a process group of its own. */
   start(...words: readonly string[]): Running {
+    return this.startProgram(program, words);
+  }
+
+  /** The same with another build of the program, or with more in its environment. */
+  protected startProgram(path: string, words: readonly string[], more: Readonly<NodeJS.ProcessEnv> = {}): Running {
     const { TEMPORAL_ADDRESS: _, TRUELINE_HOME: __, FORCE_COLOR: ___, ...environment } = process.env;
     const began = performance.now();
-    const child = spawn(process.execPath, [program, ...words], {
+    const child = spawn(process.execPath, [path, ...words], {
       cwd: this.directory, detached: true, stdio: ["ignore", "pipe", "pipe"],
-      env: { ...environment, PATH: this.path, TEMPORAL_CONFIG_FILE: join(this.directory, "no-such-profile.toml") },
+      env: { ...environment, PATH: this.path, TEMPORAL_CONFIG_FILE: join(this.directory, "no-such-profile.toml"), ...more },
     });
     const text = { stdout: "", stderr: "" };
     child.stdout.on("data", (chunk: Buffer) => { text.stdout += chunk.toString(); });

@@ -26,6 +26,14 @@ describe("artifacts", () => {
     expect(await readdir(join(store.home, "scratch"))).toEqual([]);
   });
 
+  it("made again are put in the place of damaged ones of the same size", async () => {
+    const store = emptyStore();
+    const digest = await store.artifacts.publish(await filled(store, { a: "1" }), "report", metadata);
+    await writeFile(join(store.artifacts.directory(digest), "a"), "2");
+    await store.artifacts.publish(await filled(store, { a: "1" }), "report", metadata);
+    expect(await store.artifacts.fault(digest, { deep: true })).toBeUndefined();
+  });
+
   it("tell a missing file, another size and, asked to look deep, changed bytes", async () => {
     const store = emptyStore();
     const digest = await store.artifacts.publish(await filled(store, { a: "1", b: "22" }), "report", metadata);

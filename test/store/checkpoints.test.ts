@@ -1,7 +1,7 @@
 import { mkdir, readdir, truncate, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import type { Claim } from "../../store/claims.js";
 import type { Store } from "../../store/store.js";
 import { emptyStore, filled, keyOf } from "./home.js";
@@ -80,14 +80,38 @@ describe("the fence", () => {
     await claimed(store, "three");
   });
 
-  it("believes a claim of another host only while it is renewed", async () => {
-    const store = emptyStore();
-    const claim = await claimed(store, "one");
-    const elsewhere = { ...claim, holder: { pid: 1, host: "elsewhere", started: "" } };
-    const path = join(store.home, "claims", `${key}.json`);
-    await writeFile(path, JSON.stringify(elsewhere));
-    expect(await store.claims.holder(key)).toBeDefined();
-    await writeFile(path, JSON.stringify({ ...elsewhere, renewedAt: new Date(Date.now() - 3600_000).toISOString() }));
-    expect(await store.claims.holder(key)).toBeUndefined();
+  describe("and a claim of another host", () => {
+    const minute = 60_000;
+    let clock = 0;
+
+    async function elsewhere(renewedAt: number): Promise<Store> {
+      const store = emptyStore();
+      const claim = { ...await claimed(store, "one"), holder: { pid: 1, host: "elsewhere", started: "" } };
+      await writeFile(join(store.home, "claims", `${key}.json`), JSON.stringify({ ...claim, renewedAt: new Date(renewedAt).toISOString() }));
+      vi.spyOn(performance, "now").mockImplementation(() => clock);
+      onTestFinished(() => { vi.restoreAllMocks(); });
+      return store;
+    }
+
+    async function isHeldAfter(store: Store, milliseconds: number): Promise<boolean> {
+      await store.claims.holder(key);
+      clock += milliseconds;
+      return await store.claims.holder(key) !== undefined;
+    }
+
+    it("believe it while it is renewed, and no longer", async () => {
+      const store = await elsewhere(Date.now() - 60 * minute);
+      expect(await isHeldAfter(store, 40_000)).toBe(true);
+      expect(await isHeldAfter(store, 10_000)).toBe(false);
+    });
+
+    it("do not take a jump of the clock for silence, nor a clock that is ahead for life", async () => {
+      const store = await elsewhere(Date.now());
+      vi.spyOn(Date, "now").mockReturnValue(Date.now() + 24 * 60 * minute);
+      expect(await isHeldAfter(store, 30_000)).toBe(true);
+      const ahead = await elsewhere(Date.now() + 24 * 60 * minute);
+      expect(await isHeldAfter(ahead, 4 * minute)).toBe(true);
+      expect(await isHeldAfter(ahead, 2 * minute)).toBe(false);
+    });
   });
 });

@@ -3,7 +3,6 @@ import { mkdir, readdir, readFile, utimes, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { basename, join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { sha256 } from "../../foundation/canonical.js";
 import { randomAt, type Random } from "../../foundation/random.js";
 import type { PlannedStage } from "../../schemas/plan.js";
 import { collect, survey } from "../../store/gc.js";
@@ -141,7 +140,7 @@ describe("gc", () => {
     const { claim } = await store.claims.take(keyOf("live"), { run: "r", stage: "s", attempt: 1 });
     await store.checkpoints.publish(claim, 7, await filled(store, { state: "7" }));
     await store.claims.release((await store.claims.take(keyOf("released"), { run: "r", stage: "s", attempt: 1 })).claim);
-    const dead = join(store.home, "scratch", `s-${2 ** 22 - 1}-1-${sha256(hostname()).slice(0, 8)}-abcdef`);
+    const dead = join(store.home, "scratch", `${2 ** 22 - 1}-1-${hostname()}-abcdef`);
     await mkdir(dead, { recursive: true });
     await mkdir(join(store.home, "logs"));
     await writeFile(join(store.home, "logs", "worker-1.log"), "words");

@@ -1,4 +1,4 @@
-import { fork } from "node:child_process";
+import { execFileSync, fork } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync } from "node:fs";
 import { chmod, mkdir, readdir, rm, writeFile } from "node:fs/promises";
@@ -7,11 +7,11 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
 import { cacheDirectory, findBinary } from "../../temporal/binary.js";
 import { Pipelines } from "../../temporal/client.js";
 import { configuredAddress, presentAddress } from "../../temporal/connection.js";
-import { enterServer, leaveServer, runningServer } from "../../temporal/embedded.js";
+import { enterServer, holdServer, leaveServer, runningServer } from "../../temporal/embedded.js";
 
 function emptyHome(): string {
   const home = mkdtempSync(join(tmpdir(), "trueline-server-"));
@@ -29,6 +29,10 @@ async function user(home: string) {
   const child = fork(fileURLToPath(new URL("./server-user.ts", import.meta.url)), [home], { execArgv: ["--import", "tsx"] });
   const [port] = await once(child, "message") as [number];
   return { child, port };
+}
+
+function childrenOf(pid: number): number[] {
+  return execFileSync("ps", ["-o", "pid=", "--ppid", String(pid)], { encoding: "utf8" }).trim().split(/\s+/).map(Number);
 }
 
 beforeAll(async () => {
@@ -55,6 +59,24 @@ describe("the embedded server", () => {
     other.child.kill("SIGKILL");
     await untilStopped(home);
     expect(await readdir(home)).toContain("temporal.db");
+  });
+
+  it("is started again on its port, its keeper or itself killed, for a process that holds it; a killed keeper leaves none behind", async () => {
+    const home = emptyHome();
+    const { port, keeper } = await enterServer(home, () => undefined);
+    const said: string[] = [];
+    const held = holdServer(home, (text) => said.push(text));
+    process.kill(keeper.pid, "SIGKILL");
+    await vi.waitFor(() => expect(said).toHaveLength(1), { timeout: 20_000 });
+    const second = await runningServer(home);
+    expect(second?.port).toBe(port);
+    expect(second?.keeper.pid).not.toBe(keeper.pid);
+    for (const pid of childrenOf(second!.keeper.pid)) process.kill(pid, "SIGKILL");
+    await vi.waitFor(() => expect(said).toHaveLength(2), { timeout: 20_000 });
+    expect(await runningServer(home)).toMatchObject({ port });
+    await held.stop();
+    await leaveServer(home);
+    await untilStopped(home);
   });
 
   it("says so when the port asked for is in use", async () => {

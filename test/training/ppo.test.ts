@@ -3,19 +3,8 @@ import { describeModel } from "../../models/configuration.js";
 import { stageKinds } from "../../schemas/stages/table.js";
 import { createCriticPretrain } from "../../training/critic-pretrain.js";
 import { createPpo } from "../../training/ppo.js";
-import { promptRow, referenceBackend, runInterrupted, runToEnd, stageData, temporaryDirectory, textRow, tinyModel, type Start } from "./support.js";
 import type { InputArtifact } from "../../training/trainer.js";
-
-/** A reward model with a random head on a random body: something to climb, whatever it means. */
-async function tinyRewardModel(seed: number): Promise<InputArtifact> {
-  const body = await tinyModel(seed);
-  const backend = referenceBackend();
-  await backend.load({ model: "rm", directory: body.directory, head: "score", newHead: { init: "normal", seed }, trainable: false });
-  const directory = await temporaryDirectory();
-  await backend.save("rm", directory, { optimizer: false });
-  await body.tokenizer.copyTo(directory);
-  return { type: "reward-model", directory, metadata: { figures: {}, scoreNormalization: { mean: 0.1, std: 0.5 } } };
-}
+import { promptRow, runInterrupted, runToEnd, stageData, textRow, tinyModel, tinyRewardModel, type Start } from "./support.js";
 
 const prompts = stageData({ prompts: { train: ["a", "b", "c", "d", "e"].map((text) => promptRow(text)), heldOut: [promptRow("z")] } });
 const text = stageData({ text: { train: [textRow("hello there"), textRow("general words")], heldOut: [] } });

@@ -21,11 +21,14 @@ export async function temporaryDirectory(): Promise<string> {
   return directory;
 }
 
-/** A one-layer model of a few thousand weights with a byte tokenizer, initialised from `seed`. */
-export async function tinyModel(
-  seed: number, context = 48, { hidden = 8, isolateHan = true } = {},
-): Promise<InputArtifact & { readonly tokenizer: Tokenizer }> {
-  const directory = await temporaryDirectory();
+type TinyModel = InputArtifact & { readonly tokenizer: Tokenizer };
+
+/** A one-layer model of a few thousand weights with a byte tokenizer, initialised from `seed`; in a directory that goes with the test. */
+export async function tinyModel(seed: number, context?: number, others?: Parameters<typeof writeTinyModel>[3]): Promise<TinyModel> {
+  return writeTinyModel(await temporaryDirectory(), seed, context, others);
+}
+
+export async function writeTinyModel(directory: string, seed: number, context = 48, { hidden = 8, isolateHan = true } = {}): Promise<TinyModel> {
   await writeTokenizer(directory, await trainBytePairs(["a"], { vocabulary: 261, isolateHan }));
   const { vocabulary, endTokens, padToken } = await Tokenizer.load(directory);
   await initializeModel(directory, {
@@ -34,6 +37,22 @@ export async function tinyModel(
     endTokens: [...endTokens], padToken,
   }, seed);
   return { type: "language-model", directory, metadata: { figures: {} }, tokenizer: await Tokenizer.load(directory) };
+}
+
+/** A reward model with a random head on a random body: something to climb, whatever it means. */
+export async function tinyRewardModel(seed: number): Promise<InputArtifact> {
+  const directory = await temporaryDirectory();
+  await writeTinyRewardModel(directory, await tinyModel(seed), seed);
+  return { type: "reward-model", directory, metadata: { figures: {}, scoreNormalization: { mean: 0.1, std: 0.5 } } };
+}
+
+/** Puts a random score head on a body. */
+export async function writeTinyRewardModel(directory: string, body: TinyModel, seed: number): Promise<void> {
+  const backend = createReferenceBackend();
+  await backend.load({ model: "rm", directory: body.directory, head: "score", newHead: { init: "normal", seed }, trainable: false });
+  await backend.save("rm", directory, { optimizer: false });
+  await body.tokenizer.copyTo(directory);
+  await backend.close();
 }
 
 /** The oracle, as strict about what it is called with as a backend in a process of its own. */

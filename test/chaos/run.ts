@@ -1,0 +1,77 @@
+import { randomInt } from "node:crypto";
+import { writeFile } from "node:fs/promises";
+import { cpus } from "node:os";
+import { parseArgs } from "node:util";
+import { randomAt } from "../../foundation/random.js";
+import { version } from "../../foundation/version.js";
+import { Place } from "./place.js";
+import { Skipped, type Figures, type Ground, type Scenario } from "./scenario.js";
+import { scenarios } from "./scenarios/index.js";
+
+// usage: npm run chaos -- [--seed S] [--minutes N] [--only NAME[,NAME]] [--json FILE]
+const { values } = parseArgs({
+  options: { seed: { type: "string" }, minutes: { type: "string", default: "45" }, only: { type: "string" }, json: { type: "string" } },
+});
+const seed = values.seed === undefined ? randomInt(1_000_000) : Number(values.seed);
+const until = performance.now() + Number(values.minutes) * 60_000;
+const names = values.only?.split(",");
+const unknown = names?.find((name) => !scenarios.some((each) => each.name === name));
+if (unknown !== undefined) throw new Error(`There is no scenario "${unknown}". There are: ${scenarios.map(({ name }) => name).join(", ")}`);
+
+interface Result {
+  readonly name: string;
+  readonly does: string;
+  readonly holds: string;
+  readonly result: "held" | "broken" | "skipped";
+  readonly seconds: number;
+  readonly figures: Figures;
+  /** What did not hold, or why it was skipped. */
+  readonly because?: string;
+}
+
+async function attempt(scenario: Scenario): Promise<Result> {
+  const { name, does, holds } = scenario;
+  const places: Place[] = [];
+  const ground: Ground = {
+    random: (...path) => randomAt(seed, name, ...path),
+    place: async (label) => {
+      const place = await Place.create(`chaos-${label}`);
+      places.push(place);
+      return place;
+    },
+    say: (text) => console.error(`  ${text}`),
+    left: () => until - performance.now(),
+  };
+  const began = performance.now();
+  const ended = (result: Result["result"], figures: Figures, because?: string): Result =>
+    ({ name, does, holds, result, seconds: Math.round((performance.now() - began) / 1000), figures, because });
+  if (ground.left() <= 0) return ended("skipped", {}, "the time given with --minutes was up");
+  try {
+    const figures = await scenario.run(ground);
+    await Promise.all(places.map((place) => place.remove()));
+    return ended("held", figures);
+  } catch (error) {
+    const because = error instanceof Error ? error.message : String(error);
+    for (const place of places) place.killAll();
+    if (!(error instanceof Skipped)) return ended("broken", {}, `${because} (left as it is: ${places.map(({ directory }) => directory).join(", ")})`);
+    await Promise.all(places.map((place) => place.remove()));
+    return ended("skipped", {}, because);
+  }
+}
+
+console.log(`seed ${seed}`);
+const results: Result[] = [];
+for (const scenario of scenarios.filter(({ name }) => names?.includes(name) ?? true)) {
+  console.error(`${scenario.name}: ${scenario.does}`);
+  const result = await attempt(scenario);
+  results.push(result);
+  console.log(`${result.result.padEnd(7)} ${result.name} (${result.seconds} s)  ${result.because ?? JSON.stringify(result.figures)}`);
+}
+if (values.json !== undefined) {
+  const report = {
+    date: new Date().toISOString().slice(0, 10), seed, command: `npm run chaos -- --seed ${seed}${names === undefined ? "" : ` --only ${names.join(",")}`}`,
+    versions: { trueline: version, node: process.versions.node }, processors: `${cpus().length} × ${cpus()[0]?.model ?? "unknown"}`, scenarios: results,
+  };
+  await writeFile(values.json, `${JSON.stringify(report, undefined, 2)}\n`);
+}
+if (results.some(({ result }) => result === "broken")) process.exitCode = 1;
