@@ -1,8 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Store } from "../../store/store.js";
-import { program, Project, type Running } from "../e2e/program.js";
+import { program, Project, type Ended, type Running } from "../e2e/program.js";
 import { markVariable, processesMarked, signal, type Found, type Role } from "./processes.js";
+import { must } from "./scenario.js";
 
 export interface Setting {
   /** Another build of the program. */
@@ -13,6 +14,7 @@ export interface Setting {
 /** A project directory whose processes can all be found, whoever started them and whoever has died. */
 export class Place extends Project {
   private readonly mark = randomUUID();
+  private readonly endings: (() => void)[] = [];
 
   static override async create(name = "chaos"): Promise<Place> {
     return new Place(...await Project.prepare(name));
@@ -46,6 +48,29 @@ export class Place extends Project {
     for (let round = 0; round < 2; round++) signal(this.processes(), "SIGKILL");
   }
 
+  /** Waits for a command that must succeed. */
+  async finish(command: Running): Promise<Ended> {
+    const ended = await command.ended;
+    must(ended.code === 0, `a command ended with ${ended.code}: ${ended.stderr.trim().split("\n").slice(-4).join(" | ")}`);
+    return ended;
+  }
+
+  /** Waits until `holds` gives something. */
+  async until<T>(what: string, seconds: number, holds: () => Promise<T | undefined | false>): Promise<T> {
+    const deadline = performance.now() + seconds * 1000;
+    for (;;) {
+      const found = await holds();
+      if (found !== undefined && found !== false) return found;
+      must(performance.now() < deadline, `${what}: not within ${seconds} s`);
+      await sleep(50);
+    }
+  }
+
+  /** Does something before the directory is removed, whatever happens. */
+  beforeRemoval(work: () => void): void {
+    this.endings.push(work);
+  }
+
   /** Ids of the runs that the store knows, newest first. */
   async runs(): Promise<string[]> {
     return (await this.store.runs.list()).map(({ id }) => id);
@@ -54,6 +79,7 @@ export class Place extends Project {
   override async remove(): Promise<void> {
     this.killAll();
     await this.untilQuiet(5);
+    for (const work of this.endings.reverse()) work();
     await super.remove();
   }
 }

@@ -4,13 +4,14 @@ import { cpus } from "node:os";
 import { parseArgs } from "node:util";
 import { randomAt } from "../../foundation/random.js";
 import { version } from "../../foundation/version.js";
+import { outcomeOf, type Outcome } from "./outcome.js";
 import { Place } from "./place.js";
 import { Skipped, type Figures, type Ground, type Scenario } from "./scenario.js";
 import { scenarios } from "./scenarios/index.js";
 
 // usage: npm run chaos -- [--seed S] [--minutes N] [--only NAME[,NAME]] [--json FILE]
 const { values } = parseArgs({
-  options: { seed: { type: "string" }, minutes: { type: "string", default: "45" }, only: { type: "string" }, json: { type: "string" } },
+  options: { seed: { type: "string" }, minutes: { type: "string", default: "60" }, only: { type: "string" }, json: { type: "string" } },
 });
 const seed = values.seed === undefined ? randomInt(1_000_000) : Number(values.seed);
 const until = performance.now() + Number(values.minutes) * 60_000;
@@ -29,11 +30,30 @@ interface Result {
   readonly because?: string;
 }
 
+const undisturbed = new Map<string, Promise<Outcome>>();
+
+async function runUndisturbed(spec: unknown): Promise<Outcome> {
+  const place = await Place.create("chaos-reference");
+  try {
+    await place.write("spec.json", spec);
+    await place.finish(place.start("run", "spec.json"));
+    return await outcomeOf(place, (await place.runs())[0]!);
+  } finally {
+    await place.remove();
+  }
+}
+
 async function attempt(scenario: Scenario): Promise<Result> {
   const { name, does, holds } = scenario;
   const places: Place[] = [];
   const ground: Ground = {
     random: (...path) => randomAt(seed, name, ...path),
+    expected: (spec) => {
+      const text = JSON.stringify(spec);
+      const found = undisturbed.get(text) ?? runUndisturbed(spec);
+      undisturbed.set(text, found);
+      return found;
+    },
     place: async (label) => {
       const place = await Place.create(`chaos-${label}`);
       places.push(place);

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Random } from "../../foundation/random.js";
+import type { Outcome } from "./outcome.js";
 import type { Place } from "./place.js";
 
 export type Figures = Readonly<Record<string, number | string | Readonly<Record<string, number>>>>;
@@ -8,6 +9,8 @@ export type Figures = Readonly<Record<string, number | string | Readonly<Record<
 export interface Ground {
   /** Random numbers that follow from the suite's seed. */
   random(...path: readonly (string | number)[]): Random;
+  /** What a spec leaves in a run that nothing disturbs; made once for all scenarios. */
+  expected(spec: unknown): Promise<Outcome>;
   /** An empty project, removed when the scenario has ended well. */
   place(name: string): Promise<Place>;
   /** Says on stderr what is going on. */

@@ -44,7 +44,7 @@ export function pretraining({ steps, everySteps = 5, seed = 5 }: PretrainOptions
   return {
     version: 1, name: "pretraining", seed, data, models,
     stages: {
-      bpe: { ...tokenizer, seed: 5 },
+      bpe: tokenizer,
       base: { kind: "pretrain", model: "nano", data: "documents", steps, batch: 16, length: 64, learningRate: 3e-3, checkpoint: { everySteps } },
     },
   };

@@ -1,0 +1,37 @@
+import { mountHome, remount } from "../mounts.js";
+import { outcomeOf } from "../outcome.js";
+import { must, mustEqual, type Scenario } from "../scenario.js";
+import { pretraining } from "../workload.js";
+
+const spec = pretraining({ steps: 300 });
+
+export const readOnly: Scenario = {
+  name: "read-only",
+  does: "Makes the store read-only in the middle of training, the server being elsewhere, and writable again.",
+  holds: "TL_STORE_DENIED is said at once and nothing is tried again; after that a resume ends with the same bytes.",
+  async run(ground) {
+    const expected = await ground.expected(spec);
+    const elsewhere = await ground.place("server");
+    const server = elsewhere.start("server", "--json");
+    const { address } = await new Promise<{ address: string }>((resolve) => {
+      server.child.stdout!.once("data", (text: Buffer) => resolve(JSON.parse(text.toString()) as { address: string }));
+    });
+    const place = await ground.place("read-only");
+    mountHome(place, 64);
+    await place.write("spec.json", spec);
+    const at = { environment: { TEMPORAL_ADDRESS: address } };
+    place.startWith(at, "worker");
+    await place.finish(place.startWith(at, "submit", "spec.json"));
+    const [run] = await place.runs();
+    await place.untilCheckpoint(20);
+    await place.until("a moment in which nothing is written", 60, async () => remount(place, "ro"));
+    const began = Date.now();
+    const watched = await place.startWith(at, "watch", run!).ended;
+    const seconds = (Date.now() - began) / 1000;
+    must(watched.code === 1 && /TL_STORE_DENIED/.test(watched.stdout + watched.stderr), `TL_STORE_DENIED was not said: ${watched.stdout} ${watched.stderr}`);
+    must(remount(place, "rw"), "the store could not be made writable again");
+    await place.finish(place.startWith(at, "resume", run!));
+    mustEqual(await outcomeOf(place, run!), expected, "what the run left");
+    return { "seconds until it was said": Math.round(seconds) };
+  },
+};
