@@ -1,9 +1,10 @@
 import { spawn } from "node:child_process";
 import { access, constants, readdir, rename, rm, stat } from "node:fs/promises";
-import { homedir } from "node:os";
+import { homedir, hostname } from "node:os";
 import { delimiter, join } from "node:path";
 import { TruelineError } from "../foundation/errors.js";
 import { makeFolder } from "../foundation/files.js";
+import { isAlive } from "../store/processes.js";
 import { forkModule } from "./entry.js";
 
 /** The last version that `go install` can build: later ones have replace directives in their go.mod. */
@@ -58,11 +59,10 @@ async function cached({ environment, say }: Surroundings): Promise<string | unde
 
 async function downloaded({ environment, say }: Surroundings): Promise<string | undefined> {
   const folder = join(cacheDirectory(environment), "sdk");
-  const arriving = join(folder, "arriving");
-  await makeFolder(arriving);
+  const arriving = await arrivals(folder);
   say("Downloading a Temporal server …");
   if (!await runDownload(arriving)) {
-    await rm(folder, { recursive: true, force: true });
+    await rm(arriving, { recursive: true, force: true });
     say("The download did not work; trying to build one.");
     return undefined;
   }
@@ -73,14 +73,26 @@ async function downloaded({ environment, say }: Surroundings): Promise<string | 
   return join(folder, "temporal");
 }
 
+/** An empty folder for what this process obtains; what killed processes left of theirs is removed. */
+async function arrivals(folder: string): Promise<string> {
+  for (const name of await readdir(folder).catch(() => [])) {
+    const [, pid] = /^arriving-(\d+)$/.exec(name) ?? [];
+    const isLeft = pid !== undefined && (Number(pid) === process.pid || !isAlive({ pid: Number(pid), host: hostname(), started: "" }));
+    if (isLeft) await rm(join(folder, name), { recursive: true, force: true });
+  }
+  const arriving = join(folder, `arriving-${process.pid}`);
+  await makeFolder(arriving);
+  return arriving;
+}
+
 /** The SDK's download knows no timeout: it runs in a process that is ended when no byte arrives. */
 function runDownload(folder: string): Promise<boolean> {
   const child = forkModule("download", [folder], { stdio: "ignore" });
-  const started = Date.now();
+  const started = performance.now();
   return new Promise((resolve) => {
     const timer = setInterval(() => {
       void bytesIn(folder).then((bytes) => {
-        const seconds = (Date.now() - started) / 1000;
+        const seconds = (performance.now() - started) / 1000;
         if (seconds > downloadSeconds || (bytes === 0 && seconds > firstByteSeconds)) child.kill("SIGKILL");
       });
     }, 500);
@@ -101,8 +113,7 @@ async function built({ environment, say }: Surroundings): Promise<string | undef
   const go = await programOnPath("go", environment) ?? (await isExecutable("/usr/local/go/bin/go") ? "/usr/local/go/bin/go" : undefined);
   if (go === undefined) return undefined;
   const folder = join(cacheDirectory(environment), buildable);
-  const arriving = join(folder, `arriving-${process.pid}`);
-  await makeFolder(arriving);
+  const arriving = await arrivals(folder);
   say(`Building the Temporal server ${buildable} with Go. This takes about 5 minutes on two cores, once.`);
   const fault = await runGo(go, arriving, environment);
   if (fault === undefined) await rename(join(arriving, "temporal"), join(folder, "temporal"));
