@@ -16,6 +16,7 @@ export const commands: Readonly<Record<string, () => Promise<CommandDefinition>>
   history: async () => (await import("./history.js")).historyCommand,
   verify: async () => (await import("./verify.js")).verifyCommand,
   gc: async () => (await import("./gc.js")).gcCommand,
+  trace: async () => (await import("./trace.js")).traceCommand,
   pin: async () => (await import("./pin.js")).pinCommand,
   unpin: async () => (await import("./pin.js")).unpinCommand,
   report: async () => (await import("./report.js")).reportCommand,

@@ -1,4 +1,4 @@
-import { utimes, writeFile } from "node:fs/promises";
+import { rm, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { sha256 } from "../../foundation/canonical.js";
@@ -96,5 +96,37 @@ describe("gc and pins", () => {
 
   it("refuses a policy that is none", async () => {
     expect(await trueline(["gc", "--older-than", "soon"])).toMatchObject({ code: 2, stderr: expect.stringContaining("a duration such as 12h or 30d") as string });
+  });
+});
+
+describe("trace", () => {
+  it("takes a digest's start, RUN/STAGE, a directory of the store and an exported copy for the same", async () => {
+    const copy = join(store.home, "copy");
+    expect(await trueline(["export", "one", "base", copy])).toMatchObject({ code: 0 });
+    for (const name of [artifact.slice(0, 8), "one/base", store.artifacts.directory(artifact), copy]) {
+      const { code, stdout } = await trueline(["trace", name, "--json"]);
+      expect([code, JSON.parse(stdout)], name).toMatchObject([0, { artifact, differs: [], makings: [{ run: "one", stage: "base" }] }]);
+    }
+    const { stdout } = await trueline(["trace", copy]);
+    expect(stdout).toMatch(/made by one\/base {2}pretrain.*\n {2}spec {4}\/spec.json \([0-9a-f]{12}\)\n(.*\n)* {2}.* base: attempt 1 started in process 7 .*\n(.*\n)*run one\n {2}.* ada@host submitted p/);
+  });
+
+  it("says where a copy's bytes differ from what was made", async () => {
+    const copy = join(store.home, "copy");
+    await trueline(["export", "one", "base", copy]);
+    await writeFile(join(copy, "model.bin"), "Weights");
+    await writeFile(join(copy, "notes.txt"), "mine");
+    const { code, stdout } = await trueline(["trace", copy]);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/differs: .*copy\/model.bin has SHA-256 .*\n.*differs: .*copy\/notes.txt is listed in no manifest/);
+  });
+
+  it("knows what gc removed, and refuses what it does not know", async () => {
+    await store.ledger.append("one", { type: "artifact-removed", stage: "base", key: base.key, artifact, bytes: 7, actor: "ada@host", reason: "gc --keep 0" });
+    await rm(store.artifacts.directory(artifact), { recursive: true });
+    expect((await trueline(["trace", artifact])).stdout).toContain("ada@host removed artifact");
+    expect(await trueline(["trace", "one/none"])).toMatchObject({ code: 3 });
+    expect(await trueline(["trace", "nothing"])).toMatchObject({ code: 3, stderr: expect.stringContaining("TL_STORE_MISSING") as string });
+    expect(await trueline(["trace", store.home])).toMatchObject({ code: 3, stderr: expect.stringContaining("has no artifact.json") as string });
   });
 });
