@@ -42,7 +42,7 @@ async function curvesBefore(attempt: Attempt): Promise<StageCurves[]> {
     const text = await readIfThere(join(store.artifacts.directory(result.artifact), METRICS_FILE));
     if (text === undefined) continue;
     await checkWhole(attempt, name, result.artifact, METRICS_FILE);
-    curves.push({ stage: name, kind, metrics: parseMetrics(text) });
+    curves.push({ stage: name, kind, metrics: parseMetrics(text, METRICS_FILE) });
   }
   return curves;
 }

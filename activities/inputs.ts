@@ -12,6 +12,7 @@ import { artifactTypes, manifestSchema } from "../schemas/artifact.js";
 import type { PlanInput } from "../schemas/plan.js";
 import { modelEntrySchema } from "../schemas/spec.js";
 import { readIfThere } from "../store/files.js";
+import { parseJson } from "../store/records.js";
 import type { InputArtifact, StageData } from "../training/trainer.js";
 import type { Attempt } from "./stage.js";
 
@@ -85,7 +86,11 @@ async function finishedArtifact({ task, store }: Pick<Attempt, "task" | "store">
 /** A model from files. One that Trueline wrote has its manifest beside it, with what a reward model's users need. */
 async function directoryModel({ path, type }: From<"directory">): Promise<InputArtifact> {
   const text = await readIfThere(join(path, "artifact.json"));
-  const metadata = text === undefined ? { figures: {} } : manifestSchema.parse(JSON.parse(text)).metadata;
+  const manifest = text === undefined ? undefined : manifestSchema.safeParse(parseJson(text));
+  if (manifest?.success === false) {
+    throw new TruelineError("TL_MODEL_FILE", `${join(path, "artifact.json")} is no manifest of Trueline's.`, { hint: "Export the model again, or remove the file: a reward model's scores are then taken as they are." });
+  }
+  const metadata = manifest?.data.metadata ?? { figures: {} };
   return { type: artifactTypes.parse(type), directory: path, metadata };
 }
 

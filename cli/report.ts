@@ -72,10 +72,11 @@ async function comparableStages(plan: Plan, artifacts: ReadonlyMap<string, Stage
   for (const stage of stages) {
     const artifact = artifacts.get(stage.name);
     if (artifact === undefined) continue;
-    const text = await readFile(join(artifact.directory, METRICS_FILE), "utf8");
+    const path = join(artifact.directory, METRICS_FILE);
+    const text = await readFile(path, "utf8");
     const judge = plan.stages.find(({ inputs }) => inputs["candidate"]?.from === "stage" && inputs["candidate"].stage === stage.name);
     const figures = (judge && artifacts.get(judge.name))?.figures ?? {};
-    compared.push({ stage, setting: settingOf(stage, stages), metrics: parseMetrics(text), figures });
+    compared.push({ stage, setting: settingOf(stage, stages), metrics: parseMetrics(text, path), figures });
   }
   return compared;
 }

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { TruelineError } from "../foundation/errors.js";
 
 /** Files of a report artifact. */
 export const REPORT_FILE = "report.json";
@@ -94,7 +95,14 @@ export type Interval = z.output<typeof intervalSchema>;
 export const metricsLineSchema = z.object({ step: z.number().int() }).catchall(z.number());
 export type MetricsLine = z.output<typeof metricsLineSchema>;
 
-/** The lines of a metrics.jsonl. Errors: SyntaxError or ZodError where one is no such line. */
-export function parseMetrics(text: string): MetricsLine[] {
-  return text.split("\n").filter((line) => line !== "").map((line) => metricsLineSchema.parse(JSON.parse(line)));
+/** The lines of a metrics.jsonl, whose `place` messages name. Errors: TL_STORE_CORRUPT naming the line that is none. */
+export function parseMetrics(text: string, place: string): MetricsLine[] {
+  return text.split("\n").flatMap((line, index) => {
+    if (line === "") return [];
+    try {
+      return [metricsLineSchema.parse(JSON.parse(line))];
+    } catch (error) {
+      throw new TruelineError("TL_STORE_CORRUPT", `${place}:${index + 1} is no line of metrics.`, { cause: error });
+    }
+  });
 }

@@ -5,6 +5,7 @@ import { TruelineError } from "../foundation/errors.js";
 import { guarded, namesIn, readIfThere, writeWhole } from "./files.js";
 import { withLock } from "./lock.js";
 import { isAlive, processSchema, thisProcess } from "./processes.js";
+import { parseJson } from "./records.js";
 
 /** A claim of another host that this process has seen unchanged for so long is dead. */
 const silentMilliseconds = 5 * 60_000;
@@ -100,7 +101,7 @@ export class Claims {
 
   private async read(key: string): Promise<Claim | undefined> {
     const text = await guarded(() => readIfThere(this.path(key)));
-    return text === undefined ? undefined : claimSchema.safeParse(JSON.parse(text)).data;
+    return text === undefined ? undefined : claimSchema.safeParse(parseJson(text)).data;
   }
 
   private write(claim: Claim): Promise<void> {
