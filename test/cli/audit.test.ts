@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { sha256 } from "../../foundation/canonical.js";
 import type { Store } from "../../store/store.js";
 import { emptyStore, plannedStage } from "../store/home.js";
-import { computed, ended, soundPlan, submitted } from "../store/life.js";
+import { checkpointed, computed, ended, reused, soundPlan, started, submitted } from "../store/life.js";
 import { trueline } from "./trueline.js";
 
 const base = plannedStage("base");
@@ -128,5 +128,46 @@ describe("trace", () => {
     expect(await trueline(["trace", "one/none"])).toMatchObject({ code: 3 });
     expect(await trueline(["trace", "nothing"])).toMatchObject({ code: 3, stderr: expect.stringContaining("TL_STORE_MISSING") as string });
     expect(await trueline(["trace", store.home])).toMatchObject({ code: 3, stderr: expect.stringContaining("has no artifact.json") as string });
+  });
+});
+
+describe("history", () => {
+  it("of a run tells each attempt, checkpoints of a stage in one line, or with --all each in its own", async () => {
+    const sft = plannedStage("sft", ["base"], "sft");
+    await submitted(store, "two", soundPlan("p", base, sft));
+    await reused(store, "two", base);
+    for (const step of [5, 10, 15]) await checkpointed(store, await started(store, "two", sft, { model: [artifact] }), step);
+    const claim = await started(store, "two", sft, { model: [artifact] });
+    for (const step of [20, 25, 30]) await checkpointed(store, claim, step);
+    await store.ledger.append("two", { type: "run-resumed", attempt: 2, actor: "bob@host", reason: "the disk was full", versions: {}, found: "interrupted" });
+    const { stdout } = await trueline(["history", "two"]);
+    expect(stdout).toMatch(/^Attempt 1, \d{4}-\d\d-\d\d, < 1 s\n {2}\d\d:\d\d:\d\d {2}ada@host submitted p from \/spec\.json/);
+    expect(stdout).toMatch(/sft: 3 checkpoints, the last after step 30 \(1 kB\)\nAttempt 2, .*\n.*bob@host resumed the run, which was interrupted: attempt 2, because: the disk was full\n$/);
+    expect((await trueline(["history", "two", "--all"])).stdout.match(/checkpoint after step/g)).toHaveLength(6);
+    const lines = (await trueline(["history", "two/base"])).stdout;
+    expect(lines).toMatch(/^Attempt 1, .*\n.* base: result of run one reused \(artifact [0-9a-f]{12}\)\n$/);
+    expect(JSON.parse((await trueline(["history", "two", "--json"])).stdout)).toEqual(await store.ledger.read("two"));
+  });
+
+  it("of a stage tells what changed from run to run, newest first, with figures and artifact", async () => {
+    const changed = { ...base, key: "1".repeat(64), keyParts: { seed: 9 } };
+    await submitted(store, "two", soundPlan("p", changed));
+    const other = await computed(store, "two", changed, { "model.bin": "more" });
+    const { stdout } = await trueline(["history", "base"]);
+    const [header, newest, oldest, end] = stdout.split("\n");
+    expect(header).toMatch(/^run {2}when {2,}state {2,}time {2}key {2,}artifact$/);
+    expect(newest).toMatch(new RegExp(`^two  .* finished  2 s +111111111111  ${other.slice(0, 12)}  loss/lm 1.0e-8; seed of base changed from nothing to 9$`));
+    expect(oldest).toMatch(new RegExp(`^one  .* ${artifact.slice(0, 12)}  loss/lm 1.0e-8$`));
+    expect(end).toBe("");
+    expect(JSON.parse((await trueline(["history", "base", "--json"])).stdout)).toMatchObject([{ run: "two", artifact: other, changes: ["seed of base changed from nothing to 9"] }, { run: "one" }]);
+  });
+
+  it("refuses a name that is both, or neither", async () => {
+    await submitted(store, "base", soundPlan("p", base));
+    expect(await trueline(["history", "base"])).toMatchObject({ code: 2, stderr: expect.stringContaining("base is both a run and a stage") as string });
+    expect(await trueline(["history", "base", "--as", "run"])).toMatchObject({ code: 0, stdout: expect.stringContaining("submitted p") as string });
+    expect(await trueline(["history", "base", "--as", "stage"])).toMatchObject({ code: 0, stdout: expect.stringMatching(/^run /) as string });
+    expect(await trueline(["history", "bass"])).toMatchObject({ code: 3, stderr: expect.stringContaining("Did you mean base?") as string });
+    expect(await trueline(["history", "one/bass"])).toMatchObject({ code: 3, stderr: expect.stringContaining("did you mean `base`?") as string });
   });
 });

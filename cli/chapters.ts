@@ -1,0 +1,48 @@
+import type { LedgerEntry } from "../schemas/events.js";
+import { duration, size } from "./output.js";
+import { moment, story } from "./story.js";
+
+/** One attempt at a run, as people read it. */
+export interface Chapter {
+  readonly title: string;
+  readonly lines: readonly string[];
+}
+
+/**
+ * A run's ledger by attempts. Of checkpoints that follow one another in a stage only the last has a line, which counts
+ * them; `all` gives each its own.
+ */
+export function chapters(entries: readonly LedgerEntry[], { all = false } = {}): Chapter[] {
+  const groups: LedgerEntry[][] = [];
+  for (const entry of entries) {
+    const begins = entry.event.type === "run-submitted" || entry.event.type === "run-resumed";
+    if (begins || groups.length === 0) groups.push([entry]);
+    else groups.at(-1)!.push(entry);
+  }
+  return groups.map((group) => ({ title: title(group), lines: all ? group.map(line) : folded(group) }));
+}
+
+function title(entries: readonly LedgerEntry[]): string {
+  const [first, last] = [entries[0]!, entries.at(-1)!];
+  const attempt = first.event.type === "run-resumed" ? first.event.attempt : 1;
+  const seconds = (Date.parse(last.at) - Date.parse(first.at)) / 1000;
+  return `Attempt ${attempt}, ${moment(first.at).slice(0, 10)}${entries.length > 1 ? `, ${duration(seconds)}` : ""}`;
+}
+
+function folded(entries: readonly LedgerEntry[]): string[] {
+  const counts = new Map<string, number>();
+  return entries.flatMap((entry, index) => {
+    const { event } = entry;
+    if (event.type !== "checkpoint-saved") return [line(entry)];
+    const count = (counts.get(event.stage) ?? 0) + 1;
+    const next = entries.slice(index + 1).find((each) => "stage" in each.event && each.event.stage === event.stage);
+    const isLast = next?.event.type !== "checkpoint-saved";
+    counts.set(event.stage, isLast ? 0 : count);
+    if (!isLast) return [];
+    return [count === 1 ? line(entry) : `${time(entry)}  ${event.stage}: ${count} checkpoints, the last after step ${event.step} (${size(event.bytes)})`];
+  });
+}
+
+const time = ({ at }: LedgerEntry): string => moment(at).slice(11);
+
+const line = (entry: LedgerEntry): string => `${time(entry)}  ${story(entry.event)}`;
