@@ -3,6 +3,7 @@ import { mkdir, mkdtemp } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { version } from "../foundation/version.js";
 import type { ArtifactMetadata } from "../schemas/artifact.js";
 import type { Environment, LedgerEvent } from "../schemas/events.js";
 import type { ArtifactType } from "../schemas/stages/table.js";
@@ -99,7 +100,7 @@ async function compute(
     const differs = differences(found, resume?.environment);
     await store.ledger.append(run, {
       type: "stage-started", ...named, attempt: context.info.attempt, worker: { pid: process.pid, host: hostname() }, environment: found,
-      inputs: inputDigests(task), ...(resume !== undefined && { resumedFrom: resume.step }), ...(differs.length > 0 && { differs }),
+      versions: { trueline: version, node: process.versions.node }, inputs: inputDigests(task), ...(resume !== undefined && { resumedFrom: resume.step }), ...(differs.length > 0 && { differs }),
     });
   };
   const fence = watchFence(store, claim);

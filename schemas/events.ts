@@ -41,6 +41,8 @@ export const eventSchema = z.discriminatedUnion("type", [
   z.strictObject({
     type: z.literal("stage-started"), stage, key: digest, attempt: z.number().int(), worker: workerIdentitySchema,
     environment: environmentSchema.optional(), resumedFrom: z.number().int().optional(),
+    /** Of the worker: it may be another program than the one that submitted. */
+    versions: z.record(z.string(), z.string()).optional(),
     /** Digests of what it reads, by input: artifacts of stages, model directories, data files. */
     inputs: z.record(z.string(), z.array(digest)),
     /** Parameters that a guard's rollback has changed. */

@@ -1,8 +1,13 @@
-import { readdir, rm } from "node:fs/promises";
+import { readdir, readFile, rm } from "node:fs/promises";
+import { hostname, userInfo } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { z } from "zod";
+import { sha256 } from "../../foundation/canonical.js";
+import { version } from "../../foundation/version.js";
+import type { LedgerEvent } from "../../schemas/events.js";
+import { entriesOf } from "../../store/chronicle.js";
 import { Store } from "../../store/store.js";
 import { Project, signalGroup, type Running } from "./program.js";
 
@@ -40,6 +45,34 @@ async function onlyRun(of: Project): Promise<string> {
 
 async function eventTypes(of: Project, id: string): Promise<string[]> {
   return (await new Store(of.home).ledger.read(id)).map(({ event }) => event.type);
+}
+
+/** Asks a run's ledger alone who, what, when, where, on which versions, from which data, and why it was resumed. */
+async function expectAnswers(of: Project, id: string): Promise<void> {
+  const entries = await new Store(of.home).ledger.read(id);
+  const told = <Type extends LedgerEvent["type"]>(type: Type) => entriesOf(entries, type).map(({ event }) => event);
+  const me = `${userInfo().username}@${hostname()}`;
+  const spec = await readFile(join(of.directory, "tiny.json"));
+  const versions = { trueline: version, node: process.versions.node };
+  expect(told("run-submitted"), "who submitted what, with which program").toMatchObject([
+    { actor: me, name: "tiny", specPath: join(of.directory, "tiny.json"), specDigest: sha256(spec), versions },
+  ]);
+  const plan = await new Store(of.home).runs.plan(id, told("run-submitted")[0]!.planDigest);
+  expect(plan.spec, "the spec itself").toBe(spec.toString());
+  expect(told("cancel-requested"), "who stopped it").toMatchObject([{ actor: me }]);
+  expect(told("stage-stopped"), "why, and with which checkpoint").toMatchObject([{ stage: "base", cause: "cancelled", checkpoint: expect.any(Number) as number }]);
+  expect(told("run-resumed"), "who resumed it, from what state, with which program").toMatchObject([{ actor: me, attempt: 2, found: "cancelled", versions }]);
+  const documents = plan.stages[0]!.inputs["data"]!;
+  const data = documents.from === "data" ? documents.entries[0]!.digest : "";
+  const [tokenizer] = told("stage-finished");
+  expect(told("stage-started"), "where, on which versions and device, from which data and artifacts").toMatchObject([
+    { stage: "bpe", worker: { host: hostname() }, versions, inputs: { data: [data] } },
+    { stage: "base", worker: { host: hostname() }, versions, inputs: { data: [data], model: [tokenizer!.artifact] }, environment: { backend: "onnx", device: expect.any(String) as string, threads: expect.any(Number) as number, versions: { "onnxruntime-node": expect.any(String) as string } } },
+    { stage: "base", resumedFrom: told("stage-stopped")[0]!.checkpoint, worker: { host: hostname() } },
+  ]);
+  expect(told("stage-finished").map(({ stage, artifact, seconds }) => [stage, artifact.length, seconds > 0]), "what came of it").toEqual([["bpe", 64, true], ["base", 64, true]]);
+  expect(entries.map(({ at }) => at), "when").toEqual(entries.map(({ at }) => at).sort());
+  expect(await new Store(of.home).ledger.verify(id)).toEqual([]);
 }
 
 describe("the built program, from an empty home", () => {
@@ -86,6 +119,7 @@ describe("the built program, from an empty home", () => {
       await sleep(3000);
       expect(JSON.parse((await killed.run("status", id, "--json")).stdout)).toMatchObject({ state: "interrupted" });
       expect((await killed.run("status", id)).stdout).toContain(`trueline resume ${id}`);
+      expect(await killed.run("verify"), "what a kill leaves is no damage").toMatchObject({ code: 0 });
       await rm(join(killed.home, "temporal.db"));
       const { code, stderr } = await killed.run("resume", id);
       expect(`${code} ${stderr}`).toMatch(/^0 /);
@@ -94,6 +128,7 @@ describe("the built program, from an empty home", () => {
       expect(starts).toHaveLength(2);
       expect(starts[1]).toMatchObject({ resumedFrom: expect.any(Number) as number });
       expect(await killed.weights()).toEqual(uninterrupted);
+      expect(await killed.run("verify")).toMatchObject({ code: 0 });
     } finally {
       await killed.remove();
     }
@@ -113,6 +148,7 @@ describe("the built program, from an empty home", () => {
       expect(await eventTypes(stopped, id)).toEqual(expect.arrayContaining(["cancel-requested", "stage-stopped", "run-cancelled"]));
       expect((await stopped.run("resume", id)).code).toBe(0);
       expect(await stopped.weights()).toEqual(uninterrupted);
+      await expectAnswers(stopped, id);
     } finally {
       await stopped.remove();
     }
