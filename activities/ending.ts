@@ -4,9 +4,9 @@ import type { LedgerEvent } from "../schemas/events.js";
 
 export type StopCause = Extract<LedgerEvent, { type: "stage-stopped" }>["cause"];
 
-/** Why Temporal or the worker asked an attempt to stop. */
-export function stopCause(details: ActivityCancellationDetails | undefined): StopCause {
-  if (details?.cancelRequested) return "cancelled";
+/** Why Temporal or the worker asked an attempt to stop; why the workflow did, it is told. */
+export function stopCause(details: ActivityCancellationDetails | undefined, ordered: StopCause): StopCause {
+  if (details?.cancelRequested) return ordered;
   if (details?.paused) return "paused";
   if (details?.reset) return "reset";
   if (details?.workerShutdown) return "worker-shutdown";

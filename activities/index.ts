@@ -1,9 +1,10 @@
 import { Context } from "@temporalio/activity";
 import { stageKinds, type StageKind } from "../schemas/stages/table.js";
-import { closeRun } from "../schemas/task.js";
+import type { ControlActivities } from "../schemas/control.js";
 import type { Store } from "../store/store.js";
-import { recordEnd } from "./end.js";
+import { ask, expire, readOrders, record, recordEnd } from "./control.js";
 import { withReport } from "./evaluate.js";
+import { notify } from "./notify.js";
 import { attemptStage, type StageWork } from "./stage.js";
 import { trainStage, type StartBackend } from "./train.js";
 
@@ -15,19 +16,31 @@ export interface ActivityOptions {
   readonly stallSeconds: number;
 }
 
-type Activities = Readonly<Record<string, (input: unknown) => Promise<unknown>>>;
+type Activities = Readonly<Record<string, (input: never) => Promise<unknown>>>;
 
 /** What a kind does beyond training. */
 const extras: Partial<Record<StageKind, (work: StageWork) => StageWork>> = { evaluate: withReport };
 
-/** One activity for each stage kind, named as the kind, and the one that records a run's end. */
+/** One activity for each stage kind, named as the kind, and those by which a workflow reads and writes its run's ledger. */
 export function createActivities({ store, startBackend = startEmbedded, stallSeconds }: ActivityOptions): Activities {
   const stages = Object.entries(stageKinds).map(([kind, { backend, output }]) => {
     const train = trainStage(backend ? startBackend : undefined, stallSeconds);
     const work = extras[kind as StageKind]?.(train) ?? train;
     return [kind, (input: unknown) => attemptStage(store, Context.current(), input, output, work)] as const;
   });
-  return { ...Object.fromEntries(stages), [closeRun]: (end: unknown) => recordEnd(store, end) };
+  return { ...Object.fromEntries(stages), ...createControls(store) };
+}
+
+/** What workflows do in the ledgers of their runs. */
+export function createControls(store: Store): ControlActivities {
+  return {
+    "read-orders": (run) => readOrders(store, run),
+    "close-run": (end) => recordEnd(store, end),
+    ask: (question) => ask(store, question),
+    expire: (question) => expire(store, question),
+    record: (given) => record(store, given),
+    notify: (notice) => notify(store, process.env, notice),
+  };
 }
 
 const startEmbedded: StartBackend = async (options) => (await import("../backends/onnx/index.js")).startOnnxBackend(options);

@@ -11,6 +11,7 @@ import { stageTaskSchema, type StageOutcome, type StageTask } from "../schemas/t
 import type { Checkpoint } from "../store/checkpoints.js";
 import type { Claim } from "../store/claims.js";
 import { storageFault } from "../store/files.js";
+import { orderedStop, type OrderedStop } from "../store/orders.js";
 import { standingOf } from "../store/standing.js";
 import type { Store } from "../store/store.js";
 import type { CheckpointSlot } from "../training/loop.js";
@@ -62,11 +63,11 @@ export async function attemptStage(
 /** The key's result, waited for while another run computes it; or the right to compute it. */
 async function reuseOrClaim(store: Store, context: Context, { run, stage }: StageTask, pulse: Pulse): Promise<StageOutcome | Claim> {
   for (;;) {
-    const standing = await standingOf(store, stage.key);
-    if (standing.action === "reuse") {
+    const result = await store.results.find(stage.key);
+    if (result !== undefined) {
       // Gone between the look and the use: it is computed anew.
-      if (!await store.artifacts.use(standing.result.artifact)) continue;
-      const { artifact, run: from, figures } = standing.result;
+      if (!await store.artifacts.use(result.artifact)) continue;
+      const { artifact, run: from, figures } = result;
       await store.ledger.append(run, { type: "stage-reused", stage: stage.name, key: stage.key, artifact, from, figures });
       return { artifact, reused: true };
     }
@@ -152,7 +153,7 @@ async function ending(store: Store, context: Context, { run, stage }: StageTask,
     await store.ledger.append(run, event).catch((fault: unknown) => context.log.error("The ledger could not be written", { fault }));
   };
   if (context.cancellationSignal.aborted && (error.code === "TL_TRAIN_CANCELLED" || isAbort(cause))) {
-    const why = stopCause(context.cancellationDetails);
+    const why = stopCause(context.cancellationDetails, await orderedStopOf(store, run, stage.name));
     await record({ type: "stage-stopped", ...named, cause: why, checkpoint: pulse.checkpoint });
     return stopped(why);
   }
@@ -161,6 +162,11 @@ async function ending(store: Store, context: Context, { run, stage }: StageTask,
     type: "stage-failed", ...named, attempt: context.info.attempt, failure: { code, message, hint }, retry: error.entry.retry,
   });
   return failed(error);
+}
+
+/** Without the ledger, which a full disk may keep from being read, all that is known is that it was to stop. */
+async function orderedStopOf(store: Store, run: string, stage: string): Promise<OrderedStop> {
+  return store.ledger.read(run).then((entries) => orderedStop(entries, stage), () => "cancelled");
 }
 
 function isAbort(error: unknown): boolean {

@@ -1,21 +1,23 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { TruelineError } from "../foundation/errors.js";
-import type { Plan } from "../schemas/plan.js";
+import type { PipelineInput } from "../schemas/task.js";
 import type { Store } from "../store/store.js";
 import { prepareHome, startChildWorker, type ChildWorker } from "../temporal/child-worker.js";
 import { Pipelines } from "../temporal/client.js";
 import { enterAddress } from "../temporal/connection.js";
 import { holdServer, leaveServer } from "../temporal/embedded.js";
-import type { ObservedRun } from "../temporal/observe.js";
+import { hasEnded, type ObservedRun } from "../temporal/observe.js";
 import { actor } from "./actor.js";
 import { follow } from "./follow.js";
 import type { Output } from "./output.js";
 
 const workerStarts = 5;
+/** Somewhat longer than the tries of a notification take. */
+const tellMilliseconds = 7 * 60_000;
 
 export interface Execution {
   readonly store: Store;
-  readonly id: string;
-  readonly plan: Plan;
+  readonly input: PipelineInput;
   readonly output: Output;
   readonly slots?: number;
 }
@@ -24,7 +26,8 @@ export interface Execution {
  * Executes an attempt at a recorded run: starts the server and the worker that are missing, submits, follows, and ends
  * what it started. `begin` records the attempt once the server is there. Ctrl-C cancels with a checkpoint, a second one leaves at once.
  */
-export async function execute({ store, id, plan, output, slots }: Execution, begin: () => Promise<void>): Promise<ObservedRun> {
+export async function execute({ store, input, output, slots }: Execution, begin: () => Promise<void>): Promise<ObservedRun> {
+  const { run: id, plan } = input;
   await prepareHome(store.home);
   const address = await enterAddress(store.home, output.note);
   const pipelines = await Pipelines.connect(address);
@@ -38,8 +41,10 @@ export async function execute({ store, id, plan, output, slots }: Execution, beg
     const queue = plan.stages[0]!.taskQueue;
     if (address.embedded || (await pipelines.listeners(queue)).length === 0) crew.start();
     await begin();
-    await pipelines.start(id, plan);
+    await pipelines.start(input);
     const run = await Promise.race([follow(store, id, pipelines, output), crew.lost]);
+    interrupts.remove();
+    if (hasEnded(run)) await told(id, pipelines, output);
     return run;
   } finally {
     interrupts.remove();
@@ -47,6 +52,17 @@ export async function execute({ store, id, plan, output, slots }: Execution, beg
     await server?.stop();
     await pipelines.close();
     await leaveServer(store.home);
+  }
+}
+
+/** Receivers of notifications that do not answer are tried for some minutes after a run's end, which takes this run's worker. */
+async function told(id: string, pipelines: Pipelines, output: Output): Promise<void> {
+  const end = performance.now() + tellMilliseconds;
+  let isSaid = false;
+  while (performance.now() < end && (await pipelines.view(id))?.open) {
+    if (!isSaid) output.note("The run has ended. Not all whom the spec wants told have answered yet; they are tried again. Ctrl-C leaves.");
+    isSaid = true;
+    await sleep(1000);
   }
 }
 

@@ -6,11 +6,10 @@ import { readChronicles } from "../store/chronicle.js";
 import type { Store } from "../store/store.js";
 import { chapters } from "./chapters.js";
 import { defineCommand, jsonOption } from "./command.js";
-import { duration, table, type Output } from "./output.js";
+import { duration, moment, table, type Output } from "./output.js";
 import { number } from "./run-view.js";
 import { stageHistory, type StagePast } from "./stage-history.js";
 import { openStore } from "./store.js";
-import { moment } from "./story.js";
 
 /** `trueline history RUN | RUN/STAGE | STAGE`: what happened, in a run or to a stage across runs. */
 export const historyCommand = defineCommand({

@@ -74,3 +74,8 @@ export function duration(seconds: number): string {
 export function size(bytes: number): string {
   return bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : bytes < 1e9 ? `${(bytes / 1e6).toFixed(1)} MB` : `${(bytes / 1e9).toFixed(2)} GB`;
 }
+
+/** A time of the ledger for people, in UTC. */
+export function moment(at: string): string {
+  return at.slice(0, 19).replace("T", " ");
+}

@@ -4,8 +4,8 @@ import { suggestion } from "../foundation/suggest.js";
 import { pinsOf, type Pin } from "../store/pins.js";
 import { actor } from "./actor.js";
 import { defineCommand, jsonOption } from "./command.js";
+import { moment } from "./output.js";
 import { openStore } from "./store.js";
-import { moment } from "./story.js";
 
 /** `trueline pin RUN[/STAGE]`: keeps a run or one stage's artifact from `gc`. */
 export const pinCommand = defineCommand({

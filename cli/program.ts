@@ -7,7 +7,7 @@ import type { Output } from "./output.js";
 
 /**
  * Runs one command line (without node and script) and gives the exit code: 0 done, 1 failed, 2 usage, 3 not found,
- * 4 conflict, 5 invalid spec. Never throws.
+ * 4 conflict, 5 invalid spec, 6 the run waits for a person. Never throws.
  */
 export async function runProgram(words: readonly string[], output: Output, debug: boolean): Promise<number> {
   let code = 0;
@@ -45,7 +45,8 @@ async function createProgram(first: string | undefined, output: Output, finish: 
       "", "Examples:",
       "  $ trueline run pipelines/quickstart.json",
       "  $ trueline plan pipelines/quickstart.json",
-      "", "Exit codes: 0 done, 1 the run failed or an internal error, 2 usage, 3 not found, 4 conflict, 5 invalid spec.",
+      "", "Exit codes: 0 done, 1 the run failed or an internal error, 2 usage, 3 not found, 4 conflict, 5 invalid spec,",
+      "6 the run waits for a person: it is paused, or nothing goes on before an approval.",
       "With --json a failure is one object on stdout too: {\"error\": {\"code\", \"message\", \"hint\", \"exit\"}}.",
     ].join("\n"));
   const wanted = first !== undefined && Object.hasOwn(commands, first) ? [commands[first]!] : Object.values(commands);

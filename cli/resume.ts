@@ -1,12 +1,11 @@
 import { TruelineError } from "../foundation/errors.js";
-import { hasEnded, observe, presentPipelines, type ObservedRun } from "../temporal/observe.js";
+import { hasEnded, isWorkedOn, observe, presentPipelines, type ObservedRun } from "../temporal/observe.js";
 import type { Store } from "../store/store.js";
-import { actor } from "./actor.js";
+import { goOn } from "./attempt.js";
 import { defineCommand, jsonOption } from "./command.js";
-import { execute } from "./execute.js";
 import { conclude, endingHelp, slotsOption } from "./run.js";
 import { openStore } from "./store.js";
-import { allResults, versions } from "./submission.js";
+import { allResults } from "./submission.js";
 
 /** `trueline resume RUN`: goes on with a run that failed, was cancelled or was interrupted. */
 export const resumeCommand = defineCommand({
@@ -20,18 +19,14 @@ export const resumeCommand = defineCommand({
   async run({ arguments: [id = ""], options, output }) {
     const store = openStore();
     const run = await observeNow(store, id);
-    if (run.state === "running" || run.state === "waiting" && run.unattended.length === 0) {
+    if (isWorkedOn(run)) {
       throw new TruelineError("TL_RUN_ALIVE", `Run ${id} is ${run.state}.`, { hint: `Follow it with: trueline watch ${id}` });
     }
     if (run.state === "finished" && await allResults(store, run.plan) !== undefined) {
       output.note(`Run ${id} is finished; there is nothing to go on with.`);
       return conclude(run, store, output, options.json);
     }
-    const begin = async () => {
-      const attempt = await store.runs.addAttempt(id);
-      await store.ledger.append(id, { type: "run-resumed", attempt, actor: actor(), found: run.state, versions });
-    };
-    return conclude(await execute({ store, id, plan: run.plan, output, slots: options.slots }, begin), store, output, options.json);
+    return goOn(store, run, output, options);
   },
 });
 

@@ -3,7 +3,7 @@ import { taskQueues } from "../schemas/task-queue.js";
 import type { ObservedRun, ObservedStage } from "../temporal/observe.js";
 import { nameOfInput } from "../schemas/plan.js";
 import type { Store } from "../store/store.js";
-import { duration, table, type Output } from "./output.js";
+import { duration, moment, table, type Output } from "./output.js";
 import { removedText } from "./stage-artifact.js";
 
 /** A run as one JSON object, for `run`, `status`, `watch` and `resume`. */
@@ -53,7 +53,7 @@ export function stateText(stage: ObservedStage): string {
     case "running": return progressText(stage);
     case "reused": return `reused from ${stage.from}`;
     case "stopped": return stage.checkpoint === undefined ? "stopped" : `stopped at step ${stage.checkpoint}`;
-    case "asking": return `waits for approval: ${stage.question?.text ?? ""}`;
+    case "asking": return "waits for an answer";
     case "waiting": case "finished": case "failed": return stage.state;
   }
 }
@@ -106,19 +106,28 @@ function placesOf(run: ObservedRun, store: Store): string[] {
   return [table(["", ""], [...lines, ["history", `trueline history ${run.id}`]]).trimStart()];
 }
 
+/** What somebody has to decide, and by which commands. */
+export function questionsOf({ id, stages }: ObservedRun): string[] {
+  return stages.flatMap(({ name, question }) => question === undefined ? [] : [
+    `${name} asks: ${question.text}${question.until === undefined ? "" : ` Until ${moment(question.until)} UTC.`}`,
+    `  trueline approve ${id} ${question.gate}`,
+    `  trueline reject ${id} ${question.gate}`,
+  ]);
+}
+
 /** Which workers are missing. */
 export function unattendedAdvice({ unattended }: ObservedRun): string[] {
   return unattended.map((queue) => `Nobody listens on the queue ${queue}: start a worker there with \`trueline worker${queue === taskQueues.gpu ? " --gpus 1" : ""}\`.`);
 }
 
 function adviceOf(run: ObservedRun): string[] {
-  const notes = unattendedAdvice(run);
+  const notes = [...questionsOf(run), ...unattendedAdvice(run)];
   if (run.stages.some(({ removed }) => removed !== undefined)) notes.push(`Make what was removed again with: trueline resume ${run.id}`);
   switch (run.state) {
     case "interrupted": return [...notes, `Nothing works on it any more. Go on with: trueline resume ${run.id}`];
     case "paused": return [...notes, `Go on with: trueline unpause ${run.id}`];
     case "cancelled": case "failed": return [...notes, `Go on from where it stopped with: trueline resume ${run.id}`];
-    case "waiting": case "running": case "finished": return notes;
+    case "asking": case "waiting": case "running": case "finished": return notes;
   }
 }
 

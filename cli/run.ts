@@ -1,5 +1,5 @@
 import { createPlan } from "../planner/plan.js";
-import { observe, type ObservedRun } from "../temporal/observe.js";
+import { observe, waitsForPerson, type ObservedRun } from "../temporal/observe.js";
 import type { Store } from "../store/store.js";
 import { allowPathOption, defineCommand, jsonOption, type OptionDefinition } from "./command.js";
 import { wholeNumber } from "./numbers.js";
@@ -39,7 +39,7 @@ export const runCommand = defineCommand({
     }
     // Temporal's libraries take a while to load: only where something is to be run.
     const { execute } = await import("./execute.js");
-    const run = await execute({ store, id, plan, output, slots: options.slots }, async () => {
+    const run = await execute({ store, input: { run: id, plan }, output, slots: options.slots }, async () => {
       await recordSubmission(store, id, plan);
       output.note(`Run ${id}`);
     });
@@ -47,9 +47,9 @@ export const runCommand = defineCommand({
   },
 });
 
-/** Prints how a run ended; gives the exit code. */
+/** Prints how a run ended; gives the exit code: 6 where it waits for a person. */
 export function conclude(run: ObservedRun, store: Store, output: Output, json: boolean): number {
   if (json) output.json(runJson(run, store));
   else output.data(runText(run, store, output.colors));
-  return run.state === "finished" ? 0 : 1;
+  return run.state === "finished" ? 0 : waitsForPerson(run) ? 6 : 1;
 }

@@ -1,5 +1,5 @@
 import type { LedgerEvent } from "../schemas/events.js";
-import { duration, size } from "./output.js";
+import { duration, moment, size } from "./output.js";
 import { number } from "./run-view.js";
 
 /** An event in words. */
@@ -34,7 +34,7 @@ export function story(event: LedgerEvent): string {
     case "stage-stopped":
       return `${event.stage}: stopped (${event.cause})${event.checkpoint === undefined ? "" : `, checkpoint after step ${event.checkpoint}`}`;
     case "stage-failed":
-      return `${event.stage}: attempt ${event.attempt} failed, ${event.retry ? "to be tried again" : "for good"}: ${event.failure.code} ${event.failure.message}`;
+      return `${event.stage}: ${event.attempt === undefined ? "" : `attempt ${event.attempt} `}failed, ${event.retry ? "to be tried again" : "for good"}: ${event.failure.code} ${event.failure.message}`;
     case "stage-finished": {
       const figures = Object.entries(event.figures).slice(0, 4).map(([name, value]) => `${name} ${number(value)}`);
       return `${event.stage}: finished in ${duration(event.seconds)} (artifact ${event.artifact.slice(0, 12)})${figures.length === 0 ? "" : `: ${figures.join(", ")}`}`;
@@ -68,9 +68,4 @@ export function story(event: LedgerEvent): string {
 
 function because({ reason }: { readonly reason?: string | undefined }): string {
   return reason === undefined ? "" : `, because: ${reason}`;
-}
-
-/** A time of the ledger for people, in UTC. */
-export function moment(at: string): string {
-  return at.slice(0, 19).replace("T", " ");
 }

@@ -25,7 +25,7 @@ export const submitCommand = defineCommand({
     try {
       const id = newRunId(plan.name);
       await recordSubmission(store, id, plan);
-      await pipelines.start(id, plan);
+      await pipelines.start({ run: id, plan });
       for (const queue of new Set(plan.stages.map(({ taskQueue }) => taskQueue))) {
         if ((await pipelines.listeners(queue)).length === 0) output.note(`Nobody listens on the queue ${queue} yet: start \`trueline worker\`.`);
       }

@@ -372,6 +372,46 @@ export const errorRegistry = {
     meaning: "The run has ended, so that can't be done to it.",
     remedy: "`trueline status RUN` says how it ended.",
   },
+  TL_RUN_NOT_PAUSED: {
+    exit: 4, retry: false,
+    meaning: "A run is to go on after a pause, and is not paused.",
+    remedy: "`trueline status RUN` says how to go on with it.",
+  },
+  TL_RUN_DEADLINE: {
+    exit: 1, retry: false,
+    meaning: "An attempt at a run took longer than the spec's `deadline` allows; its stages saved their checkpoints.",
+    remedy: "`trueline resume RUN` goes on from the checkpoints, with as much time again.",
+  },
+  TL_STAGE_DEADLINE: {
+    exit: 1, retry: false,
+    meaning: "A stage took longer than its `deadline` allows, time in the queue included; its checkpoint is saved.",
+    remedy: "`trueline retry RUN STAGE` or `trueline resume RUN` goes on from the checkpoint, with as much time again.",
+  },
+  TL_STAGE_NOT_FAILED: {
+    exit: 4, retry: false,
+    meaning: "Another try was asked for a stage that has not failed.",
+    remedy: "`trueline resume RUN` goes on with a run as a whole.",
+  },
+  TL_APPROVAL_REJECTED: {
+    exit: 4, retry: false,
+    meaning: "Somebody rejected what the spec wants approved, or nobody answered in time.",
+    remedy: "`trueline approve RUN` and then `trueline resume RUN` goes on after all.",
+  },
+  TL_APPROVAL_NONE: {
+    exit: 4, retry: false,
+    meaning: "A run was answered that asks nothing of that name.",
+    remedy: "`trueline status RUN` shows what a run asks.",
+  },
+  TL_APPROVAL_SEVERAL: {
+    exit: 2, retry: false,
+    meaning: "A run asks several questions, and the answer does not say which it is for.",
+    remedy: "Name the stage or the question, as the message lists them.",
+  },
+  TL_NOTIFY_SECRET: {
+    exit: 1, retry: false,
+    meaning: "A notification was not sent: the environment variable with its signing secret is not set on the worker, or is no secret.",
+    remedy: "Set the variable to `whsec_` and base64 where workers run, or leave `secret` out of the spec to send unsigned.",
+  },
   TL_TOKENIZER_MISSING: {
     exit: 3, retry: false,
     meaning: "A directory has no tokenizer.json.",

@@ -23,3 +23,8 @@ export function displayWidth(text: string): number {
   const plain = text.replace(colorCodes, "");
   return [...plain].length + (plain.match(wide)?.length ?? 0);
 }
+
+/** The host of an address, which is all of it that may be told: the rest can be a secret. */
+export function hostOf(address: string): string {
+  return URL.canParse(address) ? new URL(address).host : "an address that can't be read";
+}

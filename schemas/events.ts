@@ -59,7 +59,8 @@ export const eventSchema = z.discriminatedUnion("type", [
     type: z.literal("stage-stopped"), stage, key: digest, cause: z.enum(["cancelled", "worker-shutdown", "paused", "timed-out", "reset", "deadline"]),
     checkpoint: z.number().int().optional(),
   }),
-  z.strictObject({ type: z.literal("stage-failed"), stage, key: digest, attempt: z.number().int(), failure, retry: z.boolean() }),
+  /** `attempt` is missing where none was under way: rejected by a person, or lost with its worker. */
+  z.strictObject({ type: z.literal("stage-failed"), stage, key: digest, attempt: z.number().int().optional(), failure, retry: z.boolean() }),
   z.strictObject({ type: z.literal("stage-finished"), stage, key: digest, artifact: digest, seconds: z.number(), figures }),
   /** A guard found its metric out of bounds; `then` is what the spec says to do. */
   z.strictObject({
@@ -73,7 +74,7 @@ export const eventSchema = z.discriminatedUnion("type", [
     change: z.record(z.string(), z.json()),
   }),
   /** Somebody has to decide. `gate` names the question inside the run: "before:ppo", or "guard:ppo:kl:140". */
-  z.strictObject({ type: z.literal("approval-asked"), gate: z.string(), stage, question: z.string(), until: z.string().optional() }),
+  z.strictObject({ type: z.literal("approval-asked"), gate: z.string(), stage, key: digest, question: z.string(), until: z.string().optional() }),
   z.strictObject({ type: z.literal("approval-answered"), gate: z.string(), stage, decision: z.enum(["approved", "rejected"]), actor, reason }),
   z.strictObject({ type: z.literal("pause-requested"), actor, reason }),
   z.strictObject({ type: z.literal("unpause-requested"), actor, reason }),

@@ -37,19 +37,7 @@ export interface StageQuestion {
 export type StageEnd = StageOutcome | StageQuestion;
 
 /** A stage as the workflow sees it. */
-export type StageState = "waiting" | "started" | "finished" | "failed" | "blocked" | "cancelled";
-
-/** How a run ended, for its ledger. */
-export const runEndSchema = z.strictObject({
-  run: z.string(),
-  end: z.enum(["finished", "failed", "cancelled"]),
-  failures: z.array(z.strictObject({ stage: z.string(), code: z.string(), message: z.string(), hint: z.string().optional() })),
-});
+export type StageState = "waiting" | "asking" | "started" | "finished" | "failed" | "blocked" | "cancelled";
 
 export type PipelineInput = z.output<typeof pipelineInputSchema>;
 export type StageTask = z.output<typeof stageTaskSchema>;
-export type RunEnd = z.output<typeof runEndSchema>;
-export type StageFailure = RunEnd["failures"][number];
-
-/** The activity that records a run's end; all others are named as the stage kinds are. */
-export const closeRun = "close-run";

@@ -14,30 +14,18 @@ export class Ledger {
 
   /** Appends events, safe with several writer processes; they are on the disk when the promise resolves. */
   async append(run: string, ...events: readonly LedgerEvent[]): Promise<void> {
-    await withLock(`${this.path(run)}.lock`, () => guarded(async () => {
-      await makeFolder(dirname(this.path(run)));
-      const file = await open(this.path(run), "a+");
-      try {
-        const { text, torn } = splitTorn(await file.readFile("utf8"));
-        // A line that a crash cut short was never acknowledged to anybody: the chain goes on before it.
-        if (torn) await file.truncate(Buffer.byteLength(text));
-        let last = lastEntry(text, this.path(run));
-        const lines = events.map((event) => {
-          last = link(run, event, last);
-          return `${canonicalJson(last)}\n`;
-        });
-        await writeAll(file, lines.join(""));
-        if (last !== undefined) await writeWhole(this.headPath(run), JSON.stringify({ sequence: last.sequence, hash: last.hash }));
-      } finally {
-        await file.close();
-      }
-    }));
+    await this.write(run, () => events);
+  }
+
+  /** Appends what `decide` makes of the events so far, with nothing appended in between; gives what it made. */
+  async extend(run: string, decide: (entries: readonly LedgerEntry[]) => readonly LedgerEvent[]): Promise<readonly LedgerEvent[]> {
+    return this.write(run, (text) => decide(entriesOf(text, this.path(run))));
   }
 
   /** The events of a run in order; none for an unknown run. Throws TL_STORE_CORRUPT for a line that can't be read. */
   async read(run: string): Promise<LedgerEntry[]> {
     const text = splitTorn(await guarded(() => readIfThere(this.path(run))) ?? "").text;
-    return lines(text).map((line, index) => parseEntry(line, `${this.path(run)}:${index + 1}`));
+    return entriesOf(text, this.path(run));
   }
 
   /** Walks a run's chain and says everything that is wrong with it; nothing when it is whole. */
@@ -54,6 +42,30 @@ export class Ledger {
 
   path(run: string): string {
     return join(this.home, "ledger", `${run}.jsonl`);
+  }
+
+  private write(run: string, decide: (text: string) => readonly LedgerEvent[]): Promise<readonly LedgerEvent[]> {
+    return withLock(`${this.path(run)}.lock`, () => guarded(async () => {
+      await makeFolder(dirname(this.path(run)));
+      const file = await open(this.path(run), "a+");
+      try {
+        const { text, torn } = splitTorn(await file.readFile("utf8"));
+        // A line that a crash cut short was never acknowledged to anybody: the chain goes on before it.
+        if (torn) await file.truncate(Buffer.byteLength(text));
+        const events = decide(text);
+        if (events.length === 0) return events;
+        let last = lastEntry(text, this.path(run));
+        const lines = events.map((event) => {
+          last = link(run, event, last);
+          return `${canonicalJson(last)}\n`;
+        });
+        await writeAll(file, lines.join(""));
+        if (last !== undefined) await writeWhole(this.headPath(run), JSON.stringify({ sequence: last.sequence, hash: last.hash }));
+        return events;
+      } finally {
+        await file.close();
+      }
+    }));
   }
 
   /** Where the chain's newest hash is kept apart, so that lines missing from the end are noticed. */
@@ -74,6 +86,10 @@ function splitTorn(all: string): { text: string; torn: boolean } {
 
 function lines(text: string): string[] {
   return text.split("\n").filter((line) => line !== "");
+}
+
+function entriesOf(text: string, path: string): LedgerEntry[] {
+  return lines(text).map((line, index) => parseEntry(line, `${path}:${index + 1}`));
 }
 
 function lastEntry(text: string, path: string): LedgerEntry | undefined {

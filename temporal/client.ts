@@ -1,7 +1,7 @@
 import { Client, Connection, WorkflowNotFoundError, type WorkflowExecutionDescription } from "@temporalio/client";
 import { ApplicationFailure, defaultPayloadConverter, WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from "@temporalio/common";
 import { hostname } from "node:os";
-import type { Plan } from "../schemas/plan.js";
+import { lookSignal } from "../schemas/control.js";
 import { progressSchema, type Progress } from "../schemas/progress.js";
 import { taskQueues } from "../schemas/task-queue.js";
 import type { PipelineInput } from "../schemas/task.js";
@@ -48,10 +48,9 @@ export class Pipelines {
   }
 
   /** Starts an attempt at a run. An execution that an earlier attempt left open, its workers gone, is ended first. */
-  async start(run: string, plan: Plan): Promise<void> {
-    const input: PipelineInput = { run, plan };
+  async start(input: PipelineInput): Promise<void> {
     await this.client.workflow.start("pipeline", {
-      workflowId: run, taskQueue: taskQueues.cpu, args: [input],
+      workflowId: input.run, taskQueue: taskQueues.cpu, args: [input],
       workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
       workflowIdConflictPolicy: WorkflowIdConflictPolicy.TERMINATE_EXISTING,
     });
@@ -81,6 +80,15 @@ export class Pipelines {
       if (lastWorkerIdentity !== worker || state !== started || !activityId) continue;
       const failure = ApplicationFailure.create({ type: "TL_STAGE_LOST", message: `Worker ${worker} has died.`, nonRetryable: false });
       await this.client.activity.fail({ workflowId: run, activityId }, failure);
+    }
+  }
+
+  /** Has a run's workflow look into the ledger, where there is one; else whoever goes on with the run will look. */
+  async nudge(run: string): Promise<void> {
+    try {
+      await this.client.workflow.getHandle(run).signal(lookSignal);
+    } catch (error) {
+      if (!(error instanceof WorkflowNotFoundError)) throw error;
     }
   }
 

@@ -6,12 +6,25 @@ import type { Store } from "../store/store.js";
 import { Pipelines, type OpenStage, type WorkflowView } from "./client.js";
 import { presentAddress } from "./connection.js";
 
-/** `waiting`: nobody has begun it yet. `interrupted`: begun, neither ended nor worked on; `resume` goes on with it. */
-export type ObservedState = Exclude<RunState, "submitted"> | "waiting" | "interrupted";
+/**
+ * `waiting`: nobody has begun it yet. `asking`: it can't go on before somebody has answered a question. `interrupted`: begun, neither
+ * ended nor worked on; `resume` goes on with it.
+ */
+export type ObservedState = Exclude<RunState, "submitted"> | "waiting" | "asking" | "interrupted";
 
 /** Whether the ledger has the run's end: nothing will happen to it unless somebody resumes it. */
 export function hasEnded({ state }: Pick<ObservedRun, "state">): boolean {
-  return state === "finished" || state === "failed" || state === "cancelled";
+  return state === "finished" || state === "failed" || state === "cancelled" || state === "paused";
+}
+
+/** Whether a run goes on by itself, or will once its question is answered. */
+export function isWorkedOn({ state, unattended }: Pick<ObservedRun, "state" | "unattended">): boolean {
+  return state === "running" || ((state === "waiting" || state === "asking") && unattended.length === 0);
+}
+
+/** Whether only a person can get the run on. */
+export function waitsForPerson({ state, stages }: Pick<ObservedRun, "state" | "stages">): boolean {
+  return state === "paused" || state === "asking" || (state === "interrupted" && stages.some((stage) => stage.question !== undefined));
 }
 
 export interface ObservedStage extends StageSummary {
@@ -41,7 +54,7 @@ export async function observe(store: Store, record: RunRecord, pipelines: Pipeli
   const unattended = workflow?.open ? await unattendedQueues(plan, workflow, pipelines!) : [];
   return {
     id: record.id, name: record.name, attempts: record.attempts, submittedAt: record.submittedAt, endedAt, plan, unattended,
-    state: isOpen ? openState(state, plan, workflow, unattended) : state,
+    state: isOpen ? openState(state, plan, stages, workflow, unattended) : state,
     stages: stages.map((stage) => withProgress(stage, workflow?.stages.find(({ name }) => name === stage.name))),
   };
 }
@@ -52,8 +65,11 @@ export async function presentPipelines(home: string): Promise<Pipelines | undefi
   return address && Pipelines.connect(address);
 }
 
-function openState(state: "submitted" | "running", plan: Plan, workflow: WorkflowView | undefined, unattended: readonly string[]): ObservedState {
+function openState(
+  state: "submitted" | "running", plan: Plan, stages: readonly StageSummary[], workflow: WorkflowView | undefined, unattended: readonly string[],
+): ObservedState {
   if (workflow === undefined || !workflow.open) return "interrupted";
+  if (workflow.stages.length === 0 && stages.some(({ state: each }) => each === "asking")) return "asking";
   const queueOf = new Map(plan.stages.map(({ name, taskQueue }) => [name, taskQueue]));
   const lost = workflow.stages.filter(({ name }) => unattended.includes(queueOf.get(name) ?? ""));
   const isLeft = unattended.length > 0 && lost.length === workflow.stages.length;

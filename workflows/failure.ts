@@ -1,5 +1,5 @@
 import { ActivityFailure, ApplicationFailure, TimeoutFailure } from "@temporalio/workflow";
-import type { StageFailure } from "../schemas/task.js";
+import type { StageFailure } from "../schemas/control.js";
 
 /** What failed, from what Temporal wraps around it. */
 export function failureOf(error: unknown): Omit<StageFailure, "stage"> {
@@ -12,4 +12,9 @@ export function failureOf(error: unknown): Omit<StageFailure, "stage"> {
     return { code: "TL_STAGE_LOST", message: `No worker finished it: ${cause.message}`, hint: "`trueline resume` continues from its newest checkpoint." };
   }
   return { code: "TL_INTERNAL", message: cause instanceof Error ? cause.message : String(cause) };
+}
+
+/** Whether the ledger does not have the failure yet: an attempt that fails says so itself, all else only the workflow knows. */
+export function isUnrecorded(error: unknown): boolean {
+  return !(error instanceof ActivityFailure && error.cause instanceof ApplicationFailure);
 }

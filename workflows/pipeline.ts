@@ -1,77 +1,124 @@
-import {
-  ActivityCancellationType, ApplicationFailure, CancellationScope, CancelledFailure, defineQuery, isCancellation, proxyActivities,
-  proxyLocalActivities, setHandler,
-} from "@temporalio/workflow";
+import { ApplicationFailure, CancellationScope, CancelledFailure, condition, defineQuery, isCancellation, setHandler, sleep } from "@temporalio/workflow";
+import type { RunEnd } from "../schemas/control.js";
 import type { PlannedStage } from "../schemas/plan.js";
-import type { PipelineInput, RunEnd, StageOutcome, StageState, StageTask } from "../schemas/task.js";
-import { failureOf } from "./failure.js";
-
-type Stages = Readonly<Record<string, (task: StageTask) => Promise<StageOutcome>>>;
+import type { PipelineInput, StageOutcome, StageState } from "../schemas/task.js";
+import { controls, note } from "./controls.js";
+import { failureOf, isUnrecorded } from "./failure.js";
+import { Notices } from "./notices.js";
+import { OrderBook } from "./orders.js";
+import { Progress } from "./progress.js";
+import { doStage } from "./stage.js";
 
 /** The state of every stage, by name. */
 export const stagesQuery = defineQuery<Readonly<Record<string, StageState>>>("stages");
 
-// Local, so that a run's end does not wait for a slot that another run's stage holds.
-const { "close-run": closeRun } = proxyLocalActivities<{ "close-run": (end: RunEnd) => Promise<void> }>({
-  startToCloseTimeout: "1 minute", retry: { maximumAttempts: 20, maximumInterval: "1 minute" },
-});
-
 /**
  * Walks a frozen plan: each stage starts when those before it are finished, independent ones side by side. A failed stage
- * blocks only what comes after it. It knows stages by name and kinds not at all.
+ * blocks only what comes after it, until somebody has it tried again. It knows stages by name and kinds not at all.
  */
-export async function pipeline({ run, plan }: PipelineInput): Promise<Readonly<Record<string, StageOutcome>>> {
-  const states: Record<string, StageState> = {};
-  const outcomes: Record<string, StageOutcome> = {};
-  const failures: RunEnd["failures"] = [];
-  setHandler(stagesQuery, () => states);
+export async function pipeline({ run, plan, only, until }: PipelineInput): Promise<Readonly<Record<string, StageOutcome>>> {
+  const root = CancellationScope.current();
+  const progress = new Progress(plan.stages, only);
+  const notices = new Notices(run, plan);
+  let changes = 0;
+  let isOverdue = false;
+  const changed = () => { changes += 1; };
+  const orders = new OrderBook(run, ({ breaches }) => {
+    notices.tellBreaches(breaches);
+    changed();
+  });
+  setHandler(stagesQuery, () => progress.view());
 
-  const walk = async (stage: PlannedStage): Promise<void> => {
-    states[stage.name] = "waiting";
-    await Promise.all(stage.after.map((name) => walks.get(name)));
-    if (stage.after.some((name) => outcomes[name] === undefined)) {
-      states[stage.name] = "blocked";
-      return;
-    }
-    states[stage.name] = "started";
+  const advance = async (stage: PlannedStage, work: CancellationScope): Promise<void> => {
+    const { name } = stage;
+    const artifacts = Object.fromEntries(stage.after.map((each) => [each, progress.outcomes[each]!.artifact]));
     try {
-      const artifacts = Object.fromEntries(stage.after.map((name) => [name, outcomes[name]!.artifact]));
-      outcomes[stage.name] = await attempt(stage, { run, stage, artifacts });
-      states[stage.name] = "finished";
+      progress.finish(name, await work.run(() => doStage(stage, artifacts, { run, orders, notices, say: (state) => progress.set(name, state) })));
+      notices.send("stage-finished", { stage: name, state: "finished", message: `Stage ${name} is finished.` });
     } catch (error) {
-      states[stage.name] = isCancellation(error) ? "cancelled" : "failed";
-      if (!isCancellation(error)) failures.push({ stage: stage.name, ...failureOf(error) });
+      if (isCancellation(error)) return progress.set(name, "cancelled");
+      const failure = failureOf(error);
+      if (isUnrecorded(error)) await CancellationScope.nonCancellable(() => note(run, { type: "stage-failed", stage: name, key: stage.key, failure, retry: false }));
+      progress.fail({ stage: name, ...failure });
+      notices.send("stage-failed", { stage: name, state: "failed", message: `Stage ${name} failed: ${failure.code} ${failure.message}` });
     }
   };
-  // A plan lists stages after those they depend on.
-  const walks = new Map<string, Promise<void>>();
-  for (const stage of plan.stages) walks.set(stage.name, walk(stage));
-  await Promise.all(walks.values());
 
-  const cancelled = CancellationScope.current().consideredCancelled;
-  const end = failures.length > 0 ? "failed" : cancelled ? "cancelled" : "finished";
-  await CancellationScope.nonCancellable(() => closeRun({ run, end, failures }));
-  switch (end) {
-    case "finished": return outcomes;
-    case "cancelled": throw new CancelledFailure(`Run ${run} was cancelled`);
-    case "failed": {
-      const message = failures.map((failure) => `${failure.stage}: ${failure.code} ${failure.message}`).join("\n");
-      throw ApplicationFailure.create({ type: "TL_RUN_FAILED", message, nonRetryable: true, details: [failures] });
+  const isToStop = () => orders.current.paused || isOverdue || root.consideredCancelled;
+
+  /** Does what can be done; gives whether it was stopped on the way. In the end all stages have saved their checkpoints. */
+  const walk = async (): Promise<boolean> => {
+    const work = new CancellationScope();
+    const underWay = new Set<string>();
+    for (;;) {
+      const seen = changes;
+      progress.retry(orders.current.retries);
+      if (isToStop()) work.cancel();
+      if (!work.consideredCancelled) for (const stage of progress.ready()) {
+        underWay.add(stage.name);
+        progress.set(stage.name, "started");
+        void advance(stage, work).finally(() => {
+          underWay.delete(stage.name);
+          if (notices.tells("guard-breached")) orders.nudge();
+          changed();
+        });
+      }
+      if (underWay.size === 0) return work.consideredCancelled;
+      await CancellationScope.nonCancellable(() => condition(() => changes > seen));
     }
+  };
+
+  const endNow = (): RunEnd["end"] => {
+    if (progress.isDone) return "finished";
+    if (orders.current.paused && progress.isOpen && !isOverdue && !root.consideredCancelled) return "paused";
+    if (progress.failures.length > 0) return "failed";
+    return root.consideredCancelled ? "cancelled" : "paused";
+  };
+
+  await CancellationScope.nonCancellable(() => orders.read());
+  orders.follow();
+  if (plan.deadlineSeconds !== undefined) void afterDeadline(run, plan.deadlineSeconds, () => {
+    isOverdue = true;
+    changed();
+  });
+  for (;;) {
+    // A pause that is withdrawn while stages save is none.
+    do progress.goOn(); while (await walk() && !isToStop());
+    if (isOverdue) for (const stage of progress.cancelled()) progress.fail({ stage, ...overdue });
+    const end = endNow();
+    const known = isOverdue || root.consideredCancelled ? undefined : orders.current.count;
+    if (await CancellationScope.nonCancellable(() => controls["close-run"]({ run, end, failures: progress.failures, until, known }))) {
+      notices.tellEnd(end, progress.failures);
+      await CancellationScope.nonCancellable(() => notices.delivered());
+      return concluded(run, end, progress);
+    }
+    await CancellationScope.nonCancellable(() => orders.read());
   }
 }
 
-/** Does a stage by the activity named as its kind, on the queue and with the timeouts that the plan states. */
-async function attempt(stage: PlannedStage, task: StageTask): Promise<StageOutcome> {
-  const kinds = proxyActivities<Stages>({
-    taskQueue: stage.taskQueue,
-    heartbeatTimeout: stage.timeouts.heartbeatSeconds * 1000,
-    startToCloseTimeout: stage.timeouts.attemptHours * 3600_000,
-    // Faults alone get here: errors that would repeat are marked as not to be retried where they arise.
-    retry: { initialInterval: "2 seconds", maximumInterval: "2 minutes", maximumAttempts: 10 },
-    cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-    summary: stage.name,
-    activityId: stage.name,
+const overdue = {
+  code: "TL_RUN_DEADLINE", message: "The run's deadline passed.", hint: "Its checkpoint is saved: `trueline resume` goes on from there, with as much time again.",
+} as const;
+
+async function afterDeadline(run: string, seconds: number, pass: () => void): Promise<void> {
+  await CancellationScope.nonCancellable(async () => {
+    await sleep(seconds * 1000);
+    // First of all: an attempt looks there why it is to stop.
+    await note(run, { type: "deadline-passed", seconds });
+    pass();
   });
-  return kinds[stage.kind]!(task);
+}
+
+/** What the workflow gives in the end. A paused one is over, too: to go on is a new attempt, so that nothing waits for weeks. */
+function concluded(run: string, end: RunEnd["end"], { outcomes, failures }: Progress): Progress["outcomes"] {
+  switch (end) {
+    case "finished":
+    case "paused":
+      return outcomes;
+    case "cancelled": throw new CancelledFailure(`Run ${run} was cancelled`);
+    case "failed": {
+      const message = failures.map(({ stage, code, message: text }) => `${stage}: ${code} ${text}`).join("\n");
+      throw ApplicationFailure.create({ type: "TL_RUN_FAILED", message, nonRetryable: true, details: [failures] });
+    }
+  }
 }

@@ -4,7 +4,7 @@ import { MockActivityEnvironment } from "@temporalio/testing";
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it, vi } from "vitest";
-import { recordEnd } from "../../activities/end.js";
+import { recordEnd } from "../../activities/control.js";
 import { readArtifacts, readData } from "../../activities/inputs.js";
 import { withDeadline } from "../../activities/pulse.js";
 import { attemptStage, type StageWork } from "../../activities/stage.js";

@@ -1,4 +1,5 @@
 import { WorkflowFailedError } from "@temporalio/client";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { planOf, plannedStage as stage } from "../store/home.js";
 import { Stand } from "./stand.js";
@@ -6,10 +7,7 @@ import { Stand } from "./stand.js";
 let stand: Stand;
 beforeAll(async () => { stand = await Stand.start(); }, 20 * 60_000);
 afterAll(() => stand.end());
-beforeEach(() => {
-  stand.log.length = 0;
-  stand.ends.length = 0;
-});
+beforeEach(() => { stand.log.length = 0; });
 
 async function failureOf(result: Promise<unknown>): Promise<unknown> {
   try {
@@ -28,7 +26,7 @@ describe("the pipeline workflow", () => {
     expect(at("b begins after a")).toBeGreaterThan(at("a ends"));
     expect(Math.max(at("b begins after a"), at("c begins after a"))).toBeLessThan(Math.min(at("b ends"), at("c ends")));
     expect(at("d begins after b+c")).toBe(6);
-    expect(stand.ends).toMatchObject([{ end: "finished", failures: [] }]);
+    expect(await stand.events(run.workflowId)).toEqual([{ type: "run-finished" }]);
   });
 
   it("goes on with branches that a failure does not concern, blocks those it does, and fails with every cause", async () => {
@@ -40,7 +38,7 @@ describe("the pipeline workflow", () => {
     expect(stand.log).toContain("good ends");
     expect(stand.log.filter((entry) => /^(after|last|bad ends)/.test(entry))).toEqual([]);
     expect(stand.log.filter((entry) => entry.startsWith("bad begins"))).toHaveLength(1);
-    expect(stand.ends[0]).toMatchObject({ end: "failed", failures: [{ stage: "bad", hint: "Lower the learning rate." }, { stage: "worse" }] });
+    expect(await stand.events(run.workflowId)).toMatchObject([{ type: "run-failed", failures: [{ stage: "bad", hint: "Lower the learning rate." }, { stage: "worse" }] }]);
     expect(await run.query("stages")).toEqual({ bad: "failed", after: "blocked", last: "blocked", good: "finished", worse: "failed" });
   });
 
@@ -52,10 +50,50 @@ describe("the pipeline workflow", () => {
 
   it("when cancelled waits for stages to save, and starts no others", async () => {
     const run = await stand.submit(planOf(stage("a", [], "endless"), stage("b", ["a"], "done")));
-    await stand.until("a begins after nothing");
+    await stand.until(run.workflowId, "a begins after nothing");
     await run.cancel();
     expect(await failureOf(run.result())).toMatchObject({ name: "CancelledFailure" });
-    expect(stand.log).toEqual(["a begins after nothing", "a saved"]);
-    expect(stand.ends).toMatchObject([{ end: "cancelled" }]);
+    expect(stand.log).toEqual(["a begins after nothing", "a saved: cancelled", "a fails"]);
+    expect(await stand.events(run.workflowId)).toEqual([{ type: "run-cancelled" }]);
+  });
+
+  it("limited to some stages leaves the others, and ends as paused", async () => {
+    const run = await stand.submit(planOf(stage("a", [], "done"), stage("b", ["a"], "done"), stage("c", ["b"], "done")), { only: ["a", "b"], until: "b" });
+    expect(Object.keys(await run.result() as object)).toEqual(["a", "b"]);
+    expect(await stand.events(run.workflowId)).toEqual([{ type: "run-paused", until: "b" }]);
+  });
+});
+
+describe("a paused run", () => {
+  const plan = planOf(stage("a", [], "done"), stage("b", ["a"], "slow"), stage("c", ["b"], "done"));
+
+  it("saves its checkpoints and ends; a new attempt goes on", async () => {
+    const run = await stand.submit(plan);
+    await stand.until(run.workflowId, "b begins after a");
+    await stand.order(run.workflowId, { type: "pause-requested", actor: "me" });
+    await run.result();
+    expect(stand.log).toContain("b saved: paused");
+    expect((await stand.events(run.workflowId)).at(-1)).toEqual({ type: "run-paused" });
+    expect(await run.query("stages")).toEqual({ a: "finished", b: "cancelled", c: "waiting" });
+    await (await stand.submit(plan, { run: run.workflowId })).result();
+    expect((await stand.events(run.workflowId)).at(-1)).toEqual({ type: "run-finished" });
+  });
+
+  it("that is unpaused while it saves goes on by itself", async () => {
+    const run = await stand.submit(plan);
+    await stand.until(run.workflowId, "b begins after a");
+    await stand.order(run.workflowId, { type: "pause-requested", actor: "me" });
+    await sleep(300);
+    expect(stand.log.at(-1), "it is saving").toBe("b begins after a");
+    await stand.order(run.workflowId, { type: "unpause-requested", actor: "me" });
+    await run.result();
+    expect((await stand.events(run.workflowId)).map(({ type }) => type)).toEqual(["pause-requested", "unpause-requested", "run-finished"]);
+  });
+
+  it("that was paused before a worker came does nothing", async () => {
+    await stand.store.ledger.append("early", { type: "pause-requested", actor: "me" });
+    await (await stand.environment.client.workflow.start("pipeline", { workflowId: "early", taskQueue: "trueline-cpu", args: [{ run: "early", plan }] })).result();
+    expect(stand.log).toEqual([]);
+    expect((await stand.events("early")).at(-1)).toEqual({ type: "run-paused" });
   });
 });

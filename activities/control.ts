@@ -1,0 +1,64 @@
+import { canonicalJson } from "../foundation/canonical.js";
+import { deadlineActor, questionSchema, recordSchema, runEndSchema, type Orders, type Question, type RunEnd } from "../schemas/control.js";
+import type { LedgerEntry, LedgerEvent } from "../schemas/events.js";
+import { isOver, ordersOf } from "../store/orders.js";
+import type { Store } from "../store/store.js";
+
+// What a workflow does in a run's ledger. Local activities: none waits for a slot that a stage holds.
+
+/** What has been asked of a run. */
+export async function readOrders(store: Store, run: string): Promise<Orders> {
+  return ordersOf(await store.ledger.read(run));
+}
+
+/**
+ * Records the end of an attempt at a run; false where the ledger holds orders that the workflow does not know of, which it has
+ * to look at before it ends. Done again after a lost answer, it adds nothing.
+ */
+export async function recordEnd(store: Store, input: unknown): Promise<boolean> {
+  const runEnd = runEndSchema.parse(input);
+  const { run, known } = runEnd;
+  let isEnd = true;
+  await store.ledger.extend(run, (entries) => {
+    if (isOver(entries)) return [];
+    isEnd = known === undefined || ordersOf(entries).count <= known;
+    return isEnd ? [endEvent(runEnd)] : [];
+  });
+  return isEnd;
+}
+
+/** Asks people, unless the stage has its result already: then it gives false. */
+export async function ask(store: Store, input: unknown): Promise<boolean> {
+  const { run, ...question } = questionSchema.parse(input);
+  if (await store.results.find(question.key) !== undefined) return false;
+  await store.ledger.extend(run, (entries) => isOpen(entries, question) ? [] : [{ type: "approval-asked", ...question }]);
+  return true;
+}
+
+/** Rejects a question that nobody has answered in time; an answer that came at the last moment stands. */
+export async function expire(store: Store, input: unknown): Promise<void> {
+  const { run, gate, stage } = questionSchema.parse(input);
+  await store.ledger.extend(run, (entries) => ordersOf(entries).answers[gate] !== undefined ? []
+    : [{ type: "approval-answered", gate, stage, decision: "rejected", actor: deadlineActor, reason: "nobody answered in time" }]);
+}
+
+/** Records what only the workflow knows. Done again after a lost answer, it adds nothing. */
+export async function record(store: Store, input: unknown): Promise<void> {
+  const { run, event } = recordSchema.parse(input);
+  const text = canonicalJson(event);
+  await store.ledger.extend(run, (entries) => canonicalJson(entries.at(-1)?.event ?? null) === text ? [] : [event]);
+}
+
+function endEvent({ end, failures, until }: RunEnd): LedgerEvent {
+  switch (end) {
+    case "failed": return { type: "run-failed", failures };
+    case "paused": return { type: "run-paused", ...(until !== undefined && { until }) };
+    case "finished": case "cancelled": return { type: `run-${end}` };
+  }
+}
+
+/** Whether the question is the newest of its attempt at the run, so that it need not be asked again. */
+function isOpen(entries: readonly LedgerEntry[], { gate, key }: Omit<Question, "run">): boolean {
+  const newest = entries.findLast(({ event }) => event.type === "run-resumed" || (event.type === "approval-asked" && event.gate === gate));
+  return newest?.event.type === "approval-asked" && newest.event.key === key;
+}

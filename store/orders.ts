@@ -1,0 +1,74 @@
+import { deadlineActor, type Answer, type Orders } from "../schemas/control.js";
+import type { LedgerEntry, LedgerEvent } from "../schemas/events.js";
+
+/** Why a stage that the workflow cancels is to stop. */
+export type OrderedStop = Extract<Extract<LedgerEvent, { type: "stage-stopped" }>["cause"], "cancelled" | "paused" | "deadline">;
+
+/**
+ * What people have asked of a run since its newest attempt began, from its ledger. Answers hold for all attempts, except that a
+ * question which nobody answered in time may be asked again. Pure.
+ */
+export function ordersOf(entries: readonly LedgerEntry[]): Orders {
+  let orders = { count: 0, paused: false, retries: new Map<string, number>(), breaches: [] as Orders["breaches"] };
+  const keys = new Map<string, string>();
+  const answers = new Map<string, Answer>();
+  for (const { event } of entries) {
+    switch (event.type) {
+      case "run-submitted":
+      case "run-resumed":
+        orders = { count: 0, paused: false, retries: new Map(), breaches: [] };
+        for (const [gate, { actor }] of answers) if (actor === deadlineActor) answers.delete(gate);
+        break;
+      case "pause-requested":
+      case "unpause-requested":
+        orders.paused = event.type === "pause-requested";
+        orders.count += 1;
+        break;
+      case "retry-requested":
+        orders.retries.set(event.stage, (orders.retries.get(event.stage) ?? 0) + 1);
+        orders.count += 1;
+        break;
+      case "approval-asked":
+        if (answers.get(event.gate)?.key !== event.key) answers.delete(event.gate);
+        keys.set(event.gate, event.key);
+        break;
+      case "approval-answered": {
+        const { type: _type, gate, ...answer } = event;
+        const key = keys.get(gate);
+        if (key !== undefined) answers.set(gate, { ...answer, key });
+        orders.count += 1;
+        break;
+      }
+      case "guard-breached":
+        orders.breaches.push({ stage: event.stage, message: `Guard ${event.guard}: ${event.metric} is ${event.value} after step ${event.step}, ${event.bound}.` });
+        break;
+      case "stage-set-aside": case "stage-started": case "stage-reused": case "checkpoint-saved": case "checkpoint-skipped": case "stage-stopped":
+      case "stage-failed": case "stage-finished": case "stage-rolled-back": case "deadline-passed": case "notification-sent":
+      case "notification-failed": case "artifact-removed": case "cancel-requested": case "run-paused": case "run-cancelled": case "run-failed":
+      case "run-finished": case "pinned": case "unpinned":
+        break;
+    }
+  }
+  return { ...orders, retries: Object.fromEntries(orders.retries), answers: Object.fromEntries(answers) };
+}
+
+/** Why a stage is being cancelled, as far as the ledger knows: what was asked last. Pure. */
+export function orderedStop(entries: readonly LedgerEntry[], stage: string): OrderedStop {
+  let cause: OrderedStop = "cancelled";
+  for (const { event } of entries) {
+    if (event.type === "pause-requested") cause = "paused";
+    else if (event.type === "deadline-passed" && (event.stage ?? stage) === stage) cause = "deadline";
+    else if (event.type === "run-resumed" || event.type === "unpause-requested" || event.type === "cancel-requested") cause = "cancelled";
+    else if (event.type === "retry-requested" && event.stage === stage) cause = "cancelled";
+  }
+  return cause;
+}
+
+/** Whether the ledger has an end of the run's newest attempt. Pure. */
+export function isOver(entries: readonly LedgerEntry[]): boolean {
+  const last = entries.findLast(({ event }) => lifeCycle.has(event.type));
+  return last !== undefined && ends.has(last.event.type);
+}
+
+const ends: ReadonlySet<LedgerEvent["type"]> = new Set(["run-paused", "run-cancelled", "run-failed", "run-finished"]);
+const lifeCycle: ReadonlySet<LedgerEvent["type"]> = new Set([...ends, "run-submitted", "run-resumed"]);

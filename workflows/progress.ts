@@ -1,0 +1,80 @@
+import type { StageFailure } from "../schemas/control.js";
+import type { PlannedStage } from "../schemas/plan.js";
+import type { StageOutcome, StageState } from "../schemas/task.js";
+
+/** How far the stages of a run are, and which can start. Pure. */
+export class Progress {
+  readonly outcomes: Record<string, StageOutcome> = {};
+  private readonly states = new Map<string, Exclude<StageState, "blocked">>();
+  private readonly failed = new Map<string, StageFailure>();
+  private readonly retried = new Map<string, number>();
+
+  /** `only`: the stages that may start; default: all. */
+  constructor(private readonly stages: readonly PlannedStage[], private readonly only?: readonly string[]) {
+    for (const { name } of stages) this.states.set(name, "waiting");
+  }
+
+  get failures(): StageFailure[] {
+    return [...this.failed.values()];
+  }
+
+  get isDone(): boolean {
+    return this.stages.every(({ name }) => this.states.get(name) === "finished");
+  }
+
+  /** Whether a stage is left that neither failed nor is blocked by one that did. */
+  get isOpen(): boolean {
+    return Object.values(this.view()).some((state) => state === "waiting" || state === "cancelled");
+  }
+
+  /** Stages that can start now: all that they need is there. */
+  ready(): PlannedStage[] {
+    return this.stages.filter(({ name, after }) => this.states.get(name) === "waiting" && (this.only?.includes(name) ?? true)
+      && after.every((each) => this.outcomes[each] !== undefined));
+  }
+
+  set(name: string, state: "waiting" | "asking" | "started" | "cancelled"): void {
+    this.states.set(name, state);
+  }
+
+  finish(name: string, outcome: StageOutcome): void {
+    this.outcomes[name] = outcome;
+    this.states.set(name, "finished");
+  }
+
+  fail(failure: StageFailure): void {
+    this.failed.set(failure.stage, failure);
+    this.states.set(failure.stage, "failed");
+  }
+
+  /** Lets failed stages start again that somebody has asked for, each once an order. */
+  retry(ordered: Readonly<Record<string, number>>): void {
+    for (const [name, times] of Object.entries(ordered)) {
+      if (this.states.get(name) !== "failed" || times <= (this.retried.get(name) ?? 0)) continue;
+      this.retried.set(name, times);
+      this.failed.delete(name);
+      this.states.set(name, "waiting");
+    }
+  }
+
+  /** Lets stages start again that were cancelled. */
+  goOn(): void {
+    for (const name of this.cancelled()) this.states.set(name, "waiting");
+  }
+
+  cancelled(): string[] {
+    return [...this.states].filter(([, state]) => state === "cancelled").map(([name]) => name);
+  }
+
+  /** The state of every stage; those that wait for a failed one are blocked. */
+  view(): Record<string, StageState> {
+    const view: Record<string, StageState> = {};
+    // A plan lists stages after those they depend on.
+    for (const { name, after } of this.stages) {
+      const isBlocked = after.some((each) => view[each] === "failed" || view[each] === "blocked");
+      const state = this.states.get(name)!;
+      view[name] = state === "waiting" && isBlocked ? "blocked" : state;
+    }
+    return view;
+  }
+}

@@ -1,0 +1,81 @@
+import {
+  ActivityCancellationType, ApplicationFailure, CancellationScope, isCancellation, proxyActivities, sleep,
+} from "@temporalio/workflow";
+import type { PlannedStage } from "../schemas/plan.js";
+import type { StageEnd, StageOutcome, StageTask } from "../schemas/task.js";
+import { note } from "./controls.js";
+import { approvedOf, pass, type Gate } from "./gates.js";
+import type { Notices } from "./notices.js";
+import type { OrderBook } from "./orders.js";
+
+type Kinds = Readonly<Record<string, (task: StageTask) => Promise<StageEnd>>>;
+
+interface Surroundings {
+  readonly run: string;
+  readonly orders: OrderBook;
+  readonly notices: Notices;
+  /** Called when a person is waited for, and when it goes on. */
+  readonly say: (state: "asking" | "started") => void;
+}
+
+/**
+ * Does a stage: asks people where the spec says so, has it done by a worker, and asks again whenever it comes back with a
+ * question. Errors: TL_APPROVAL_REJECTED, TL_STAGE_DEADLINE, and what the activity throws.
+ */
+export async function doStage(stage: PlannedStage, artifacts: StageTask["artifacts"], { run, orders, notices, say }: Surroundings): Promise<StageOutcome> {
+  const through = (gate: Gate) => pass(run, stage, gate, orders, () => {
+    say("asking");
+    notices.tellQuestion(stage.name, gate.gate, gate.question);
+  });
+  if (stage.approval !== undefined) {
+    const { question = `Shall ${stage.name} (${stage.kind}) start?`, withinSeconds } = stage.approval;
+    await through({ gate: `before:${stage.name}`, question, withinSeconds });
+  }
+  for (;;) {
+    say("started");
+    const waived = approvedOf(stage, orders);
+    const end = await withinDeadline(run, stage, () => attempt(stage, { run, stage, artifacts, ...(waived.length > 0 && { waived }) }));
+    if ("artifact" in end) return end;
+    await through(end);
+  }
+}
+
+/** Has a stage done by the activity named as its kind, on the queue and with the timeouts that the plan states. */
+async function attempt(stage: PlannedStage, task: StageTask): Promise<StageEnd> {
+  const kinds = proxyActivities<Kinds>({
+    taskQueue: stage.taskQueue,
+    heartbeatTimeout: stage.timeouts.heartbeatSeconds * 1000,
+    startToCloseTimeout: stage.timeouts.attemptHours * 3600_000,
+    // Faults alone get here: errors that would repeat are marked as not to be retried where they arise.
+    retry: { initialInterval: "2 seconds", maximumInterval: "2 minutes", maximumAttempts: 10 },
+    cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+    summary: stage.name,
+    activityId: stage.name,
+  });
+  return kinds[stage.kind]!(task);
+}
+
+/** Stops `work`, which saves its checkpoint, when the stage's deadline passes. The ledger says so first: an attempt looks there why it is to stop. */
+async function withinDeadline(run: string, { name, deadlineSeconds: seconds }: PlannedStage, work: () => Promise<StageEnd>): Promise<StageEnd> {
+  if (seconds === undefined) return work();
+  let passed = false;
+  const [working, clock] = [new CancellationScope(), new CancellationScope()];
+  const alarm = clock.run(async () => {
+    await sleep(seconds * 1000);
+    await note(run, { type: "deadline-passed", stage: name, seconds });
+    passed = true;
+    working.cancel();
+  }).catch((error: unknown) => { if (!isCancellation(error)) throw error; });
+  try {
+    return await working.run(work);
+  } catch (error) {
+    if (!passed || !isCancellation(error)) throw error;
+    throw ApplicationFailure.create({
+      type: "TL_STAGE_DEADLINE", nonRetryable: true, message: `It was not done within its deadline of ${seconds} s.`,
+      details: ["Its checkpoint is saved: `trueline resume` goes on from there, with as much time again."],
+    });
+  } finally {
+    clock.cancel();
+    await alarm;
+  }
+}
