@@ -17,7 +17,7 @@ export function ordersOf(entries: readonly LedgerEntry[]): Orders {
       case "run-submitted":
       case "run-resumed":
         orders = { count: 0, paused: false, retries: new Map(), breaches: [] };
-        for (const [gate, { actor }] of answers) if (actor === deadlineActor) answers.delete(gate);
+        forgetLate(answers);
         break;
       case "pause-requested":
       case "unpause-requested":
@@ -25,6 +25,7 @@ export function ordersOf(entries: readonly LedgerEntry[]): Orders {
         orders.count += 1;
         break;
       case "retry-requested":
+        forgetLate(answers, event.stage);
         orders.retries.set(event.stage, (orders.retries.get(event.stage) ?? 0) + 1);
         orders.count += 1;
         break;
@@ -50,6 +51,28 @@ export function ordersOf(entries: readonly LedgerEntry[]): Orders {
     }
   }
   return { ...orders, retries: Object.fromEntries(orders.retries), answers: Object.fromEntries(answers) };
+}
+
+/** Drops rejections for want of an answer, of one stage or of all: its question is asked again. */
+function forgetLate(answers: Map<string, Answer>, stage?: string): void {
+  for (const [gate, answer] of answers) {
+    if (answer.actor === deadlineActor && (stage ?? answer.stage) === answer.stage) answers.delete(gate);
+  }
+}
+
+/** A question that a run has asked. */
+export interface AskedGate {
+  readonly gate: string;
+  readonly stage: string;
+  /** The answer that counts, if there is one. */
+  readonly answer: Answer | undefined;
+}
+
+/** All that a run has asked so far, the newest last. Pure. */
+export function gatesOf(entries: readonly LedgerEntry[]): AskedGate[] {
+  const { answers } = ordersOf(entries);
+  const asked = new Map(entries.flatMap(({ event }) => event.type === "approval-asked" ? [[event.gate, event.stage] as const] : []));
+  return [...asked].map(([gate, stage]) => ({ gate, stage, answer: answers[gate] }));
 }
 
 /** Why a stage is being cancelled, as far as the ledger knows: what was asked last. Pure. */
