@@ -14,7 +14,8 @@ const PAGE_FILE = "report.html";
 /** The work of an evaluation: what training/ measures, then a page of it, with the curves of the stages it rests on. */
 export function withReport(work: StageWork): StageWork {
   return async (attempt, output) => {
-    const metadata = await work(attempt, output);
+    const end = await work(attempt, output);
+    if ("gate" in end) return end;
     attempt.pulse.phase("drawing the report");
     const { stage } = attempt.task;
     const nameOf = (side: string) => nameOfInput(stage.inputs[side], side);
@@ -24,7 +25,7 @@ export function withReport(work: StageWork): StageWork {
       names: { candidate: nameOf("candidate"), baseline: nameOf("baseline") },
     });
     await writeFile(join(output, PAGE_FILE), page, { flush: true });
-    return metadata;
+    return end;
   };
 }
 

@@ -7,8 +7,9 @@ import { version } from "../foundation/version.js";
 import type { ArtifactMetadata } from "../schemas/artifact.js";
 import type { Environment, LedgerEvent } from "../schemas/events.js";
 import type { ArtifactType } from "../schemas/stages/table.js";
-import { stageTaskSchema, type StageOutcome, type StageTask } from "../schemas/task.js";
-import type { Checkpoint } from "../store/checkpoints.js";
+import { stageTaskSchema, type StageEnd, type StageOutcome, type StageQuestion, type StageTask } from "../schemas/task.js";
+import type { Change } from "../schemas/guards.js";
+import type { Checkpoint, Placing } from "../store/checkpoints.js";
 import type { Claim } from "../store/claims.js";
 import { storageFault } from "../store/files.js";
 import { orderedStop, type OrderedStop } from "../store/orders.js";
@@ -16,9 +17,14 @@ import { standingOf } from "../store/standing.js";
 import type { Store } from "../store/store.js";
 import type { CheckpointSlot } from "../training/loop.js";
 import { coded, failed, stopCause, stopped } from "./ending.js";
+import { judgeReused } from "./guards.js";
 import { Pulse } from "./pulse.js";
 
 const renewMilliseconds = 20_000;
+
+export interface StoredSlot extends CheckpointSlot {
+  publish(): Promise<Checkpoint>;
+}
 
 /** What an attempt has to work with; each stage kind's work makes an artifact's files out of it. */
 export interface Attempt {
@@ -29,13 +35,13 @@ export interface Attempt {
   /** Directory on the store's disk, removed when the attempt ends. */
   readonly scratch: string;
   readonly resume?: Checkpoint;
-  /** Tells the ledger that the attempt computes now, and on what. Once, before the first step. */
-  readonly started: (environment?: Environment) => Promise<void>;
-  readonly openCheckpoint: (step: number) => Promise<CheckpointSlot>;
+  /** Tells the ledger that the attempt computes now, on what, and with which parameters other than planned. Once, before the first step. */
+  readonly started: (environment?: Environment, overrides?: Change) => Promise<void>;
+  readonly openCheckpoint: (step: number, placing?: Omit<Placing, "environment">) => Promise<StoredSlot>;
 }
 
-/** Fills `output` with an artifact's files; gives its metadata. */
-export type StageWork = (attempt: Attempt, output: string) => Promise<ArtifactMetadata>;
+/** Fills `output` with an artifact's files and gives its metadata, or gives a question that somebody has to answer first. */
+export type StageWork = (attempt: Attempt, output: string) => Promise<ArtifactMetadata | StageQuestion>;
 
 /**
  * An attempt at a stage: reuse the key's result if there is one, else fence off earlier attempts, continue from the
@@ -43,13 +49,13 @@ export type StageWork = (attempt: Attempt, output: string) => Promise<ArtifactMe
  */
 export async function attemptStage(
   store: Store, context: Context, input: unknown, output: ArtifactType, work: StageWork,
-): Promise<StageOutcome> {
+): Promise<StageEnd> {
   const task = stageTaskSchema.parse(input);
   const pulse = new Pulse(task.stage.name, (progress) => context.heartbeat(progress));
   let claim: Claim | undefined;
   try {
     const found = await reuseOrClaim(store, context, task, pulse);
-    if ("artifact" in found) return found;
+    if ("artifact" in found) return await judgeReused(store, task, found.artifact) ?? found;
     claim = found;
     return await compute(store, context, task, pulse, claim, output, work);
   } catch (cause) {
@@ -85,7 +91,7 @@ async function reuseOrClaim(store: Store, context: Context, { run, stage }: Stag
 
 async function compute(
   store: Store, context: Context, task: StageTask, pulse: Pulse, claim: Claim, type: ArtifactType, work: StageWork,
-): Promise<StageOutcome> {
+): Promise<StageEnd> {
   const { run, stage } = task;
   const named = { stage: stage.name, key: stage.key };
   const began = performance.now();
@@ -96,34 +102,37 @@ async function compute(
   });
   const resume = standing.action === "resume" ? standing.checkpoint : undefined;
   let environment: Environment | undefined;
-  const started: Attempt["started"] = async (found) => {
+  const started: Attempt["started"] = async (found, overrides = {}) => {
     environment = found;
     const differs = differences(found, resume?.environment);
     await store.ledger.append(run, {
       type: "stage-started", ...named, attempt: context.info.attempt, worker: { pid: process.pid, host: hostname() }, environment: found,
-      versions: { trueline: version, node: process.versions.node }, inputs: inputDigests(task), ...(resume !== undefined && { resumedFrom: resume.step }), ...(differs.length > 0 && { differs }),
+      versions: { trueline: version, node: process.versions.node }, inputs: inputDigests(task), ...(resume !== undefined && { resumedFrom: resume.step }),
+      ...(differs.length > 0 && { differs }), ...(Object.keys(overrides).length > 0 && { overrides }),
     });
   };
   const fence = watchFence(store, claim);
   const signal = AbortSignal.any([context.cancellationSignal, fence.signal]);
   return store.withScratch(async (scratch) => {
-    const openCheckpoint: Attempt["openCheckpoint"] = async (step) => {
+    const openCheckpoint: Attempt["openCheckpoint"] = async (step, placing) => {
       const directory = await mkdtemp(join(scratch, `checkpoint-${step}-`));
       return {
         directory,
         publish: async () => {
-          const saved = await store.checkpoints.publish(claim, step, directory, environment);
+          const saved = await store.checkpoints.publish(claim, step, directory, { ...placing, environment });
           await store.ledger.append(run, { type: "checkpoint-saved", ...named, step, checkpoint: saved.digest, bytes: saved.bytes });
+          return saved;
         },
       };
     };
     const output = join(scratch, "output");
     await mkdir(output);
-    const metadata = await work({ task, store, pulse, signal, scratch, resume, started, openCheckpoint }, output);
+    const end = await work({ task, store, pulse, signal, scratch, resume, started, openCheckpoint }, output);
+    if ("gate" in end) return end;
     pulse.phase("publishing");
-    const artifact = await store.artifacts.publish(output, type, metadata);
+    const artifact = await store.artifacts.publish(output, type, end);
     const seconds = (performance.now() - began) / 1000;
-    const { figures } = metadata;
+    const { figures } = end;
     await store.results.publish(claim, {
       version: 1, key: stage.key, artifact, type, kind: stage.kind, stage: stage.name, run, finishedAt: new Date().toISOString(), seconds, figures,
     });

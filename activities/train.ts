@@ -1,14 +1,17 @@
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import type { Backend } from "../backends/backend.js";
 import { version } from "../foundation/version.js";
 import type { Environment } from "../schemas/events.js";
 import { operationalParameters } from "../schemas/stages/common.js";
+import { GuardWatch } from "../training/guards.js";
 import { runTrainer } from "../training/loop.js";
 import { createTrainer } from "../training/registry.js";
+import { changedParameters, overridesOf, pastOf, readCourse, writeCourse } from "./course.js";
+import { consequence, guardsOf, tellBreach, waivedIn } from "./guards.js";
 import { readArtifacts, readData } from "./inputs.js";
 import { withDeadline } from "./pulse.js";
+import { rollBack } from "./roll-back.js";
 import type { StageWork } from "./stage.js";
 
 export interface BackendOptions {
@@ -22,36 +25,62 @@ export type StartBackend = (options: BackendOptions) => Promise<Backend>;
 /** How stages run that says nothing about what they compute. */
 const operational = z.object(operationalParameters);
 
-/** The work of every stage kind: read the inputs, start a backend where models are computed with, drive the trainer. */
+/**
+ * The work of every stage kind: read the inputs, start a backend where models are computed with, drive the trainer; once more
+ * from an earlier checkpoint when a guard says so.
+ */
 export function trainStage(startBackend: StartBackend | undefined, stallSeconds: number): StageWork {
   return async (attempt, output) => {
-    const { task: { stage }, pulse, resume, scratch } = attempt;
+    const { task, store, pulse, scratch } = attempt;
+    const { stage } = task;
     const { checkpoint: cadence, resources } = operational.parse(stage.parameters);
-    const kill = new AbortController();
+    const guards = guardsOf(stage);
     pulse.phase("reading inputs");
     const [artifacts, data] = [await readArtifacts(attempt), await readData(attempt)];
-    pulse.phase(startBackend === undefined ? "starting" : "starting the backend");
-    const backend = startBackend && withDeadline(await startBackend({
-      threads: resources.cpus, executionProviders: resources.executionProviders, signal: kill.signal,
-    }), stallSeconds);
-    try {
-      await attempt.started(backend && await environmentOf(backend));
-      const from = resume && { directory: resume.directory, steps: resume.step };
-      const trainer = await createTrainer(stage.kind, {
-        parameters: stage.parameters, seed: stage.seed, backend, artifacts, data, resume: from, phase: (text) => pulse.phase(text),
+    let checkpoint = attempt.resume;
+    for (let pass = 0; ; pass++) {
+      const course = await readCourse(checkpoint?.directory);
+      const workspace = join(scratch, `workspace-${pass}`);
+      await writeCourse(workspace, course);
+      pulse.phase(startBackend === undefined ? "starting" : "starting the backend");
+      const options = { threads: resources.cpus, executionProviders: resources.executionProviders };
+      const end = await withBackend(startBackend, stallSeconds, options, async (backend) => {
+        if (pass === 0) await attempt.started(backend && await environmentOf(backend), overridesOf(course));
+        // A course that went back to the very start has a checkpoint of no steps, which holds no models.
+        const resume = checkpoint && checkpoint.step > 0 ? { directory: checkpoint.directory, steps: checkpoint.step } : undefined;
+        const trainer = await createTrainer(stage.kind, {
+          parameters: changedParameters(stage.parameters, course), seed: stage.seed, backend, artifacts, data, resume,
+          phase: (text) => pulse.phase(text),
+        });
+        return runTrainer(trainer, {
+          stage: stage.name, workspace, output, resume, cadence, signal: attempt.signal, onProgress: (progress) => pulse.update(progress),
+          openCheckpoint: (step, keep) => attempt.openCheckpoint(step, { course: course.rollbacks.length, keep }),
+          guards: {
+            watch: new GuardWatch(guards, { ...pastOf(course), isWaived: waivedIn(task) }),
+            onBreach: (breach) => tellBreach(store, task, breach),
+          },
+        });
       });
-      const workspace = join(scratch, "workspace");
-      await mkdir(workspace);
-      return await runTrainer(trainer, {
-        stage: stage.name, workspace, output, resume: from, cadence, openCheckpoint: attempt.openCheckpoint,
-        onProgress: (progress) => pulse.update(progress), signal: attempt.signal,
-      });
-    } finally {
-      // A backend that hangs does not answer "close" either: its process is ended.
-      await Promise.race([backend?.close().catch(() => undefined), afterSeconds(10)]);
-      kill.abort();
+      if (!("guard" in end)) return course.rollbacks.length === 0 ? end : { ...end, overrides: overridesOf(course) };
+      if (end.then !== "roll-back") return consequence(stage, end);
+      checkpoint = await rollBack(attempt, end, course, workspace);
     }
   };
+}
+
+async function withBackend<Result>(
+  start: StartBackend | undefined, stallSeconds: number, options: Omit<BackendOptions, "signal">,
+  work: (backend: Backend | undefined) => Promise<Result>,
+): Promise<Result> {
+  const kill = new AbortController();
+  const backend = start && withDeadline(await start({ ...options, signal: kill.signal }), stallSeconds);
+  try {
+    return await work(backend);
+  } finally {
+    // A backend that hangs does not answer "close" either: its process is ended.
+    await Promise.race([backend?.close().catch(() => undefined), afterSeconds(10)]);
+    kill.abort();
+  }
 }
 
 async function environmentOf(backend: Backend): Promise<Environment> {

@@ -41,7 +41,7 @@ export function story(event: LedgerEvent): string {
     }
     case "guard-breached": {
       const then = { note: "training goes on", stop: "the stage stops", ask: "somebody has to decide", "roll-back": "training goes back" }[event.then];
-      return `${event.stage}: guard ${event.guard}: ${event.metric} is ${number(event.value)} after step ${event.step}, ${event.bound}; ${then}`;
+      return `${event.stage}: guard ${event.guard}: ${event.metric} is ${event.value === undefined ? "not a number" : number(event.value)} after step ${event.step}, ${event.bound}; ${then}`;
     }
     case "stage-rolled-back":
       return `${event.stage}: back from step ${event.from} to step ${event.to} by guard ${event.guard}, and on with ${JSON.stringify(event.change)}`;

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { dataUses } from "../data/formats.js";
 import { pipelineJsonSchema, type JsonSchema } from "../schemas/json-schema.js";
 import { dataFormats } from "../schemas/spec.js";
+import { stageMetrics } from "../schemas/metrics.js";
 import { stageKinds, type InputDeclaration } from "../schemas/stages/table.js";
 import { trickParameters } from "../schemas/tricks.js";
 import { ppoPresetRows } from "./preset-rows.js";
@@ -50,9 +51,10 @@ export function specDocument(): string {
     "## Data entries", "", fieldTable(membersOf(membersOf(properties["data"])["additionalProperties"])), "",
     "What a format can serve as:", "", ...dataFormats.options.map((format) => `- \`${format}\`: ${dataUses(format).join(", ")}`), "",
     "## Models", "", "From scratch:", "", fieldTable(scratch!), "", "From files (Llama, Qwen2 or Mistral):", "", fieldTable(files!), "",
-    "## Stages", "", "Every stage also takes `description`, `checkpoint`, `resources` and `deadline`, and all but the tokenizer a `seed` in place of the pipeline's:", "",
+    "## Stages", "", "Every stage also takes `description`, `checkpoint`, `resources` and `deadline`, all but the tokenizer a `seed` in place of the pipeline's, and those that train [guards](#guards):", "",
     fieldTable(membersOf(kinds[0]), (name) => shared.includes(name)), "",
     ...kinds.map(stageSection),
+    "## Guards", "", ...guardSection(kinds), "",
     "## Tricks of PPO", "",
     "`tricks` turns single tricks on with an object, off with `false`. Members that an object leaves out have the preset's value, then the default here.", "",
     ...Object.entries(trickParameters).map(([name, schema]) => trickSection(name, schema)),
@@ -61,7 +63,32 @@ export function specDocument(): string {
 }
 
 const shared = ["checkpoint", "resources", "deadline"];
-const common = ["kind", "description", "seed", ...shared];
+const common = ["kind", "description", "seed", "guards", ...shared];
+
+/** What a guard may say, and what of each kind it may watch and change. */
+function guardSection(kinds: readonly unknown[]): string[] {
+  const guarded = kinds.map((kind) => membersOf(membersOf(kind)["properties"])).filter(({ guards }) => guards !== undefined);
+  const guardIn = (properties: Readonly<Record<string, unknown>> | undefined) => membersOf(membersOf(properties?.["guards"])["additionalProperties"]);
+  const changeIn = (properties: Readonly<Record<string, unknown>>) => {
+    const then = membersOf(membersOf(guardIn(properties)["properties"])["then"]);
+    const rollBack = membersOf(membersOf(listOf(then["anyOf"])[1]?.["properties"])["rollBack"]);
+    return Object.keys(membersOf(listOf(membersOf(membersOf(rollBack["properties"])["change"])["anyOf"])[0]?.["properties"]));
+  };
+  return [
+    "`guards` of a stage that trains names any number of them; [guards.md](guards.md) says how they work. Each has one of the conditions `above`, `below`,",
+    "`risesBy`, `fallsBy` and `nan`.", "",
+    fieldTable(guardIn(guarded[0]), (name) => name !== "description"), "",
+    "What a guard may watch, and what its rollback may `change`:", "",
+    ...guarded.flatMap((properties) => {
+      const kind = String(membersOf(properties["kind"])["const"]);
+      const metrics = Object.entries(stageMetrics).find(([name]) => name === kind)![1];
+      return [
+        `### Metrics of ${kind}`, "", `A rollback may change ${changeIn(properties).map((name) => `\`${name}\``).join(", ")}.`, "",
+        "| metric | |", "|---|---|", ...Object.entries(metrics).map(([name, meaning]) => `| \`${name}\` | ${meaning.replaceAll("|", "\\|")} |`), "",
+      ];
+    }),
+  ].slice(0, -1);
+}
 
 function stageSection(schema: unknown): string {
   const kind = String(membersOf(membersOf(membersOf(schema)["properties"])["kind"])["const"]);
@@ -92,6 +119,7 @@ function fieldTable(schema: JsonSchema, shown: (name: string) => boolean = () =>
 
 function typeOf(field: Readonly<Record<string, unknown>>): string {
   if (field["const"] !== undefined) return `\`${JSON.stringify(field["const"])}\``;
+  if (typeof field["title"] === "string") return field["title"];
   if (field["enum"] !== undefined) return listOf(field["enum"]).map((choice) => `\`${String(choice)}\``).join(", ");
   if (field["anyOf"] !== undefined) return listOf(field["anyOf"]).map((each) => typeOf(membersOf(each))).join(" or ");
   if (field["type"] === "array") return `list of ${typeOf(membersOf(field["items"]))}`;

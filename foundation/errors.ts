@@ -277,6 +277,11 @@ export const errorRegistry = {
     meaning: "A loss or a gradient norm became infinite or not a number.",
     remedy: "Lower the learning rate or lengthen the warmup; checkpoints before that step are sound.",
   },
+  TL_GUARD_BREACHED: {
+    exit: 1, retry: false,
+    meaning: "A guard of the spec stopped a stage: its metric went out of bounds.",
+    remedy: "Look at the stage's metrics; then train otherwise, or change the guard and resume with the edited spec: the state is saved.",
+  },
   TL_TRAIN_CANCELLED: {
     exit: 1, retry: false,
     meaning: "A stage was stopped on request after saving its state.",

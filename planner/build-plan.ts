@@ -6,6 +6,7 @@ import { stageKinds, type ArtifactType, type DataUse, type StageKindDeclaration 
 import { taskQueueFor } from "../schemas/task-queue.js";
 import { upstreamOf, type Draft, type DraftStage, type Reference } from "./draft.js";
 import type { Facts } from "./facts.js";
+import { decisiveGuards, plannedGuards } from "./guards.js";
 import { sizesOf } from "./model-sizes.js";
 import { topologicalOrder } from "./order.js";
 import { resolveCriticTricks, resolvePpoTricks } from "./presets.js";
@@ -43,14 +44,19 @@ function planStage(
 ): PlannedStage {
   const declaration: StageKindDeclaration = stageKinds[stage.kind];
   const complete = spec.stages[stage.name]!;
-  const parameters = resolvedParameters(stage, complete, facts);
+  const guards = plannedGuards(stage, complete);
+  const decisive = decisiveGuards(guards);
+  const parameters = { ...resolvedParameters(stage, complete, facts), ...("guards" in complete && { guards: jsonOf(guards) }) };
   const seed = ("seed" in complete ? complete.seed : undefined) ?? spec.seed;
   const inputs = inputsOf(draft, facts, stage, parameters);
   const keyParts = {
     kind: stage.kind,
     version: declaration.version,
     seed,
-    parameters: withoutMembers(parameters, [...namesOnly, ...Object.keys(declaration.inputs)]),
+    parameters: {
+      ...withoutMembers(parameters, [...namesOnly, ...Object.keys(declaration.inputs)]),
+      ...(Object.keys(decisive).length > 0 && { guards: jsonOf(decisive) }),
+    },
     inputs: Object.fromEntries(Object.entries(inputs).map(([field, input]) => [field, identityOf(input, planned)])),
   } satisfies Record<string, Json>;
   return {
@@ -68,8 +74,8 @@ function approvalOf({ approval }: Spec, stage: string): Pick<PlannedStage, "appr
   return { approval: { ...(question !== undefined && { question }), ...(within !== undefined && { withinSeconds: secondsOf(within) }) } };
 }
 
-/** Members that name, describe or schedule a stage, and do not change its result. A preset counts by its tricks. */
-const namesOnly = ["kind", "description", "seed", "checkpoint", "resources", "deadline", "preset"];
+/** Members that name, describe or schedule a stage, and do not change its result. A preset counts by its tricks, guards where they roll back. */
+const namesOnly = ["kind", "description", "seed", "checkpoint", "resources", "deadline", "preset", "guards"];
 
 type JsonObject = Record<string, JsonValue>;
 type JsonValue = PlannedStage["parameters"][string];

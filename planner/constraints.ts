@@ -4,6 +4,7 @@ import { ancestryOf } from "./ancestry.js";
 import { membersOf, type Draft, type DraftStage } from "./draft.js";
 import type { Facts } from "./facts.js";
 import type { Fault } from "./fault.js";
+import { guardFaults } from "./guards.js";
 import { sizeFaults } from "./model-sizes.js";
 import { resolvePpoTricks } from "./presets.js";
 
@@ -13,7 +14,7 @@ export function constraintFaults(draft: Draft, facts: Facts): Fault[] {
     ...[...draft.models].flatMap(([name, entry]) => entry === undefined ? [] : sizeFaults(draft, name, entry)),
     ...[...draft.stages.values()].flatMap((stage) => stage?.complete === undefined
       ? []
-      : [...stageFaults(draft, stage, stage.complete), ...lengthFaults(draft, facts, stage, stage.complete), ...tokenizerFaults(draft, facts, stage)]),
+      : [...stageFaults(draft, stage, stage.complete), ...lengthFaults(draft, facts, stage, stage.complete), ...guardFaults(draft, stage, stage.complete), ...tokenizerFaults(draft, facts, stage)]),
   ];
 }
 

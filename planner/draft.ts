@@ -1,4 +1,5 @@
-import { dataEntrySchema, modelEntrySchema, nameSchema, type DataEntry, type ModelEntry, type StageSpec } from "../schemas/spec.js";
+import { nameSchema } from "../schemas/name.js";
+import { dataEntrySchema, modelEntrySchema, type DataEntry, type ModelEntry, type StageSpec } from "../schemas/spec.js";
 import { stageKinds, type ArtifactType, type InputDeclaration, type StageKind } from "../schemas/stages/table.js";
 
 /**

@@ -65,6 +65,12 @@ export function resolveCriticTricks(written: WrittenTricks): ResolvedTricks {
   return merge(criticDefaults, written);
 }
 
+/** Tricks that a change names, complete: missing members from the trick as it is, then from the schema's default; `false` turns off. */
+export function changedTricks(on: ResolvedTricks, written: WrittenTricks): Readonly<Record<string, object | false>> {
+  const after: Readonly<Record<string, object | undefined>> = merge(on, written);
+  return Object.fromEntries(Object.keys(written).map((name) => [name, after[name] ?? false]));
+}
+
 /** `false` is off; an object is on, its missing members from the preset's value, then from the schema's default. */
 function merge(preset: Preset, written: WrittenTricks): ResolvedTricks {
   const on = trickNames.flatMap((name) => {

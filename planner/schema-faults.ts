@@ -95,7 +95,9 @@ const reports: Readonly<Record<string, (problem: Problem, value: unknown) => Rep
   }),
   minItems: ({ instancePath }) => ({ code: "TL_SPEC_WRONG_VALUE", message: `the list ${fieldOf(instancePath)} is empty` }),
   minLength: ({ instancePath }) => ({ code: "TL_SPEC_WRONG_VALUE", message: `the text ${fieldOf(instancePath)} is empty` }),
-  minProperties: () => ({ code: "TL_SPEC_WRONG_VALUE", message: "there is no stage", hint: "a spec has at least one stage" }),
+  minProperties: ({ instancePath }) => instancePath === "/stages"
+    ? { code: "TL_SPEC_WRONG_VALUE", message: "there is no stage", hint: "a spec has at least one stage" }
+    : { code: "TL_SPEC_WRONG_VALUE", message: `${fieldOf(instancePath)} is empty` },
 };
 
 const bounds: Readonly<Record<string, string>> = {

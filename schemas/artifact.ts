@@ -14,6 +14,8 @@ export const artifactMetadataSchema = z.strictObject({
   figures: z.record(z.string(), z.number()),
   /** Rows read, dropped, cut and unreadable, by data entry. */
   data: z.record(z.string(), z.record(z.string(), z.number())).optional(),
+  /** Parameters that a guard's rollback has changed on the way. */
+  overrides: z.record(z.string(), z.json()).optional(),
 });
 
 /** What describes an artifact: `artifact.json` beside its files. Its digest is the artifact's name in the store. */

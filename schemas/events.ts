@@ -64,7 +64,9 @@ export const eventSchema = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("stage-finished"), stage, key: digest, artifact: digest, seconds: z.number(), figures }),
   /** A guard found its metric out of bounds; `then` is what the spec says to do. */
   z.strictObject({
-    type: z.literal("guard-breached"), stage, key: digest, guard: z.string(), step: z.number().int(), metric: z.string(), value: z.number(),
+    type: z.literal("guard-breached"), stage, key: digest, guard: z.string(), step: z.number().int(), metric: z.string(),
+    /** Absent where it is not a number. */
+    value: z.number().optional(),
     /** The bound in words, such as "above 12 for 3 steps". */
     bound: z.string(), then: z.enum(["note", "stop", "ask", "roll-back"]),
   }),

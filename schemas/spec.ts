@@ -1,9 +1,7 @@
 import { z } from "zod";
+import { nameSchema } from "./name.js";
 import { durationSchema } from "./stages/common.js";
 import { stageKinds } from "./stages/table.js";
-
-/** Names of pipelines, stages, models and data entries. */
-export const nameSchema = z.string().regex(/^[A-Za-z][A-Za-z0-9-]*$/).describe("Letters, digits and dashes, a letter first.");
 
 export const dataFormats = z.enum(["hh-rlhf", "preference", "dialogue", "prompt", "text"]);
 

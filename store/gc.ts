@@ -139,8 +139,8 @@ async function checkpointNeed(store: Store, { keys, open }: Needs, key: string, 
   const holder = await store.claims.holder(key);
   if (holder !== undefined) return `${holder.run}/${holder.stage} works on it`;
   if (open.has(key) && await store.results.find(key) === undefined) return `${keys.get(key) ?? "a run"}`;
-  const steps = await store.checkpoints.steps(key);
-  const ages = await Promise.all([store.checkpoints.folder(key), ...steps.map((step) => join(store.checkpoints.folder(key), String(step)))].map((path) => youth(path, now)));
+  const places = await store.checkpoints.places(key);
+  const ages = await Promise.all([store.checkpoints.folder(key), ...places.map(({ name }) => join(store.checkpoints.folder(key), name))].map((path) => youth(path, now)));
   return ages.find((why) => why !== undefined);
 }
 

@@ -64,22 +64,22 @@ function agrees({ stage, artifact, figures, seconds }: StageResult, event: Keyed
 
 /** Checkpoints of a key against the ledgers of the runs that saved them; the newest that they tell of must be there. */
 export async function checkCheckpoints(store: Store, key: string, entries: readonly KeyedEntry[], { faults, notes }: Findings, onFile: OnFile): Promise<void> {
-  const steps = await store.checkpoints.steps(key);
+  const places = await store.checkpoints.places(key);
   const newest = expectedCheckpoint(entries);
-  if (newest !== undefined && !steps.includes(newest.step)) {
+  if (newest !== undefined && !places.some(({ step }) => step === newest.step)) {
     faults.push({
       file: join(store.checkpoints.folder(key), String(newest.step)), found: "is missing",
       expected: `the checkpoint of ${newest.run}/${newest.stage} with digest ${newest.checkpoint}`,
     });
   }
-  for (const step of steps) {
-    const directory = join(store.checkpoints.folder(key), String(step));
+  for (const { name, step, course } of places) {
+    const directory = join(store.checkpoints.folder(key), name);
     const file = join(directory, checkpointFile);
     const bytes = await guarded(() => readBytesIfThere(file));
     const text = Buffer.from(bytes ?? []).toString();
     const manifest = checkpointIn(text);
     const expected = `the manifest of the checkpoint after step ${step} of key ${key}`;
-    if (bytes === undefined || manifest === undefined || manifest.key !== key || manifest.step !== step || !Buffer.from(text).equals(bytes)) {
+    if (bytes === undefined || manifest === undefined || manifest.key !== key || manifest.step !== step || (manifest.course ?? 0) !== course || !Buffer.from(text).equals(bytes)) {
       faults.push({ file, found: bytes === undefined ? "is missing" : "has been changed", expected });
       continue;
     }
@@ -120,7 +120,10 @@ function isTold(manifest: CheckpointManifest, entries: readonly KeyedEntry[]): b
 }
 
 /** Whether a kill between the checkpoint and the ledger's line about it explains it: the attempt that saved it is the newest, and it the newest of that. */
-function mayBeNew({ run, step }: CheckpointManifest, entries: readonly KeyedEntry[]): boolean {
+function mayBeNew({ run, step, course = 0 }: CheckpointManifest, entries: readonly KeyedEntry[]): boolean {
+  const last = entries.at(-1);
+  // The first checkpoint of a new course is of an earlier step; the breach comes right before it.
+  if (course > 0 && last?.run === run && last.event.type === "guard-breached" && last.event.then === "roll-back") return true;
   const start = entries.findLastIndex(({ event }) => event.type === "stage-started");
   return entries[start]?.run === run && entries.slice(start).every(({ event }) => event.type !== "checkpoint-saved" || event.step < step);
 }

@@ -1,8 +1,10 @@
-import { appendFile, copyFile, readFile, writeFile } from "node:fs/promises";
+import { appendFile, copyFile, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { TruelineError } from "../foundation/errors.js";
 import type { ArtifactMetadata } from "../schemas/artifact.js";
 import type { Progress } from "../schemas/progress.js";
+import { parseMetrics } from "../schemas/report.js";
+import { gravest, type Breach, type GuardWatch } from "./guards.js";
 import type { Metrics, Trainer } from "./trainer.js";
 
 export const METRICS_FILE = "metrics.jsonl";
@@ -10,20 +12,26 @@ export const METRICS_FILE = "metrics.jsonl";
 /** An empty directory for a checkpoint. Nobody sees it before `publish`, which makes it the stage's newest at once. */
 export interface CheckpointSlot {
   readonly directory: string;
-  publish(): Promise<void>;
+  publish(): Promise<unknown>;
 }
 
 export interface RunTrainerOptions {
   /** The stage's name, for progress and messages. */
   readonly stage: string;
-  /** Directory in which metrics.jsonl grows; what an earlier attempt left there is replaced. */
+  /** Directory in which metrics.jsonl grows; what an earlier attempt left of it there is replaced. All files in it travel in checkpoints. */
   readonly workspace: string;
   /** Empty directory that receives the artifact's files, metrics.jsonl among them. */
   readonly output: string;
   /** The checkpoint that the trainer was built from. */
   readonly resume?: { readonly directory: string; readonly steps: number };
   readonly cadence: { readonly everySteps?: number; readonly everySeconds: number };
-  readonly openCheckpoint: (steps: number) => Promise<CheckpointSlot>;
+  /** `keep`: steps of earlier checkpoints that may still be gone back to. */
+  readonly openCheckpoint: (steps: number, keep: readonly number[]) => Promise<CheckpointSlot>;
+  readonly guards?: {
+    readonly watch: GuardWatch;
+    /** Told of every breach, those in the checkpoint's own metrics included. */
+    readonly onBreach: (breach: Breach) => Promise<void>;
+  };
   readonly onProgress: (progress: Progress) => void;
   /** When aborted: the step under way ends, a checkpoint is published, and TL_TRAIN_CANCELLED is thrown. */
   readonly signal?: AbortSignal;
@@ -34,12 +42,15 @@ export interface RunTrainerOptions {
 /**
  * Drives a trainer from where it stands to its artifact: steps, metrics, guards, checkpoints, cancellation. The lines
  * of metrics.jsonl are {"step": steps done, ...metrics}; they depend on seed and step alone and travel in checkpoints.
+ * A breach that is not only noted ends it instead, with a checkpoint unless the stage is to go back.
  * Errors: TL_TRAIN_DIVERGED, TL_TRAIN_CANCELLED, TL_TRAIN_CHECKPOINT, and what trainer and callbacks throw.
  */
-export async function runTrainer(trainer: Trainer, options: RunTrainerOptions): Promise<ArtifactMetadata> {
+export async function runTrainer(trainer: Trainer, options: RunTrainerOptions): Promise<ArtifactMetadata | Breach> {
   const now = options.now ?? (() => performance.now());
+  const watch = options.guards?.watch;
   const metricsPath = join(options.workspace, METRICS_FILE);
-  await writeFile(metricsPath, await metricsBefore(options.resume));
+  const before = await metricsBefore(options.resume);
+  await writeFile(metricsPath, before);
 
   let steps = options.resume?.steps ?? 0;
   let saved = options.resume?.steps;
@@ -57,9 +68,9 @@ export async function runTrainer(trainer: Trainer, options: RunTrainerOptions): 
   };
   const saveCheckpoint = async () => {
     report("saving checkpoint");
-    const slot = await options.openCheckpoint(steps);
+    const slot = await options.openCheckpoint(steps, watch?.anchors() ?? []);
     await trainer.checkpoint(slot.directory, steps);
-    await copyFile(metricsPath, join(slot.directory, METRICS_FILE));
+    await copyFiles(options.workspace, slot.directory);
     await slot.publish();
     saved = steps;
     savedAt = now();
@@ -73,42 +84,62 @@ export async function runTrainer(trainer: Trainer, options: RunTrainerOptions): 
     });
   };
 
+  const tell = async (breaches: readonly Breach[]): Promise<Breach | undefined> => {
+    for (const breach of breaches) await options.guards?.onBreach(breach);
+    return gravest(breaches);
+  };
+
+  const early = watch && await tell(parseMetrics(before).flatMap((line) => watch.see(line)));
+  if (early !== undefined) return early;
   report("training");
   while (steps < trainer.steps) {
     await stopIfCancelled();
     const began = now();
     latest = await trainer.step(steps);
     steps += 1;
-    guard(options.stage, steps, latest);
-    await appendFile(metricsPath, metricsLine(steps, latest));
+    const divergence = divergenceIn(latest);
+    const cause = divergence === undefined ? undefined : watch?.diverged(steps, divergence);
+    if (divergence !== undefined && cause?.then !== "roll-back") {
+      await tell(cause === undefined ? [] : [cause]);
+      throw diverged(options.stage, steps, divergence, latest);
+    }
+    const line = { step: steps, ...finite(latest) };
+    await appendFile(metricsPath, `${JSON.stringify(line)}\n`);
     durations.add(now() - began);
     report("training");
-    if (steps < trainer.steps && checkpointIsDue(options.cadence, steps, now() - savedAt)) await saveCheckpoint();
+    const breach = await tell(cause === undefined ? watch?.see(line) ?? [] : [cause]);
+    if (breach !== undefined) {
+      // A stage that goes back has no use for the state that it leaves.
+      if (breach.then !== "roll-back") await saveCheckpoint();
+      return breach;
+    }
+    const due = watch?.isAnchor(steps) === true || checkpointIsDue(options.cadence, steps, now() - savedAt);
+    if (steps < trainer.steps && due) await saveCheckpoint();
   }
   await stopIfCancelled();
   report("finishing");
   const metadata = await trainer.finish(options.output);
-  await copyFile(metricsPath, join(options.output, METRICS_FILE));
+  await copyFiles(options.workspace, options.output);
   return metadata;
+}
+
+async function copyFiles(from: string, to: string): Promise<void> {
+  for (const name of await readdir(from)) await copyFile(join(from, name), join(to, name));
 }
 
 function checkpointIsDue(cadence: RunTrainerOptions["cadence"], steps: number, elapsed: number): boolean {
   return elapsed >= cadence.everySeconds * 1000 || (cadence.everySteps !== undefined && steps % cadence.everySteps === 0);
 }
 
-/** A loss or a gradient norm that is not a number will not heal: the weights of the step before are the last good ones. */
-function guard(stage: string, step: number, metrics: Metrics): void {
-  for (const [name, value] of Object.entries(metrics)) {
-    if (Number.isFinite(value) || !(name.startsWith("loss/") || name.endsWith("gradient_norm"))) continue;
-    throw new TruelineError("TL_TRAIN_DIVERGED", `Stage ${stage} diverged at step ${step}: ${name} is ${value}.`, {
-      hint: "Lower the learning rate or lengthen the warmup, and look at the data around this step; checkpoints before it are sound.",
-    });
-  }
+/** The loss or gradient norm that is not a number. It will not heal: the weights of the step before are the last good ones. */
+function divergenceIn(metrics: Metrics): string | undefined {
+  return Object.keys(metrics).find((name) => !Number.isFinite(metrics[name]) && (name.startsWith("loss/") || name.endsWith("gradient_norm")));
 }
 
-/** One line of metrics.jsonl. Figures that do not exist at this step (a ratio over nothing) are left out. */
-function metricsLine(step: number, metrics: Metrics): string {
-  return `${JSON.stringify({ step, ...finite(metrics) })}\n`;
+function diverged(stage: string, step: number, name: string, metrics: Metrics): TruelineError {
+  return new TruelineError("TL_TRAIN_DIVERGED", `Stage ${stage} diverged at step ${step}: ${name} is ${metrics[name]}.`, {
+    hint: "Lower the learning rate or lengthen the warmup, and look at the data around this step; checkpoints before it are sound.",
+  });
 }
 
 function headlineOf(trainer: Trainer, metrics: Metrics): Record<string, number> {
@@ -116,6 +147,7 @@ function headlineOf(trainer: Trainer, metrics: Metrics): Record<string, number> 
   return Object.fromEntries(trainer.headline.flatMap((name) => (known[name] === undefined ? [] : [[name, known[name]]])));
 }
 
+/** Figures that do not exist at a step (a ratio over nothing) are left out. */
 function finite(metrics: Metrics): Record<string, number> {
   return Object.fromEntries(Object.entries(metrics).filter(([, value]) => Number.isFinite(value)));
 }

@@ -1,6 +1,13 @@
 import { z } from "zod";
+import { guardsSchema } from "../guards.js";
 import { operationalParameters, optimizerParameters, reference, rowLimits, sampling } from "./common.js";
 import { tricksSchema } from "../tricks.js";
+
+/** What a guard's rollback may change. Tricks with a state of their own would have none to start from. */
+const changeable = z.strictObject({
+  learningRate: optimizerParameters.learningRate, weightDecay: z.number().min(0),
+  tricks: tricksSchema.pick({ gae: true, valueClipping: true, gradientClipping: true }),
+}).partial();
 
 export const criticPretrainParameters = z.strictObject({
   kind: z.literal("critic-pretrain"),
@@ -23,5 +30,6 @@ export const criticPretrainParameters = z.strictObject({
   ...optimizerParameters,
   learningRate: optimizerParameters.learningRate.default(3e-4),
   schedule: optimizerParameters.schedule.default("constant"),
+  guards: guardsSchema("critic-pretrain", changeable),
   ...operationalParameters,
 }).describe("Fits a value model to the returns of the frozen policy before the first policy update (P §5.4).");

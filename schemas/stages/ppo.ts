@@ -1,10 +1,21 @@
 import { z } from "zod";
+import { guardsSchema } from "../guards.js";
 import { operationalParameters, optimizerParameters, reference, rowLimits, sampling } from "./common.js";
 import { tricksSchema } from "../tricks.js";
 
 const { learningRate: _policyRate, maxGradientNorm: _norm, ...optimizer } = optimizerParameters;
 
 export const goldScorers = z.enum(["sample"]);
+
+/** What a guard's rollback may change. Tricks with a state of their own would have none to start from. */
+const changeable = z.strictObject({
+  policyLearningRate: z.number().positive(), criticLearningRate: z.number().positive(), weightDecay: z.number().min(0),
+  temperature: z.number().positive(), missingEndPenalty: z.number().min(0),
+  tricks: tricksSchema.pick({
+    klPenalty: true, entropyBonus: true, advantageNormalization: true, valueClipping: true, gae: true, clippedSurrogate: true,
+    gradientClipping: true,
+  }),
+}).partial();
 
 export const ppoParameters = z.strictObject({
   kind: z.literal("ppo"),
@@ -33,5 +44,6 @@ export const ppoParameters = z.strictObject({
   policyLearningRate: z.number().positive().default(4e-5),
   criticLearningRate: z.number().positive().default(5e-4),
   gold: goldScorers.optional().describe("Draws this gold score as a curve beside the proxy reward; training never sees it."),
+  guards: guardsSchema("ppo", changeable),
   ...operationalParameters,
 }).describe("PPO with the tricks that the preset and `tricks` name.");

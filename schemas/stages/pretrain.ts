@@ -1,5 +1,11 @@
 import { z } from "zod";
+import { guardsSchema } from "../guards.js";
 import { operationalParameters, optimizerParameters, reference } from "./common.js";
+
+/** What a guard's rollback may change. */
+const changeable = z.strictObject({
+  learningRate: optimizerParameters.learningRate, weightDecay: z.number().min(0), maxGradientNorm: z.number().positive(),
+}).partial();
 
 export const pretrainParameters = z.strictObject({
   kind: z.literal("pretrain"),
@@ -13,5 +19,6 @@ export const pretrainParameters = z.strictObject({
   ...optimizerParameters,
   learningRate: optimizerParameters.learningRate.default(3e-3),
   schedule: optimizerParameters.schedule.default("cosine"),
+  guards: guardsSchema("pretrain", changeable),
   ...operationalParameters,
 }).describe("Next-token training on text, from scratch or from a model.");

@@ -1,5 +1,12 @@
 import { z } from "zod";
+import { guardsSchema } from "../guards.js";
 import { operationalParameters, optimizerParameters, reference, rowLimits } from "./common.js";
+
+/** What a guard's rollback may change. */
+const changeable = z.strictObject({
+  learningRate: optimizerParameters.learningRate, weightDecay: z.number().min(0), maxGradientNorm: z.number().positive(),
+  lmCoefficient: z.number().min(0),
+}).partial();
 
 export const rewardModelParameters = z.strictObject({
   kind: z.literal("reward-model"),
@@ -17,5 +24,6 @@ export const rewardModelParameters = z.strictObject({
   ...optimizerParameters,
   learningRate: optimizerParameters.learningRate.default(5e-4),
   schedule: optimizerParameters.schedule.default("cosine"),
+  guards: guardsSchema("reward-model", changeable),
   ...operationalParameters,
 }).describe("Pairwise reward model: −log σ(r_w − r_l) + β_rm · NLL(chosen) (P eq. 2).");

@@ -1,5 +1,11 @@
 import { z } from "zod";
+import { guardsSchema } from "../guards.js";
 import { operationalParameters, optimizerParameters, reference, rowLimits } from "./common.js";
+
+/** What a guard's rollback may change. */
+const changeable = z.strictObject({
+  learningRate: optimizerParameters.learningRate, weightDecay: z.number().min(0), maxGradientNorm: z.number().positive(),
+}).partial();
 
 export const sftParameters = z.strictObject({
   kind: z.literal("sft"),
@@ -14,5 +20,6 @@ export const sftParameters = z.strictObject({
   ...optimizerParameters,
   learningRate: optimizerParameters.learningRate.default(1e-3),
   schedule: optimizerParameters.schedule.default("cosine"),
+  guards: guardsSchema("sft", changeable),
   ...operationalParameters,
 }).describe("Supervised fine-tuning: cross-entropy on the assistant's tokens only (P §5.1).");

@@ -6,8 +6,8 @@ import { expect, it } from "vitest";
 import { withReport } from "../../activities/evaluate.js";
 import { attemptStage } from "../../activities/stage.js";
 import { REPORT_FILE } from "../../schemas/report.js";
-import type { StageOutcome } from "../../schemas/task.js";
 import { exampleReport } from "../reports/examples.js";
+import { outcome } from "./outcome.js";
 import { emptyStore, planOf, plannedStage } from "../store/home.js";
 
 const stage = plannedStage("eval", [], "evaluate");
@@ -21,8 +21,8 @@ async function evaluated(run: string): Promise<{ readonly artifact: string; read
     await writeFile(join(output, REPORT_FILE), JSON.stringify(exampleReport()));
     return { figures: {} };
   });
-  const { artifact } = await new MockActivityEnvironment().run(() =>
-    attemptStage(store, Context.current(), { run, stage, artifacts: {} }, "report", work)) as StageOutcome;
+  const { artifact } = outcome(await new MockActivityEnvironment().run(() =>
+    attemptStage(store, Context.current(), { run, stage, artifacts: {} }, "report", work)));
   return { artifact, page: await readFile(join(store.artifacts.directory(artifact), "report.html"), "utf8") };
 }
 

@@ -15,6 +15,7 @@ import { digestModelDirectory } from "../../models/directory-digest.js";
 import { progressSchema } from "../../schemas/progress.js";
 import type { StageOutcome } from "../../schemas/task.js";
 import type { Store } from "../../store/store.js";
+import { outcome } from "./outcome.js";
 import { emptyStore, filled, keyOf, plannedStage } from "../store/home.js";
 
 const stage = plannedStage("s");
@@ -39,8 +40,8 @@ const long: StageWork = async ({ started, signal, openCheckpoint, pulse }) => {
   throw new TruelineError("TL_TRAIN_CANCELLED", "stopped");
 };
 
-function attempt(store: Store, work: StageWork, environment = new MockActivityEnvironment(), of: unknown = task): Promise<StageOutcome> {
-  return environment.run(() => attemptStage(store, Context.current(), of, "language-model", work)) as Promise<StageOutcome>;
+async function attempt(store: Store, work: StageWork, environment = new MockActivityEnvironment(), of: unknown = task): Promise<StageOutcome> {
+  return outcome(await environment.run(() => attemptStage(store, Context.current(), of, "language-model", work)));
 }
 
 async function events(store: Store, run = "r"): Promise<string[]> {

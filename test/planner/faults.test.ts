@@ -5,6 +5,8 @@ type Change = (spec: ReturnType<typeof pipeline>) => void;
 const inStage = (stage: string, members: Members): Change => (spec) => { Object.assign(spec.stages[stage]!, members); };
 const without = (stage: string, member: string): Change => (spec) => { Reflect.deleteProperty(spec.stages[stage]!, member); };
 
+const guarding = (guard: Members, members: Members = {}): Change => inStage("ppo", { ...members, guards: { g: guard } });
+
 /** What is changed, the field at fault, its code, words of the message, words of the hint. */
 const cases: readonly (readonly [name: string, change: Change, field: string, code: string, message: string, hint?: string])[] = [
   ["a misspelt trick", inStage("ppo", { tricks: { klPenality: {} } }), "stages.ppo.tricks.klPenality", "TL_SPEC_UNKNOWN_FIELD", "no trick", "`klPenality`: did you mean `klPenalty`?"],
@@ -44,6 +46,28 @@ const cases: readonly (readonly [name: string, change: Change, field: string, co
   ["adaptive KL without KL", inStage("ppo", { tricks: { klPenalty: false, adaptiveKl: {} } }), "stages.ppo.tricks.adaptiveKl", "TL_SPEC_CONFLICT", "which is off"],
   ["a pretraining loss without data", (spec) => { delete spec.stages["ppo"]!["pretrainingData"]; spec.stages["ppo"]!["tricks"] = { pretrainingLoss: {} }; }, "stages.ppo.tricks.pretrainingLoss", "TL_SPEC_CONFLICT", "names no `pretrainingData`"],
   ["a held-out reward model that trains the policy", inStage("ppo", { heldOutReward: "rm" }), "stages.ppo.heldOutReward", "TL_SPEC_CONFLICT", "`rm` trains the policy", "another seed"],
+  ["a misspelt metric", guarding({ metric: "objective/klp", above: 1 }), "stages.ppo.guards.g.metric", "TL_SPEC_WRONG_VALUE", "objective/klp", "`objective/kl`"],
+  ["a metric of another kind", (spec) => { spec.stages["sft"]!["guards"] = { g: { metric: "objective/kl", above: 1 } }; }, "stages.sft.guards.g.metric", "TL_SPEC_WRONG_VALUE", "objective/kl", "`loss/sft`"],
+  ["a misspelt field of a guard", guarding({ metric: "objective/kl", abov: 1 }), "stages.ppo.guards.g.abov", "TL_SPEC_UNKNOWN_FIELD", "`g`", "`above`"],
+  ["a guard whose name is none", (spec) => { spec.stages["ppo"]!["guards"] = { "my guard": { metric: "objective/kl", above: 1 } }; }, "stages.ppo.guards.my guard", "TL_SPEC_WRONG_VALUE", "is no name"],
+  ["guards of a stage that does not train", inStage("eval", { guards: {} }), "stages.eval.guards", "TL_SPEC_UNKNOWN_FIELD", "`guards` is no field"],
+  ["a guard without a condition", guarding({ metric: "objective/kl" }), "stages.ppo.guards.g", "TL_SPEC_CONFLICT", "no condition", "`risesBy`"],
+  ["a guard with two conditions", guarding({ metric: "objective/kl", above: 1, below: 0 }), "stages.ppo.guards.g.below", "TL_SPEC_CONFLICT", "2 conditions", "a guard of each"],
+  ["a guard without a metric", guarding({ above: 1 }), "stages.ppo.guards.g", "TL_SPEC_CONFLICT", "names no metric"],
+  ["a guard for NaN with a metric", guarding({ nan: true, metric: "objective/kl" }), "stages.ppo.guards.g.metric", "TL_SPEC_CONFLICT", "every loss"],
+  ["a guard that only notes NaN", guarding({ nan: true, then: "note" }), "stages.ppo.guards.g.then", "TL_SPEC_CONFLICT", "no answer to `nan`", "roll back"],
+  ["`against` without a fall", guarding({ metric: "objective/scores", against: "objective/kl", above: 1 }), "stages.ppo.guards.g.against", "TL_SPEC_CONFLICT", "goes with `fallsBy`"],
+  ["a metric against itself", guarding({ metric: "objective/kl", against: "objective/kl", fallsBy: 1 }), "stages.ppo.guards.g.against", "TL_SPEC_CONFLICT", "the same"],
+  ["a gold score that is not taken", guarding({ metric: "objective/gold", below: 1 }), "stages.ppo.guards.g.metric", "TL_SPEC_CONFLICT", "does not report", "`gold`"],
+  ["a held-out score that is not taken", guarding({ metric: "objective/scores", against: "objective/held_out_scores", fallsBy: 1 }), "stages.ppo.guards.g.against", "TL_SPEC_CONFLICT", "does not report", "`heldOutReward`"],
+  ["a figure of a trick that is off", guarding({ metric: "objective/kl_coefficient", above: 1 }, { tricks: { klPenalty: false } }), "stages.ppo.guards.g.metric", "TL_SPEC_CONFLICT", "does not report", "`klPenalty`"],
+  ["the running statistics of a trick that is off", guarding({ metric: "reward/running_std", above: 1 }, { tricks: { rewardNormalization: false } }), "stages.ppo.guards.g.metric", "TL_SPEC_CONFLICT", "does not report", "`rewardScaling`"],
+  ["a held-out loss where nothing is held out", (spec) => { spec.stages["base"]!["guards"] = { g: { metric: "lm/held_out_loss", risesBy: 1 } }; }, "stages.base.guards.g.metric", "TL_SPEC_CONFLICT", "does not report", "`book` a `holdout`"],
+  ["a rollback that changes what can't be changed on the way", guarding({ metric: "objective/kl", above: 1, then: { rollBack: { change: { rollouts: 8 } } } }), "stages.ppo.guards.g.then.rollBack.change.rollouts", "TL_SPEC_UNKNOWN_FIELD", "`change`"],
+  ["a rollback that turns on a trick with a state", guarding({ metric: "objective/kl", above: 1, then: { rollBack: { change: { tricks: { rewardScaling: {} } } } } }), "stages.ppo.guards.g.then.rollBack.change.tricks.rewardScaling", "TL_SPEC_UNKNOWN_FIELD", "no trick"],
+  ["a rollback that changes nothing", guarding({ metric: "objective/kl", above: 1, then: { rollBack: { change: {} } } }), "stages.ppo.guards.g.then.rollBack.change", "TL_SPEC_WRONG_VALUE", "`change` is empty"],
+  ["a rollback that changes a coefficient which adaptive KL steers", guarding({ metric: "objective/kl", above: 1, then: { rollBack: { change: { tricks: { klPenalty: { coefficient: 1 } } } } } }, { tricks: { adaptiveKl: {} } }), "stages.ppo.guards.g.then", "TL_SPEC_CONFLICT", "`adaptiveKl` steers"],
+  ["an unknown action of a guard", guarding({ metric: "objective/kl", above: 1, then: "halt" }), "stages.ppo.guards.g.then", "TL_SPEC_WRONG_VALUE", "halt", "`stop`"],
   ["an evaluation that nothing judges", (spec) => { delete spec.stages["eval"]!["reward"]; delete spec.stages["eval"]!["gold"]; }, "stages.eval", "TL_SPEC_CONFLICT", "nothing judges"],
   ["an evaluation without held-out prompts", (spec) => { spec.data["hh"]!["holdout"] = 0; }, "stages.eval.prompts", "TL_SPEC_CONFLICT", "holds none out"],
   ["answers longer than the context", inStage("ppo", { maxNewTokens: 64 }), "stages.ppo.maxNewTokens", "TL_SPEC_WRONG_VALUE", "context of `sft` is 64", "at most 63"],

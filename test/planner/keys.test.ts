@@ -30,6 +30,10 @@ describe("a stage's key", () => {
     ["the pipeline's name and description", (spec) => { Object.assign(spec, { name: "other", description: "words" }); }],
     ["descriptions of parts", (spec) => { for (const part of [spec.data["hh"]!, spec.models["tiny"]!, spec.stages["ppo"]!]) part["description"] = "words"; }],
     ["checkpoints and resources", (spec) => { Object.assign(spec.stages["sft"]!, { checkpoint: { everySteps: 1 }, resources: { cpus: 2, memory: "1GB", gpus: 1 } }); }],
+    ["guards that note, stop or ask", (spec) => {
+      Object.assign(spec.stages["sft"]!, { guards: { loss: { metric: "loss/sft", above: 9 }, nan: { nan: true } } });
+      Object.assign(spec.stages["ppo"]!, { guards: { kl: { metric: "objective/kl", above: 6, then: "ask" }, length: { metric: "response/length", above: 40, then: "note" } } });
+    }],
     ["defaults written out", (spec) => { Object.assign(spec.stages["sft"]!, { epochs: 2, batch: 32, schedule: "cosine" }); spec.models["tiny"]!["keyValueHeads"] = 2; }],
     ["a preset written out as tricks", (spec) => {
       Object.assign(spec.stages["ppo"]!, { preset: "vanilla", tricks: { klPenalty: {}, rewardNormalization: {}, valueClipping: {}, pretrainingLoss: {} } });
@@ -50,6 +54,7 @@ describe("a stage's key", () => {
 
   it.each<[string, (spec: Spec) => void, readonly string[]]>([
     ["a parameter", (spec) => { spec.stages["rm"]!["learningRate"] = 1e-4; }, ["rm", "critic", "ppo", "eval"]],
+    ["a guard that rolls back", (spec) => { spec.stages["ppo"]!["guards"] = { kl: { metric: "objective/kl", above: 6, then: { rollBack: { change: { policyLearningRate: 1e-5 } } } } }; }, ["ppo", "eval"]],
     ["a parameter of a trick", (spec) => { spec.stages["ppo"]!["tricks"] = { klPenalty: { coefficient: 0.1 } }; }, ["ppo", "eval"]],
     ["a trick that is turned off", (spec) => { spec.stages["ppo"]!["tricks"] = { valueClipping: false }; }, ["ppo", "eval"]],
     ["a size of the model", (spec) => { spec.models["tiny"]!["layers"] = 3; }, ["base", "sft", "rm", "critic", "ppo", "eval"]],
@@ -117,6 +122,19 @@ describe("a plan", () => {
       from: "scratch", model: "tiny", tokenizer: "bpe",
       configuration: { architecture: "llama", layers: 2, hidden: 32, heads: 2, keyValueHeads: 2, intermediate: 88, context: 64, tiedEmbeddings: true, ropeTheta: 10000 },
     });
+  });
+
+  it("holds a rollback's changes complete, each resting on the one before", () => {
+    const change = [{ tricks: { gae: { lambda: 0.8 } } }, { policyLearningRate: 1e-5, tricks: { klPenalty: {}, gae: { gamma: 0.9 }, clippedSurrogate: false } }];
+    const spec = pipeline(({ stages }) => {
+      Object.assign(stages["ppo"]!, {
+        preset: "vanilla", tricks: { gae: { gamma: 0.5 } }, guards: { kl: { metric: "objective/kl", above: 6, then: { rollBack: { change } } } },
+      });
+    });
+    expect(stageOf(planOf(spec), "ppo").parameters["guards"]).toMatchObject({ kl: { over: 5, then: { rollBack: { every: 10, change: [
+      { tricks: { gae: { lambda: 0.8, gamma: 0.5 } } },
+      { policyLearningRate: 1e-5, tricks: { klPenalty: { coefficient: 0.05 }, gae: { lambda: 0.8, gamma: 0.9 }, clippedSurrogate: false } },
+    ] } } } });
   });
 
   it("sends stages that ask for a GPU to the queue of machines that have one", () => {

@@ -1,4 +1,4 @@
-import { mkdir, readdir, truncate, writeFile } from "node:fs/promises";
+import { cp, mkdir, readdir, truncate, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
@@ -37,6 +37,32 @@ describe("checkpoints", () => {
     expect(skipped).toEqual([{ step: 10, reason: "the bytes of state have changed" }]);
     await truncate(join(store.home, "checkpoints", key, "5", "checkpoint.json"), 10);
     expect(await store.checkpoints.newest(key, { deep: true })).toBeUndefined();
+  });
+
+  it("are kept beyond the two newest where they are asked for", async () => {
+    const store = emptyStore();
+    const claim = await claimed(store);
+    for (const step of [5, 10, 15]) await saved(store, claim, step);
+    await store.checkpoints.publish(claim, 20, await filled(store, { state: "x" }), { keep: [10, 5] });
+    expect((await store.checkpoints.places(key)).map(({ step }) => step)).toEqual([20, 15, 10]);
+    await store.checkpoints.publish(claim, 25, await filled(store, { state: "x" }), { keep: [10] });
+    expect((await store.checkpoints.places(key)).map(({ step }) => step)).toEqual([25, 20, 10]);
+    expect(await store.checkpoints.newest(key, { deep: true, accept: (step) => step < 20 })).toMatchObject({ step: 10 });
+  });
+
+  it("of a new course replace those of the old one from their step on, and are newer than any of them", async () => {
+    const store = emptyStore();
+    const claim = await claimed(store);
+    for (const step of [5, 10]) await saved(store, claim, step);
+    await store.checkpoints.publish(claim, 5, await filled(store, { state: "back" }), { course: 1 });
+    expect(await store.checkpoints.newest(key, { deep: true })).toMatchObject({ step: 5, course: 1 });
+    expect((await store.checkpoints.places(key)).map(({ name }) => name)).toEqual(["5.1"]);
+    // As if killed between the rename and the removal of what it replaces.
+    await mkdir(join(store.home, "checkpoints", key, "10"));
+    await cp(join(store.home, "checkpoints", key, "5.1"), join(store.home, "checkpoints", key, "9"), { recursive: true });
+    expect(await store.checkpoints.newest(key, { deep: true })).toMatchObject({ step: 5, course: 1 });
+    await store.checkpoints.publish(claim, 7, await filled(store, { state: "on" }), { course: 1 });
+    expect((await store.checkpoints.places(key)).map(({ name }) => name)).toEqual(["7.1", "5.1"]);
   });
 
   it("are not confused by stray directories", async () => {

@@ -32,7 +32,7 @@ export async function started(store: Store, run: string, stage: PlannedStage, in
 }
 
 export async function checkpointed(store: Store, claim: Claim, step: number): Promise<void> {
-  const { digest, bytes } = await store.checkpoints.publish(claim, step, await filled(store, { "state.bin": `after ${step}` }), environment);
+  const { digest, bytes } = await store.checkpoints.publish(claim, step, await filled(store, { "state.bin": `after ${step}` }), { environment });
   await store.ledger.append(claim.run, { type: "checkpoint-saved", stage: claim.stage, key: claim.key, step, checkpoint: digest, bytes });
 }
 

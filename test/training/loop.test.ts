@@ -1,7 +1,9 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { plannedGuardsSchema } from "../../schemas/guards.js";
 import type { Progress } from "../../schemas/progress.js";
+import { GuardWatch, type Breach } from "../../training/guards.js";
 import { runTrainer, type RunTrainerOptions } from "../../training/loop.js";
 import type { Metrics, Trainer } from "../../training/trainer.js";
 import { temporaryDirectory } from "./support.js";
@@ -92,6 +94,90 @@ describe("the training loop", () => {
       code: "TL_TRAIN_DIVERGED", message: `Stage sft diverged at step 3: ${name} is ${value}.`, hint: expect.stringContaining("learning rate"),
     });
     expect(published).toEqual([1, 2]);
+  });
+
+  describe("with guards", () => {
+    const watching = (written: Readonly<Record<string, unknown>>, told: Breach[] = []): NonNullable<RunTrainerOptions["guards"]> => ({
+      watch: new GuardWatch(plannedGuardsSchema.parse({ g: { over: 1, ...written } })), onBreach: async (breach) => { told.push(breach); },
+    });
+    const rollBack = { rollBack: { change: { learningRate: 1 }, every: 2 } };
+
+    it("ends with a checkpoint of the step that breached one, and makes no artifact", async () => {
+      const { root, options, published, metrics } = await places();
+      const told: Breach[] = [];
+      const trainer = counting(9);
+      const end = await runTrainer(trainer, { ...options, guards: watching({ metric: "other", above: 2 }, told) });
+      expect(end).toMatchObject({ guard: "g", step: 4, then: "stop" });
+      expect(told).toEqual([end]);
+      expect(trainer.done).toEqual([0, 1, 2, 3]);
+      expect(published).toEqual([4]);
+      expect(await metrics(join(root, "checkpoint-4"))).toBe(lines(1, 4));
+      await expect(readFile(join(options.output, "model"))).rejects.toThrow();
+    });
+
+    it("goes on to the end when a breach is only noted", async () => {
+      const { options } = await places();
+      const told: Breach[] = [];
+      expect(await runTrainer(counting(6), { ...options, guards: watching({ metric: "other", above: 2, then: "note" }, told) })).toEqual({ figures: { a: 1 } });
+      expect(told.map(({ step }) => step)).toEqual([4]);
+    });
+
+    it("ends before its first step when the checkpoint's own metrics breach one", async () => {
+      const { root, options, published } = await places();
+      const directory = join(root, "from");
+      await mkdir(directory);
+      await writeFile(join(directory, "metrics.jsonl"), lines(1, 5));
+      const trainer = counting(9);
+      const end = await runTrainer(trainer, { ...options, resume: { directory, steps: 5 }, guards: watching({ metric: "other", above: 2, then: "ask" }) });
+      expect(end).toMatchObject({ step: 4, then: "ask" });
+      expect([trainer.done, published]).toEqual([[], []]);
+    });
+
+    it("breaches at the step at which it would have without a stop in between", async () => {
+      const { root, options } = await places();
+      const directory = join(root, "from");
+      await mkdir(directory);
+      await writeFile(join(directory, "metrics.jsonl"), lines(1, 3));
+      const guard = { metric: "other", above: 3, over: 4 };
+      const whole = await runTrainer(counting(9), { ...(await places()).options, guards: watching(guard) });
+      expect(await runTrainer(counting(9), { ...options, resume: { directory, steps: 3 }, guards: watching(guard) })).toEqual(whole);
+      expect(whole).toMatchObject({ step: 6 });
+    });
+
+    it("saves the anchors of a rollback whatever the cadence, says which to keep, and leaves without a checkpoint", async () => {
+      const { options, published } = await places();
+      const kept: (readonly number[])[] = [];
+      const end = await runTrainer(counting(9), {
+        ...options, guards: watching({ metric: "other", above: 5, over: 3, then: rollBack }),
+        openCheckpoint: async (steps, keep) => { kept.push(keep); return options.openCheckpoint(steps, keep); },
+      });
+      expect(end).toMatchObject({ step: 8, then: "roll-back", to: 4 });
+      expect(published).toEqual([2, 4, 6]);
+      expect(kept).toEqual([[2], [2, 4], [4, 6]]);
+    });
+
+    it("gives a loss that is no number to the guard that rolls back, and to no checkpoint", async () => {
+      const { options, published, metrics } = await places();
+      const trainer = counting(9, (index) => ({ "loss/x": index === 4 ? NaN : 1, gradient_norm: 1 }));
+      const end = await runTrainer(trainer, { ...options, cadence: { everySteps: 1, everySeconds: Infinity }, guards: watching({ nan: true, then: rollBack }) });
+      expect(end).toMatchObject({ step: 5, metric: "loss/x", then: "roll-back", to: 4 });
+      expect(published).toEqual([1, 2, 3, 4]);
+      expect((await metrics(options.workspace)).split("\n").at(-2)).toBe("{\"step\":5,\"gradient_norm\":1}");
+    });
+
+    it("still fails by a loss that is no number where its guard only stops, and tells", async () => {
+      const { options } = await places();
+      const told: Breach[] = [];
+      await expect(runTrainer(counting(3, () => ({ "loss/x": NaN })), { ...options, guards: watching({ nan: true }, told) })).rejects.toMatchObject({ code: "TL_TRAIN_DIVERGED" });
+      expect(told).toMatchObject([{ guard: "g", step: 1, then: "stop" }]);
+    });
+  });
+
+  it("takes along what else lies in its workspace", async () => {
+    const { root, options } = await places();
+    await writeFile(join(options.workspace, "more.json"), "1");
+    await runTrainer(counting(3), { ...options, cadence: { everySteps: 2, everySeconds: Infinity } });
+    for (const directory of [join(root, "checkpoint-2"), options.output]) expect(await readFile(join(directory, "more.json"), "utf8")).toBe("1");
   });
 
   it("leaves out figures that do not exist at a step, such as a share of nothing", async () => {

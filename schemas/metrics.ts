@@ -1,0 +1,71 @@
+/** Figures of the answers of an iteration, under the policy that sampled them. */
+const answers = {
+  "objective/scores": "mean normalised score of the reward model",
+  "objective/scores_std": "its standard deviation over the answers",
+  "objective/kl": "nats of log π − log π_ref summed over an answer, mean over answers",
+  "objective/kl_per_token": "the same, mean over tokens",
+  "objective/filter_discrepancy": "nats a token by which top-p, top-k or a repetition penalty make the sampler differ from the policy",
+  "response/length": "tokens an answer, its end token included",
+  "response/perplexity": "exp(mean negative log-likelihood of a token) under the policy itself",
+  "response/unfinished": "share of answers cut at maxNewTokens",
+  "objective/reward": "mean score after the reward tricks",
+  "reward/running_mean": "mean score of the run so far",
+  "reward/running_std": "its standard deviation",
+  "val/explained_variance": "share of the returns' variance that the critic explains",
+  "loss/value": "the critic's loss",
+  "value/gradient_norm": "its gradient's norm before clipping",
+  "val/clipfrac": "share of tokens whose value left the clip range",
+} as const;
+
+const supervised = {
+  learning_rate: "the learning rate of the step",
+  gradient_norm: "the gradient's norm before clipping",
+  tokens: "tokens of the batch",
+} as const;
+
+/**
+ * What the stage kinds that train write into metrics.jsonl, by name, with meaning and unit. Guards may watch these and no
+ * others. Some are there only with a setting or at some steps; the planner knows which.
+ */
+export const stageMetrics = {
+  pretrain: {
+    "loss/lm": "mean negative log-likelihood of a token, nats",
+    "lm/perplexity": "exp of it",
+    "lm/held_out_loss": "the same on held-out text, five times in a stage",
+    "lm/held_out_perplexity": "exp of it",
+    ...supervised,
+  },
+  sft: {
+    "loss/sft": "mean negative log-likelihood of an answer token, nats",
+    "sft/perplexity": "exp of it",
+    "sft/held_out_loss": "the same on held-out dialogues, five times in a stage",
+    "sft/held_out_perplexity": "exp of it",
+    ...supervised,
+  },
+  "reward-model": {
+    "loss/reward": "mean of −log σ(r_w − r_l)",
+    "rm/accuracy": "share of the batch's pairs in the right order",
+    "rm/margin": "mean of r_w − r_l",
+    "loss/lm": "mean negative log-likelihood of a chosen answer's token, nats",
+    "rm/held_out_accuracy": "share of held-out pairs in the right order, five times in a stage",
+    "rm/held_out_margin": "mean of r_w − r_l on held-out pairs",
+    ...supervised,
+  },
+  "critic-pretrain": { ...answers, "objective/kl_coefficient": "η of the KL penalty", learning_rate: "the learning rate of the step" },
+  ppo: {
+    ...answers,
+    "objective/gold": "mean gold score, which no stage trains on",
+    "objective/held_out_scores": "mean normalised score of the held-out reward model",
+    "objective/kl_coefficient": "η of the KL penalty",
+    "objective/entropy": "the policy's entropy, nats a token",
+    "loss/policy": "the policy's loss",
+    "loss/pretraining": "negative log-likelihood of a token of pretraining text, nats",
+    "policy/gradient_norm": "the policy's gradient norm before clipping",
+    "policy/approxkl": "½ (log π − log π_old)², mean over tokens",
+    "policy/clipfrac": "share of tokens whose ratio left the clip range",
+    "val/ratio": "mean of π / π_old",
+    learning_rate: "the policy's learning rate of the step",
+  },
+} as const satisfies Readonly<Record<string, Readonly<Record<string, string>>>>;
+
+export type GuardedKind = keyof typeof stageMetrics;

@@ -1,0 +1,7 @@
+import type { StageEnd, StageOutcome } from "../../schemas/task.js";
+
+/** What an attempt left that asked nothing. */
+export function outcome(end: StageEnd): StageOutcome {
+  if ("gate" in end) throw new Error(end.question);
+  return end;
+}
