@@ -1,7 +1,7 @@
 import { stageBatches } from "../planner/batches.js";
 import { decideAll, type Decision } from "../planner/decide.js";
 import { ppoDetails, type StageDetails } from "../planner/details.js";
-import { collectKnowledge } from "../planner/knowledge.js";
+import { collectKnowledge, plansOfPipeline } from "../planner/knowledge.js";
 import { createPlan } from "../planner/plan.js";
 import type { Plan } from "../schemas/plan.js";
 import { allowPathOption, defineCommand, jsonOption } from "./command.js";
@@ -18,7 +18,8 @@ export const planCommand = defineCommand({
   options: { json: jsonOption, allowPath: allowPathOption },
   async run({ arguments: [path = ""], options, output }) {
     const plan = await createPlan(path, { allowPaths: options.allowPath });
-    const decisions = decideAll(plan, await collectKnowledge(openStore(), plan));
+    const store = openStore();
+    const decisions = decideAll(plan, await collectKnowledge(store, plan, await plansOfPipeline(store, plan.name)));
     if (options.json) {
       output.json({
         name: plan.name, specPath: plan.specPath, specDigest: plan.specDigest, warnings: plan.warnings, ppo: ppoDetails(plan),

@@ -33,7 +33,7 @@ export const runCommand = defineCommand({
     const results = await allResults(store, plan);
     if (results !== undefined) {
       await recordSubmission(store, id, plan);
-      await recordReuse(store, id, plan, results);
+      await recordReuse(store, id, plan.stages, results);
       output.note("Every stage has a result already; nothing was run.");
       return conclude(await observe(store, await store.runs.read(id), undefined), store, output, options.json);
     }

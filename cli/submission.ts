@@ -1,7 +1,7 @@
 import { randomInt } from "node:crypto";
 import { version } from "../foundation/version.js";
 import type { StageResult } from "../schemas/artifact.js";
-import type { Plan } from "../schemas/plan.js";
+import type { Plan, PlannedStage } from "../schemas/plan.js";
 import type { Store } from "../store/store.js";
 import { actor } from "./actor.js";
 
@@ -26,18 +26,18 @@ export async function recordSubmission(store: Store, id: string, plan: Plan): Pr
 }
 
 /** The results of all stages, or undefined if one is missing. */
-export async function allResults(store: Store, plan: Plan): Promise<StageResult[] | undefined> {
-  const results = await Promise.all(plan.stages.map((stage) => store.results.use(stage.key)));
+export async function allResults(store: Store, { stages }: { readonly stages: readonly PlannedStage[] }): Promise<StageResult[] | undefined> {
+  const results = await Promise.all(stages.map((stage) => store.results.use(stage.key)));
   const found = results.filter((result) => result !== undefined);
   return found.length === results.length ? found : undefined;
 }
 
-/** Records that a run found every result already there. */
-export async function recordReuse(store: Store, id: string, plan: Plan, results: readonly StageResult[]): Promise<void> {
+/** Records that a run found every result already there. `until`: the stage that it was to go no further than. */
+export async function recordReuse(store: Store, id: string, stages: readonly PlannedStage[], results: readonly StageResult[], until?: string): Promise<void> {
   await store.ledger.append(id,
-    ...plan.stages.map(({ name, key }, index) => {
+    ...stages.map(({ name, key }, index) => {
       const { artifact, run, figures } = results[index]!;
       return { type: "stage-reused", stage: name, key, artifact, from: run, figures } as const;
     }),
-    { type: "run-finished" });
+    until === undefined ? { type: "run-finished" } : { type: "run-paused", until });
 }

@@ -372,6 +372,16 @@ export const errorRegistry = {
     meaning: "The run is still being worked on.",
     remedy: "`trueline watch RUN` follows it, `trueline cancel RUN` stops it.",
   },
+  TL_RESUME_CHANGED: {
+    exit: 4, retry: false,
+    meaning: "Something that `resume --preview` showed is no longer as it was, or the run was resumed by somebody else meanwhile. Nothing was done.",
+    remedy: "Look again with `trueline resume RUN --preview`, and carry out what it shows with its token.",
+  },
+  TL_RESUME_PIPELINE: {
+    exit: 4, retry: false,
+    meaning: "The spec that a run was to go on with is of another pipeline: its `name` differs.",
+    remedy: "Name the run's own spec, or start the other pipeline with `trueline run`.",
+  },
   TL_RUN_OVER: {
     exit: 4, retry: false,
     meaning: "The run has ended, so that can't be done to it.",

@@ -1,35 +1,75 @@
 import { basename } from "node:path";
+import { z } from "zod";
 import { canonicalJson } from "../foundation/canonical.js";
-import type { PlanInput, PlannedStage } from "../schemas/plan.js";
+import type { Plan, PlanInput, PlannedStage } from "../schemas/plan.js";
 
 /**
  * What changed between two plans of a stage, in words, one phrase a change: everything that makes its key another one,
- * and nothing else. `willRun` names stages of the newer plan that will run.
+ * and nothing else. `willRun` names stages of the newer plan that will run; without it, what follows from changes of
+ * stages before it is left out.
  */
-export function differences(before: PlannedStage, now: PlannedStage, willRun: ReadonlySet<string>): string[] {
+export function differences(before: PlannedStage, now: PlannedStage, willRun?: ReadonlySet<string>): string[] {
   if (before.key === now.key) return [];
   const changes = [
     ...scalarChange(`the implementation of ${now.kind}`, before.keyParts["version"], now.keyParts["version"]),
     ...scalarChange(`seed of ${now.name}`, before.keyParts["seed"], now.keyParts["seed"]),
-    ...memberChanges(before.keyParts["parameters"], now.keyParts["parameters"], []).map((change) => change(now.name)),
+    ...memberChanges(before.keyParts["parameters"], now.keyParts["parameters"], now.name),
     ...inputChanges(before, now, willRun),
   ];
-  return changes.length > 0 ? changes : ["its key is computed in another way than before"];
+  return changes.length > 0 || willRun === undefined ? changes : ["its key is computed in another way than before"];
 }
 
-type Value = PlannedStage["keyParts"][string] | undefined;
+/**
+ * What an edit of a spec changed, in words: of each stage what is its own, not what follows from stages before it, and the
+ * settings that change no result.
+ */
+export function planChanges(before: Plan, now: Plan): string[] {
+  const stages = new Map(before.stages.map((stage) => [stage.name, stage]));
+  const names = new Set(now.stages.map(({ name }) => name));
+  return [
+    ...now.stages.flatMap((stage) => {
+      const old = stages.get(stage.name);
+      if (old === undefined) return [`stage ${stage.name} is new`];
+      return old.kind === stage.kind ? [...differences(old, stage), ...settingChanges(old, stage)] : [`${stage.name} is now of kind ${stage.kind}, not ${old.kind}`];
+    }),
+    ...before.stages.filter(({ name }) => !names.has(name)).map(({ name }) => `stage ${name} is no longer in the spec`),
+    ...scalarChange("the run's deadline in seconds", before.deadlineSeconds, now.deadlineSeconds),
+    ...scalarChange("notify", jsonOf(before.notify), jsonOf(now.notify)),
+  ];
+}
+
+/** Changes of what a key leaves out: they change no result. */
+function settingChanges(before: PlannedStage, now: PlannedStage): string[] {
+  const counted = new Set(["kind", "seed", "description", ...Object.keys(before.inputs), ...Object.keys(now.inputs),
+    ...membersIn(before.keyParts["parameters"]), ...membersIn(now.keyParts["parameters"])]);
+  const settings = (stage: PlannedStage): Value => Object.fromEntries(Object.entries(stage.parameters).filter(([name]) => !counted.has(name)));
+  return [...memberChanges(settings(before), settings(now), now.name), ...scalarChange(`approval of ${now.name}`, jsonOf(before.approval), jsonOf(now.approval))];
+}
+
+/** A JSON value, or undefined where there is none. */
+export type Value = PlannedStage["keyParts"][string] | undefined;
 
 function scalarChange(what: string, before: Value, now: Value): string[] {
   return canonicalJson(before ?? null) === canonicalJson(now ?? null) ? [] : [`${what} changed from ${shown(before)} to ${shown(now)}`];
 }
 
-function memberChanges(before: Value, now: Value, way: readonly string[]): ((stage: string) => string)[] {
+/** A member whose value is not the same on both sides; undefined where there is none. */
+export interface FieldChange {
+  readonly path: readonly string[];
+  readonly before: Value;
+  readonly now: Value;
+}
+
+/** Every member that differs, as deep as both sides are objects. */
+export function fieldChanges(before: Value, now: Value, path: readonly string[] = []): FieldChange[] {
   if (canonicalJson(before ?? null) === canonicalJson(now ?? null)) return [];
-  if (isObject(before) && isObject(now)) {
-    const names = [...new Set([...Object.keys(now), ...Object.keys(before)])];
-    return names.flatMap((name) => memberChanges(before[name], now[name], [...way, name]));
-  }
-  return [(stage) => `${way.join(".")} of ${stage} ${changeOf(way, before, now)}`];
+  if (!isObject(before) || !isObject(now)) return [{ path, before, now }];
+  const names = [...new Set([...Object.keys(now), ...Object.keys(before)])];
+  return names.flatMap((name) => fieldChanges(before[name], now[name], [...path, name]));
+}
+
+function memberChanges(before: Value, now: Value, of: string): string[] {
+  return fieldChanges(before, now).map((change) => `${change.path.join(".")} of ${of} ${changeOf(change.path, change.before, change.now)}`);
 }
 
 /** Tricks are on or off; other members change their value. */
@@ -39,7 +79,7 @@ function changeOf(way: readonly string[], before: Value, now: Value): string {
   return now === undefined ? `is no longer set (was ${shown(before)})` : `changed from ${shown(before)} to ${shown(now)}`;
 }
 
-function inputChanges(before: PlannedStage, now: PlannedStage, willRun: ReadonlySet<string>): string[] {
+function inputChanges(before: PlannedStage, now: PlannedStage, willRun: ReadonlySet<string> | undefined): string[] {
   const [identitiesBefore, identitiesNow] = [before.keyParts["inputs"], now.keyParts["inputs"]];
   const fields = [...new Set([...Object.keys(now.inputs), ...Object.keys(before.inputs)])];
   // What changed here tells more than what changed upstream.
@@ -51,21 +91,25 @@ function inputChanges(before: PlannedStage, now: PlannedStage, willRun: Readonly
   }))];
 }
 
-function inputChange(field: string, stage: string, before: PlanInput | undefined, now: PlanInput | undefined, willRun: ReadonlySet<string>): string[] {
+function inputChange(
+  field: string, stage: string, before: PlanInput | undefined, now: PlanInput | undefined, willRun: ReadonlySet<string> | undefined,
+): string[] {
   if (now === undefined) return [`${stage} no longer reads \`${field}\``];
   if (before === undefined) return [`${stage} now reads \`${field}\``];
   if (before.from === "data" && now.from === "data") return dataChanges(field, stage, before, now);
-  if (before.from === "stage" && now.from === "stage" && before.stage === now.stage) return [upstream(now.stage, willRun)];
+  if (before.from === "stage" && now.from === "stage" && before.stage === now.stage) return upstream(now.stage, willRun);
   if (before.from === "scratch" && now.from === "scratch") {
-    const sizes = memberChanges(before.configuration, now.configuration, []).map((change) => change(`model ${now.model}`));
-    return sizes.length > 0 ? sizes : [upstream(now.tokenizer, willRun)];
+    const sizes = memberChanges(before.configuration, now.configuration, `model ${now.model}`);
+    return sizes.length > 0 ? sizes : upstream(now.tokenizer, willRun);
   }
   if (before.from === "directory" && now.from === "directory" && before.path === now.path) return [`the files in ${now.path} changed`];
   return [`${field} of ${stage} is now ${nameOf(now)} instead of ${nameOf(before)}`];
 }
 
-const upstream = (stage: string, willRun: ReadonlySet<string>): string =>
-  willRun.has(stage) ? `upstream \`${stage}\` will run` : `upstream \`${stage}\` has another result`;
+function upstream(stage: string, willRun: ReadonlySet<string> | undefined): string[] {
+  if (willRun === undefined) return [];
+  return [willRun.has(stage) ? `upstream \`${stage}\` will run` : `upstream \`${stage}\` has another result`];
+}
 
 type DataInput = Extract<PlanInput, { readonly from: "data" }>;
 
@@ -107,6 +151,12 @@ function isObject(value: Value): value is Record<string, Exclude<Value, undefine
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
+const membersIn = (value: Value): string[] => isObject(value) ? Object.keys(value) : [];
+
+/** A value as plain JSON, members that are undefined left out. */
+const jsonOf = (value: unknown): Value => value === undefined ? undefined : z.json().parse(JSON.parse(JSON.stringify(value)));
+
 const memberOf = (value: Value, name: string): Value => isObject(value) ? value[name] : undefined;
 
-const shown = (value: Value): string => value === undefined ? "nothing" : typeof value === "string" ? value : JSON.stringify(value);
+/** A value in a message. */
+export const shown = (value: Value): string => value === undefined ? "nothing" : typeof value === "string" ? value : JSON.stringify(value);

@@ -29,3 +29,20 @@ export function findCycles(graph: Graph): string[][] {
   }
   return cycles;
 }
+
+/** Stages with the names of those each comes after, listed after them. */
+type Ordered = readonly { readonly name: string; readonly after: readonly string[] }[];
+
+/** A stage and all that come after it, directly or not. */
+export function afterStage(stages: Ordered, name: string): Set<string> {
+  const found = new Set([name]);
+  for (const stage of stages) if (stage.after.some((each) => found.has(each))) found.add(stage.name);
+  return found;
+}
+
+/** A stage and all that it needs, directly or not. */
+export function upToStage(stages: Ordered, name: string): Set<string> {
+  const found = new Set([name]);
+  for (const stage of [...stages].reverse()) if (found.has(stage.name)) for (const each of stage.after) found.add(each);
+  return found;
+}

@@ -5,7 +5,7 @@ import { digestOf } from "../foundation/canonical.js";
 import { makeFolder, syncDirectory } from "../foundation/files.js";
 import { environmentSchema, type Environment } from "../schemas/events.js";
 import type { Claim, Claims } from "./claims.js";
-import { faultIn, guarded, namesIn, readIfThere, recordFiles, syncTree, writeWhole } from "./files.js";
+import { faultIn, guarded, moveIfThere, namesIn, readIfThere, recordFiles, syncTree, writeWhole } from "./files.js";
 import { sealedText, unsealed } from "./records.js";
 
 export const checkpointFile = "checkpoint.json";
@@ -113,6 +113,13 @@ export class Checkpoints {
   /** Keys that have checkpoints. */
   async keys(): Promise<string[]> {
     return (await guarded(() => namesIn(join(this.home, "checkpoints")))).filter((name) => /^[0-9a-f]{64}$/.test(name));
+  }
+
+  /** Moves a key's checkpoints into a folder. Gives the step of the newest; undefined where there is none. */
+  async moveAside(key: string, folder: string): Promise<number | undefined> {
+    const newest = await this.newest(key);
+    await guarded(() => moveIfThere(this.folder(key), folder));
+    return newest?.step;
   }
 
   /** A key's checkpoints, newest first. */

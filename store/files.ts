@@ -1,5 +1,5 @@
-import { open, readFile, readdir, stat } from "node:fs/promises";
-import { dirname, join, posix } from "node:path";
+import { open, readFile, readdir, rename, stat } from "node:fs/promises";
+import { basename, dirname, join, posix } from "node:path";
 import { TruelineError } from "../foundation/errors.js";
 import { hashFile, makeFolder, syncDirectory, writeDurably } from "../foundation/files.js";
 
@@ -55,6 +55,15 @@ export async function guarded<T>(work: () => Promise<T>): Promise<T> {
 export async function writeWhole(path: string, text: string): Promise<void> {
   await makeFolder(dirname(path));
   await writeDurably(path, text);
+}
+
+/** Moves a file or directory, if it is there, into a folder that is made where it is missing. */
+export async function moveIfThere(path: string, folder: string): Promise<void> {
+  if (!await stat(path).then(() => true, () => false)) return;
+  await makeFolder(folder);
+  await rename(path, join(folder, basename(path)));
+  await syncDirectory(folder);
+  await syncDirectory(dirname(path));
 }
 
 /** The text of a file, or undefined where there is none. */

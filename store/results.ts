@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { resultSchema, type StageResult } from "../schemas/artifact.js";
 import type { Artifacts } from "./artifacts.js";
 import type { Claim, Claims } from "./claims.js";
-import { guarded, namesIn, readIfThere, writeWhole } from "./files.js";
+import { guarded, moveIfThere, namesIn, readIfThere, writeWhole } from "./files.js";
 import { sealedText, unsealed } from "./records.js";
 
 /** Finished results by stage key: `results/<key>.json`. */
@@ -33,6 +33,13 @@ export class Results {
   /** Records a key's result. Throws TL_STORE_SUPERSEDED to a fenced attempt. */
   async publish(claim: Claim, result: StageResult): Promise<void> {
     await this.claims.whileHeld(claim, () => guarded(() => writeWhole(this.path(result.key), sealedText(result))));
+  }
+
+  /** Moves a key's result into a folder, so that the stage is computed anew. Gives the artifact; undefined where there is no result. */
+  async moveAside(key: string, folder: string): Promise<string | undefined> {
+    const result = await this.find(key);
+    await guarded(() => moveIfThere(this.path(key), folder));
+    return result?.artifact;
   }
 
   /** What is recorded as a key's result, its artifact there or not. */

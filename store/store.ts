@@ -1,5 +1,6 @@
 import { rm } from "node:fs/promises";
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
+import { TruelineError } from "../foundation/errors.js";
 import { Artifacts } from "./artifacts.js";
 import { Checkpoints } from "./checkpoints.js";
 import { Claims } from "./claims.js";
@@ -38,6 +39,29 @@ export class Store {
       return await work(directory);
     } finally {
       await rm(directory, { recursive: true, force: true });
+    }
+  }
+
+  /**
+   * Sets a stage's result and checkpoints aside, into `aside/`, so that whoever needs the stage next computes it anew. Artifacts
+   * stay: earlier runs name them. Errors: TL_RUN_ALIVE while another run computes the same.
+   */
+  async setAside(key: string, by: { readonly run: string; readonly stage: string }): Promise<{ readonly artifact?: string; readonly checkpoint?: number }> {
+    const { granted, claim } = await this.claims.take(key, { ...by, attempt: 0 });
+    if (!granted) {
+      throw new TruelineError("TL_RUN_ALIVE", `Stage ${by.stage} is being computed by run ${claim.run}, which has the same settings.`, {
+        hint: `Wait for it with \`trueline watch ${claim.run}\`, or cancel it.`,
+      });
+    }
+    const folder = join(this.home, "aside", `${new Date().toISOString().replaceAll(":", "-")}-${key.slice(0, 12)}`);
+    try {
+      return await this.claims.whileHeld(claim, async () => {
+        const artifact = await this.results.moveAside(key, folder);
+        const checkpoint = await this.checkpoints.moveAside(key, folder);
+        return { ...(artifact !== undefined && { artifact }), ...(checkpoint !== undefined && { checkpoint }) };
+      });
+    } finally {
+      await this.claims.release(claim);
     }
   }
 

@@ -4,9 +4,10 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { digestOf, sha256 } from "../../foundation/canonical.js";
 import { decideAll, type Decision } from "../../planner/decide.js";
-import { collectKnowledge } from "../../planner/knowledge.js";
-import type { Plan, PlannedStage } from "../../schemas/plan.js";
+import { collectKnowledge, plansOfPipeline } from "../../planner/knowledge.js";
+import type { Plan } from "../../schemas/plan.js";
 import { Store } from "../../store/store.js";
+import { finishStage } from "./finished.js";
 import { factsFor, pipeline, planOf, stageOf } from "./pipeline.js";
 
 type Spec = ReturnType<typeof pipeline>;
@@ -19,26 +20,13 @@ beforeEach(async () => {
 });
 afterEach(() => rm(home, { recursive: true }));
 
-/** Puts a finished result of a stage into the store, as an attempt would. */
-async function finish(stage: PlannedStage, run: string, seconds = 100): Promise<void> {
-  await store.withScratch(async (directory) => {
-    await writeFile(join(directory, "metrics.jsonl"), `${stage.key}\n`);
-    const artifact = await store.artifacts.publish(directory, "report", { figures: {} });
-    const { claim } = await store.claims.take(stage.key, { run, stage: stage.name, attempt: 1 });
-    await store.results.publish(claim, {
-      version: 1, key: stage.key, artifact, type: "report", kind: stage.kind, stage: stage.name, run, finishedAt: "2026-01-02T03:04:05.678Z", seconds, figures: {},
-    });
-    await store.claims.release(claim);
-  });
-}
-
 async function submit(plan: Plan, run: string, finished: readonly string[]): Promise<void> {
   await store.runs.create(run, plan, "someone");
-  for (const name of finished) await finish(stageOf(plan, name), run);
+  for (const name of finished) await finishStage(store, stageOf(plan, name), run);
 }
 
 async function decisions(plan: Plan): Promise<Record<string, Decision>> {
-  return Object.fromEntries(decideAll(plan, await collectKnowledge(store, plan)));
+  return Object.fromEntries(decideAll(plan, await collectKnowledge(store, plan, await plansOfPipeline(store, plan.name))));
 }
 
 const upToRm = ["bpe", "base", "sft", "rm"];

@@ -1,0 +1,195 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { carryOut } from "../../cli/resume-attempt.js";
+import { digestOf, sha256 } from "../../foundation/canonical.js";
+import { createPlan } from "../../planner/plan.js";
+import { planResumption } from "../../planner/resume.js";
+import { observe } from "../../temporal/observe.js";
+import { Store } from "../../store/store.js";
+import { failedRun, finishStage } from "../planner/finished.js";
+import { hhRow, pipeline, stageOf } from "../planner/pipeline.js";
+import { trueline } from "./trueline.js";
+
+const all = ["bpe", "base", "sft", "rm", "critic", "ppo", "eval"];
+let folder: string;
+let store: Store;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "trueline-cli-resume-"));
+  process.env["TRUELINE_HOME"] = join(folder, "home");
+  store = new Store(join(folder, "home"));
+  await writeFile(join(folder, "hh.jsonl"), hhRow);
+  await writeFile(join(folder, "book.txt"), "a book\n");
+  await failedRun(store, "first", await createPlan(await write("spec.json")), all);
+});
+afterEach(async () => {
+  delete process.env["TRUELINE_HOME"];
+  await rm(folder, { recursive: true });
+});
+
+async function write(name: string, change: Parameters<typeof pipeline>[0] = () => undefined): Promise<string> {
+  const path = join(folder, name);
+  await writeFile(path, JSON.stringify(pipeline(change), undefined, 2));
+  return path;
+}
+const longer: Parameters<typeof pipeline>[0] = ({ stages }) => { stages["ppo"]!["steps"] = 100; };
+
+/** Every file of the home with its bytes. */
+async function homeNow(): Promise<Record<string, string>> {
+  const files = (await readdir(store.home, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile());
+  return Object.fromEntries(await Promise.all(files.map(async ({ parentPath, name }) => [join(parentPath, name), sha256(await readFile(join(parentPath, name)))] as const)));
+}
+
+async function tokenFor(...words: readonly string[]): Promise<string> {
+  return (JSON.parse((await trueline(["resume", "first", ...words, "--preview", "--json"])).stdout) as { token: string }).token;
+}
+
+const changed = (words: string) => ({ code: 4, stdout: "", stderr: expect.stringMatching(new RegExp(`TL_RESUME_CHANGED.*${words}`, "s")) as string });
+
+describe("resume --preview", () => {
+  it("shows what an edit keeps and loses, the command that does it, and writes no file", async () => {
+    const edited = await write("edited.json", longer);
+    const before = await homeNow();
+    const { code, stdout, stderr } = await trueline(["resume", "first", "--spec", edited, "--preview"]);
+    expect([code, stderr]).toEqual([0, ""]);
+    expect(stdout).toMatch(/^stage +kind +kept +lost +to do +reason\nbpe +tokenizer +kept +2 min +finished in run first/);
+    expect(stdout).toMatch(/\nppo +ppo +runs anew +2 min +2 min +steps of ppo changed from 80 to 100\n/);
+    expect(stdout).toContain("Compute that is kept: 8 min; no longer used: 3 min (it stays in the store: resuming with the former spec finds it).");
+    expect(stdout).toContain("Changed: steps of ppo changed from 80 to 100.");
+    expect(stdout).toMatch(new RegExp(`trueline resume first --spec ${edited} --token [\\w-]{40,}\n$`));
+    await trueline(["resume", "first", "--from", "sft", "--until", "rm", "--preview", "--json"]);
+    expect(await homeNow()).toEqual(before);
+  });
+
+  it("gives the same as JSON, stage by stage", async () => {
+    const { stdout } = await trueline(["resume", "first", "--from", "ppo", "--until", "ppo", "--preview", "--json"]);
+    expect(JSON.parse(stdout)).toMatchObject({
+      id: "first", preview: true, setAside: ["ppo", "eval"], only: ["bpe", "base", "sft", "rm", "critic", "ppo"], secondsKept: 500, secondsLost: 200,
+      stages: [{}, {}, {}, {}, { name: "critic", fate: "kept" }, { name: "ppo", fate: "anew", reason: "asked for by --from ppo" }, { name: "eval", fate: "waits" }],
+      token: expect.stringMatching(/^[\w-]+$/) as string,
+    });
+  });
+});
+
+describe("resume --token", () => {
+  it("is bound to the options", async () => {
+    const token = await tokenFor("--from", "ppo");
+    expect(await trueline(["resume", "first", "--from", "rm", "--token", token])).toMatchObject(changed("the options --spec, --from and --until"));
+  });
+
+  it("refuses when the ledger has grown", async () => {
+    const token = await tokenFor("--from", "ppo");
+    await store.ledger.append("first", { type: "pause-requested", actor: "a" });
+    expect(await trueline(["resume", "first", "--from", "ppo", "--token", token])).toMatchObject(changed("the run's ledger"));
+  });
+
+  it("refuses when a data file has changed, and names it", async () => {
+    const edited = await write("edited.json", ({ stages }) => { stages["base"]!["steps"] = 11; });
+    const token = await tokenFor("--spec", edited);
+    await writeFile(join(folder, "book.txt"), "another book\n");
+    const { stderr, ...refused } = await trueline(["resume", "first", "--spec", edited, "--token", token]);
+    expect({ ...refused, stderr }).toMatchObject(changed("book.txt, the data entry \"book\""));
+    expect(stderr).not.toContain("the spec's text");
+  });
+
+  it("refuses when the spec was edited again, and when a result has gone", async () => {
+    const edited = await write("edited.json", longer);
+    const token = await tokenFor("--spec", edited);
+    await rm(join(store.home, "results", `${stageOf(await store.runs.plan("first"), "critic").key}.json`));
+    expect(await trueline(["resume", "first", "--spec", edited, "--token", token])).toMatchObject(changed("what becomes of stage critic"));
+    await write("edited.json", ({ stages }) => { stages["ppo"]!["steps"] = 101; });
+    expect(await trueline(["resume", "first", "--spec", edited, "--token", token])).toMatchObject(changed("the spec's text"));
+  });
+
+  it("takes nothing for a token that is none: exit 2", async () => {
+    for (const token of ["x", "a".repeat(30), `${await tokenFor()}x`]) expect(await trueline(["resume", "first", "--token", token])).toMatchObject({ code: 2 });
+  });
+});
+
+describe("resume refuses", () => {
+  it("a spec of another pipeline, exit 4", async () => {
+    const other = await write("other.json", (spec) => { spec["name"] = "another"; });
+    expect(await trueline(["resume", "first", "--spec", other])).toMatchObject({ code: 4, stderr: expect.stringMatching(/TL_RESUME_PIPELINE .*"another".*"demo"/) });
+  });
+
+  it("a spec with faults, exit 5, and an unknown stage, exit 3, with what was meant", async () => {
+    const wrong = await write("wrong.json", ({ stages }) => { stages["ppo"]!["stepps"] = 1; });
+    expect(await trueline(["resume", "first", "--spec", wrong])).toMatchObject({ code: 5 });
+    expect(await trueline(["resume", "first", "--from", "pop"])).toMatchObject({ code: 3, stderr: expect.stringMatching(/--from: .*pop[^]*did you mean `ppo`/) });
+    expect(await trueline(["resume", "first", "--until", "evl"])).toMatchObject({ code: 3, stderr: expect.stringContaining("`eval`") });
+  });
+
+  it("to begin after where it should end, exit 2", async () => {
+    expect(await trueline(["resume", "first", "--from", "ppo", "--until", "rm"])).toMatchObject({ code: 2, stderr: expect.stringContaining("--until rm does not need ppo") });
+  });
+
+  it("data that changed under the run, exit 4, before anything is written", async () => {
+    await writeFile(join(folder, "book.txt"), "another book\n");
+    const before = await homeNow();
+    expect(await trueline(["resume", "first", "--from", "ppo"]))
+      .toMatchObject({ code: 4, stderr: expect.stringMatching(/TL_STAGE_INPUT_CHANGED .*book\.txt, the data entry "book", has changed/) });
+    expect(await homeNow()).toEqual(before);
+    await rm(join(folder, "book.txt"));
+    expect(await trueline(["resume", "first", "--from", "ppo"])).toMatchObject({ code: 4, stderr: expect.stringContaining("is no longer there") });
+  });
+
+  it("only what would read it: a file of stages that are kept may change", async () => {
+    await writeFile(join(folder, "book.txt"), "another book\n");
+    expect(await trueline(["resume", "first", "--from", "eval", "--preview"])).toMatchObject({ code: 0 });
+  });
+});
+
+describe("resume carries out", () => {
+  it("an edit whose every result is there already, with no server, and tells the ledger", async () => {
+    const edited = await write("edited.json", longer);
+    const plan = await createPlan(edited);
+    for (const name of ["ppo", "eval"]) await finishStage(store, stageOf(plan, name), "other");
+    const token = await tokenFor("--spec", edited);
+    const { code, stdout, stderr } = await trueline(["resume", "first", "--spec", edited, "--token", token, "--reason", "more steps", "--json"]);
+    expect([code, stderr]).toEqual([0, expect.stringContaining("nothing was run")]);
+    expect(JSON.parse(stdout)).toMatchObject({ state: "finished", attempts: 2, stages: expect.arrayContaining([expect.objectContaining({ name: "ppo", state: "reused" })]) as unknown[] });
+    expect(await store.runs.plan("first")).toEqual(plan);
+    expect((await store.ledger.read("first")).map(({ event }) => event).find(({ type }) => type === "run-resumed")).toMatchObject({
+      attempt: 2, found: "finished", reason: "more steps",
+      plan: { planDigest: digestOf(plan), specPath: edited, specDigest: plan.specDigest, changes: ["steps of ppo changed from 80 to 100"] },
+    });
+    const history = (await trueline(["history", "first"])).stdout;
+    expect(history).toContain("steps of ppo changed from 80 to 100, because: more steps");
+  });
+
+  it("nothing for a finished run that is asked for nothing", async () => {
+    const before = await homeNow();
+    expect(await trueline(["resume", "first"])).toMatchObject({ code: 0, stderr: expect.stringContaining("nothing to go on with") });
+    expect(await homeNow()).toEqual(before);
+  });
+
+  it("only one of two resumes that were planned at once", async () => {
+    const edited = await createPlan(await write("edited.json", longer));
+    for (const name of ["ppo", "eval"]) await finishStage(store, stageOf(edited, name), "other");
+    const output = { note: () => undefined } as unknown as Parameters<typeof carryOut>[0]["output"];
+    const run = await observe(store, await store.runs.read("first"), undefined);
+    const attempt = { store, run, resumption: await planResumption(store, "first", { plan: edited }), until: undefined, reason: undefined, output, slots: undefined };
+    await carryOut(attempt);
+    await expect(carryOut(attempt)).rejects.toMatchObject({ code: "TL_RESUME_CHANGED" });
+  });
+});
+
+describe("setting a stage aside", () => {
+  it("leaves its artifact to the runs that name it, and no result, so that the stage is computed anew", async () => {
+    const sft = stageOf(await store.runs.plan("first"), "sft");
+    const { artifact } = (await store.results.find(sft.key))!;
+    expect(await store.setAside(sft.key, { run: "first", stage: "sft" })).toEqual({ artifact });
+    expect(await store.results.find(sft.key)).toBeUndefined();
+    expect(await store.artifacts.fault(artifact, { deep: true })).toBeUndefined();
+    expect(await readdir(join(store.home, "aside"))).toHaveLength(1);
+    expect(await trueline(["export", "first", "sft", join(folder, "out")])).toMatchObject({ code: 0 });
+  });
+
+  it("waits for nobody: a stage that another run computes is refused", async () => {
+    const { key } = stageOf(await store.runs.plan("first"), "sft");
+    await store.claims.take(key, { run: "second", stage: "sft", attempt: 1 });
+    await expect(store.setAside(key, { run: "first", stage: "sft" })).rejects.toMatchObject({ code: "TL_RUN_ALIVE", message: expect.stringContaining("run second") as string });
+    expect(await store.results.find(key)).toBeDefined();
+  });
+});
