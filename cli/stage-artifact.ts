@@ -1,6 +1,7 @@
 import { TruelineError } from "../foundation/errors.js";
 import { suggestion } from "../foundation/suggest.js";
 import { artifactTypes } from "../schemas/artifact.js";
+import type { Plan } from "../schemas/plan.js";
 import type { ArtifactType } from "../schemas/stages/table.js";
 import { summarize, type StageSummary } from "../store/state.js";
 import type { Store } from "../store/store.js";
@@ -48,9 +49,12 @@ export function removedText({ at, actor, reason }: NonNullable<StageSummary["rem
   return `removed by ${actor} on ${at.slice(0, 10)}${reason === undefined ? "" : ` (${reason})`}`;
 }
 
-/** The artifacts of all stages of a run, by stage; none of a stage that has none yet, or whose artifact is damaged or gone. */
-export async function stageArtifacts(store: Store, run: string): Promise<Map<string, StageArtifact>> {
-  const { stages } = summarize(await store.runs.plan(run), await store.ledger.read(run));
+/**
+ * The artifacts of all stages of a run, by stage; none of a stage that has none yet, or whose artifact is damaged or gone.
+ * `plan`: one that the run has had; default the one that holds now.
+ */
+export async function stageArtifacts(store: Store, run: string, plan?: Plan): Promise<Map<string, StageArtifact>> {
+  const { stages } = summarize(plan ?? await store.runs.plan(run), await store.ledger.read(run));
   const found = await Promise.all(stages.map(async ({ name, key, artifact, figures = {} }): Promise<[string, StageArtifact][]> => {
     const known = artifact === undefined ? await store.results.find(key) : { artifact, figures };
     if (known === undefined || await store.artifacts.fault(known.artifact) !== undefined) return [];

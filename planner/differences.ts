@@ -60,12 +60,13 @@ export interface FieldChange {
   readonly now: Value;
 }
 
-/** Every member that differs, as deep as both sides are objects. */
-export function fieldChanges(before: Value, now: Value, path: readonly string[] = []): FieldChange[] {
-  if (canonicalJson(before ?? null) === canonicalJson(now ?? null)) return [];
+/** Every member that differs, as deep as both sides are objects; with `all`, also those that do not. */
+export function fieldChanges(before: Value, now: Value, { path = [], all = false }: { readonly path?: readonly string[]; readonly all?: boolean } = {}): FieldChange[] {
+  if (before === undefined && now === undefined) return [];
+  if (!all && canonicalJson(before ?? null) === canonicalJson(now ?? null)) return [];
   if (!isObject(before) || !isObject(now)) return [{ path, before, now }];
   const names = [...new Set([...Object.keys(now), ...Object.keys(before)])];
-  return names.flatMap((name) => fieldChanges(before[name], now[name], [...path, name]));
+  return names.flatMap((name) => fieldChanges(before[name], now[name], { path: [...path, name], all }));
 }
 
 function memberChanges(before: Value, now: Value, of: string): string[] {

@@ -1,0 +1,92 @@
+import { join, resolve } from "node:path";
+import { z } from "zod";
+import { TruelineError } from "../foundation/errors.js";
+import { writeDurably } from "../foundation/files.js";
+import { suggestion } from "../foundation/suggest.js";
+import { compareRuns, type Side, type SideResult } from "../planner/compare.js";
+import { plansNamedBy } from "../planner/knowledge.js";
+import { renderComparison, type ComparedRun } from "../reports/comparison.js";
+import type { Plan } from "../schemas/plan.js";
+import { parseMetrics } from "../schemas/report.js";
+import { readIfThere } from "../store/files.js";
+import type { Store } from "../store/store.js";
+import { METRICS_FILE } from "../training/loop.js";
+import { comparisonText } from "./compare-view.js";
+import { defineCommand, jsonOption } from "./command.js";
+import { writtenAt } from "./place.js";
+import { stageArtifacts } from "./stage-artifact.js";
+import { openStore } from "./store.js";
+
+/** `trueline compare RUN RUN`: what differs between two runs, or between the first and the present plan of one. */
+export const compareCommand = defineCommand({
+  name: "compare",
+  arguments: "<run> <other>",
+  summary: "say what differs between two runs: spec, data, environment, results, curves",
+  details: "Only differences are shown; stages that both share by their key are named in one line. The same run twice compares its first plan\n"
+    + "with its present one, where it was resumed with an edited spec.",
+  examples: [
+    "trueline compare hh-ppo-max-20260101-k3v9qz hh-ppo-max-20260102-abcdef",
+    "trueline compare first-20260101-k3v9qz second-20260102-abcdef --stage ppo=ppo-long --svg curves.svg",
+  ],
+  options: {
+    json: jsonOption,
+    all: { flags: "--all", summary: "show what is the same, too", schema: z.boolean().default(false) },
+    stage: {
+      flags: "--stage <pair...>", summary: "stages of other names that belong together, as A=B",
+      schema: z.array(z.string().regex(/^[^=]+=[^=]+$/, "a pair such as ppo=ppo-long")).default([]),
+    },
+    svg: { flags: "--svg <file>", summary: "write the curves of the PPO stages of both as an SVG picture", schema: z.string().min(1).optional() },
+  },
+  async run({ arguments: [first = "", second = ""], options, output }) {
+    const store = openStore();
+    const [before, now] = first === second ? await sidesOfOne(store, first) : [await sideOf(store, first), await sideOf(store, second)];
+    const named = options.stage.map((pair) => namedPair(pair, before, now));
+    const comparison = compareRuns(before, now, { named, all: options.all });
+    if (options.svg !== undefined) {
+      const path = resolve(options.svg);
+      const drawn = [...curvesOf(before), ...curvesOf(now)];
+      if (drawn.length === 0) throw new TruelineError("TL_RUN_STAGE_UNFINISHED", "Neither run has a finished PPO stage whose curves could be drawn.");
+      await writtenAt(path, () => writeDurably(path, renderComparison(drawn)));
+      output.note(`Wrote ${path}`);
+    }
+    if (options.json) output.json({ before: before.label, now: now.label, ...comparison });
+    else output.data(comparisonText(comparison, { before: before.label, now: now.label }, options.all, output));
+    return 0;
+  },
+});
+
+async function sideOf(store: Store, id: string): Promise<Side> {
+  return { label: id, plan: await store.runs.plan(id), entries: await store.ledger.read(id), results: await resultsOf(store, id) };
+}
+
+/** A run under the plan that it began with, and under the one that holds now. */
+async function sidesOfOne(store: Store, id: string): Promise<[Side, Side]> {
+  const now = await sideOf(store, id);
+  const plan = await store.runs.plan(id, plansNamedBy(now.entries)[0]);
+  return [{ ...now, label: "first plan", plan, results: await resultsOf(store, id, plan) }, { ...now, label: "present plan" }];
+}
+
+async function resultsOf(store: Store, id: string, plan?: Plan): Promise<Map<string, SideResult>> {
+  const found = new Map<string, SideResult>();
+  for (const [name, { digest, directory, figures }] of await stageArtifacts(store, id, plan)) {
+    const text = await readIfThere(join(directory, METRICS_FILE));
+    found.set(name, { artifact: digest, figures, metrics: text === undefined ? [] : parseMetrics(text) });
+  }
+  return found;
+}
+
+/** @throws TL_RUN_STAGE_UNKNOWN */
+function namedPair(pair: string, before: Side, now: Side): readonly [string, string] {
+  const [one = "", other = ""] = pair.split("=");
+  for (const [stage, side] of [[one, before], [other, now]] as const) {
+    const names = side.plan.stages.map(({ name }) => name);
+    if (!names.includes(stage)) throw new TruelineError("TL_RUN_STAGE_UNKNOWN", `--stage ${pair}: ${side.label} has no stage ${stage}.`, { hint: suggestion(stage, names) });
+  }
+  return [one, other];
+}
+
+/** The finished PPO stages of a side; a run with several has a colour for each. */
+function curvesOf({ label, plan, results }: Side): ComparedRun[] {
+  const stages = plan.stages.filter(({ kind, name }) => kind === "ppo" && results.has(name));
+  return stages.map(({ name, seed }) => ({ name: stages.length === 1 ? label : `${label}/${name}`, seed, metrics: results.get(name)!.metrics }));
+}
