@@ -1,11 +1,14 @@
 import { stageBatches } from "../planner/batches.js";
+import { z } from "zod";
 import { decideAll, type Decision } from "../planner/decide.js";
 import { ppoDetails, type StageDetails } from "../planner/details.js";
 import { collectKnowledge, plansOfPipeline } from "../planner/knowledge.js";
 import { createPlan } from "../planner/plan.js";
+import { planResumption } from "../planner/resume.js";
 import type { Plan } from "../schemas/plan.js";
 import { allowPathOption, defineCommand, jsonOption } from "./command.js";
 import { duration, table, type Output } from "./output.js";
+import { resumptionJson, resumptionSummary } from "./resume-view.js";
 import { openStore } from "./store.js";
 
 /** `trueline plan SPEC`: what would run, what would be reused, and why. */
@@ -14,14 +17,20 @@ export const planCommand = defineCommand({
   arguments: "<spec>",
   summary: "say what a run of the spec would do with each stage, and why",
   details: "Nothing is run or written. Estimates come from earlier runs of the same pipeline on this machine.",
-  examples: ["trueline plan pipelines/quickstart.json", "trueline plan my.json --json"],
-  options: { json: jsonOption, allowPath: allowPathOption },
+  examples: ["trueline plan pipelines/quickstart.json", "trueline plan my.json --against hh-ppo-max-20260101-k3v9qz --json"],
+  options: {
+    json: jsonOption, allowPath: allowPathOption,
+    against: { flags: "--against <run>", summary: "say what a resume of this run with the spec would keep and lose (default: the newest of the pipeline)", schema: z.string().min(1).optional() },
+  },
   async run({ arguments: [path = ""], options, output }) {
     const plan = await createPlan(path, { allowPaths: options.allowPath });
     const store = openStore();
     const decisions = decideAll(plan, await collectKnowledge(store, plan, await plansOfPipeline(store, plan.name)));
+    const run = options.against === undefined ? (await store.runs.list()).find(({ name }) => name === plan.name) : await store.runs.read(options.against);
+    const resumption = run && await planResumption(store, run.id, { plan });
     if (options.json) {
       output.json({
+        against: run && resumption ? { run: run.id, ...resumptionJson(resumption) } : null,
         name: plan.name, specPath: plan.specPath, specDigest: plan.specDigest, warnings: plan.warnings, ppo: ppoDetails(plan),
         batches: stageBatches(plan),
         stages: plan.stages.map((stage) => ({
@@ -32,6 +41,9 @@ export const planCommand = defineCommand({
     }
     output.data(planTable(plan, decisions, output));
     output.data(`\n${summary(plan, decisions)}`);
+    if (run && resumption?.changes !== undefined && resumption.changes.length > 0) {
+      output.data(`Against run ${run.id}: ${resumption.changes.join("; ")}. ${resumptionSummary(resumption)}`);
+    }
     output.data(`\n${table(["stage", "what a step is"], stageBatches(plan).map(({ stage, words }) => [stage, words]))}`);
     for (const details of ppoDetails(plan)) output.data(`\n${detailsTable(details, output)}`);
     for (const warning of plan.warnings) output.note(`${output.noteColors.yellow("warning:")} ${warning}`);

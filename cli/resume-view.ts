@@ -11,7 +11,7 @@ export function resumptionText(resumption: Resumption, { colors }: Pick<Output, 
   ]);
   return [
     table(["stage", "kind", "", "kept", "lost", "to do", "reason"], rows, [3, 4, 5]),
-    "", summary(resumption),
+    "", resumptionSummary(resumption),
     ...(changes === undefined ? [] : [`Changed: ${changes.join("; ") || "nothing that counts"}.`]),
   ].join("\n");
 }
@@ -39,7 +39,8 @@ const words: Readonly<Record<Fate, (stage: StageFate, colors: Colors) => string>
   dropped: (_, { red }) => red("dropped"),
 };
 
-function summary(resumption: Resumption): string {
+/** The compute that is kept and lost, in a sentence. */
+export function resumptionSummary(resumption: Resumption): string {
   const { stages, setAside } = resumption;
   const lost = total(stages, "secondsLost");
   const stay = lost === 0 ? "" : setAside.length > 0 ? " (set aside in the store)" : " (it stays in the store: resuming with the former spec finds it)";

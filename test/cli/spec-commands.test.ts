@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createPlan } from "../../planner/plan.js";
 import { Store } from "../../store/store.js";
+import { failedRun } from "../planner/finished.js";
 import { hhRow, pipeline } from "../planner/pipeline.js";
 import { trueline } from "./trueline.js";
 
@@ -92,6 +93,17 @@ describe("plan", () => {
     expect(stages[3]).toMatchObject({ action: "run", reason: "upstream `sft` will run" });
     expect(ppo).toHaveLength(1);
     expect(await store.runs.list()).toHaveLength(1);
+  });
+
+  it("says what the newest run of the pipeline would keep and lose, or the one asked for", async () => {
+    const store = new Store(join(folder, "home"));
+    await failedRun(store, "first", await createPlan(spec), ["bpe", "base", "sft"]);
+    await write(({ stages }) => { stages["sft"]!["epochs"] = 3; });
+    expect((await trueline(["plan", spec])).stdout).toContain("Against run first: epochs of sft changed from 2 to 3. Compute that is kept: 3 min; no longer used: 2 min");
+    await failedRun(store, "second", await createPlan(spec), []);
+    expect((await trueline(["plan", spec])).stdout, "the same spec: nothing to tell").not.toContain("Against");
+    expect(JSON.parse((await trueline(["plan", spec, "--against", "first", "--json"])).stdout)).toMatchObject({ against: { run: "first", secondsKept: 200, secondsLost: 100 } });
+    expect(await trueline(["plan", spec, "--against", "third"])).toMatchObject({ code: 3 });
   });
 
   it("ends with 5 for a spec with faults", async () => {
