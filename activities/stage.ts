@@ -105,11 +105,13 @@ async function compute(
   const started: Attempt["started"] = async (found, overrides = {}) => {
     environment = found;
     const differs = differences(found, resume?.environment);
-    await store.ledger.append(run, {
+    // An attempt that was given up while it loaded its models has nothing to announce.
+    await store.claims.whileHeld(claim, () => store.ledger.append(run, {
       type: "stage-started", ...named, attempt: context.info.attempt, worker: { pid: process.pid, host: hostname() }, environment: found,
-      versions: { trueline: version, node: process.versions.node }, inputs: inputDigests(task), ...(resume !== undefined && { resumedFrom: resume.step }),
-      ...(differs.length > 0 && { differs }), ...(Object.keys(overrides).length > 0 && { overrides }),
-    });
+      versions: { trueline: version, node: process.versions.node }, inputs: inputDigests(task), ...(claim.before !== undefined && { before: claim.before }),
+      ...(resume !== undefined && { resumedFrom: resume.step }), ...(differs.length > 0 && { differs }),
+      ...(Object.keys(overrides).length > 0 && { overrides }),
+    }));
   };
   const fence = watchFence(store, claim);
   const signal = AbortSignal.any([context.cancellationSignal, fence.signal]);

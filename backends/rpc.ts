@@ -154,7 +154,8 @@ function death(code: number | null, signal: NodeJS.Signals | null, stderr: strin
   if ((signal === "SIGKILL" && systemRanOut) || heapRanOut) {
     return new TruelineError("TL_BACKEND_OUT_OF_MEMORY", `The backend's process was ended ${how} because memory ran out.${lastWords}`);
   }
-  return new TruelineError("TL_BACKEND_LOST", `The backend's process ended ${how} while it was needed.${lastWords}`);
+  return new TruelineError("TL_BACKEND_LOST", `The backend's process ended ${how} while it was needed.${lastWords}`, signal === "SIGKILL"
+    ? { hint: "Somebody killed it, or the system did for want of memory: its log (dmesg) tells. It is tried again from the newest checkpoint." } : {});
 }
 
 /** How often Linux has killed a process for memory since it started; 0 where that is not told. */

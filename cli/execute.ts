@@ -101,10 +101,10 @@ class Crew {
 
   private replace(worker: ChildWorker, words: string): void {
     if (this.starts >= workerStarts) {
-      this.lose(new TruelineError("TL_STAGE_LOST", `The worker has ended ${this.starts} times:\n${words}`, { hint: "`trueline resume` continues from the newest checkpoint." }));
+      this.lose(new TruelineError("TL_STAGE_LOST", `The worker has ended ${this.starts} times, at last so:\n${words}`, { hint: "`trueline resume` continues from the newest checkpoint." }));
       return;
     }
-    this.options.output.note(`The worker has ended; starting another. It said:\n${words}`);
+    this.options.output.note(`${words}\nStarting another worker.`);
     this.start();
     // If that fails, the server finds out by itself, a minute later.
     this.options.giveUp(worker.identity).catch(() => undefined);

@@ -1,5 +1,8 @@
+import { existsSync } from "node:fs";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { taskQueues } from "../schemas/task-queue.js";
+import { workerLog } from "../temporal/child-worker.js";
 import type { ObservedRun, ObservedStage } from "../temporal/observe.js";
 import { nameOfInput } from "../schemas/plan.js";
 import type { Store } from "../store/store.js";
@@ -14,13 +17,17 @@ export function runJson(run: ObservedRun, store: Store): object {
       ...stage, ...(artifact !== undefined && { artifact, directory: store.artifacts.directory(artifact) }),
     })),
     figures: Object.fromEntries(run.stages.flatMap(({ name, figures }) => figures === undefined ? [] : [[name, figures]])),
-    unattended: run.unattended,
+    unattended: run.unattended, lost: lostStages(run, store),
   };
 }
 
 /** A run for people: its stages, how to go on, and where the results are. */
 export function runText(run: ObservedRun, store: Store, colors: Output["colors"]): string {
-  const rows = run.stages.map((stage) => [stage.name, stage.kind, stateText(stage), timeText(stage), figuresText(stage)]);
+  const lost = lostStages(run, store);
+  const rows = run.stages.map((stage) => {
+    const state = lost.some(({ name }) => name === stage.name) ? `lost${stage.checkpoint === undefined ? "" : `, checkpoint after step ${stage.checkpoint}`}` : stateText(stage);
+    return [stage.name, stage.kind, state, timeText(stage), figuresText(stage)];
+  });
   const lines = [
     `${colors.bold(run.id)}  ${run.state}${run.attempts > 1 ? `, attempt ${run.attempts}` : ""}`,
     table(["stage", "kind", "state", "time", ""], rows),
@@ -28,9 +35,28 @@ export function runText(run: ObservedRun, store: Store, colors: Output["colors"]
       `${colors.red(failure.code)} ${name}: ${failure.message}`,
       ...(failure.hint === undefined ? [] : [`${colors.cyan("hint:")} ${failure.hint}`]),
     ]),
+    ...lost.map(({ name, pid, host, log }) => `${name}: process ${pid} of ${host}, which worked on it, is gone. ${log === undefined ? "It wrote to where it was started." : `Its log: ${log}`}`),
     ...run.stages.flatMap(skippedTexts), ...verdictsOf(run), ...placesOf(run, store), ...adviceOf(run),
   ];
   return lines.join("\n");
+}
+
+interface LostStage {
+  readonly name: string;
+  readonly pid: number;
+  readonly host: string;
+  /** Where the worker's log is, if it was one that `run` or `resume` started here. */
+  readonly log?: string;
+}
+
+/** Stages of an interrupted run that a process worked on and did not end. */
+function lostStages(run: ObservedRun, store: Store): LostStage[] {
+  if (run.state !== "interrupted") return [];
+  return run.stages.flatMap(({ name, state, worker }) => {
+    if (state !== "running" || worker === undefined) return [];
+    const log = workerLog(store.home, worker.pid);
+    return [{ name, ...worker, ...(worker.host === hostname() && existsSync(log) && { log }) }];
+  });
 }
 
 /** What became of checkpoints that could not be used. */

@@ -25,8 +25,10 @@ export function story(event: LedgerEvent): string {
       const where = environment === undefined ? "" : ` with ${environment.backend} on ${environment.device}, ${environment.threads} threads`;
       const from = resumedFrom === undefined ? "" : `, from step ${resumedFrom}`;
       const change = differs === undefined ? "" : `; other than at the checkpoint: ${differs.join(", ")}, so the bytes may differ`;
+      const before = event.before === undefined ? ""
+        : `, in place of attempt ${event.before.attempt} in process ${event.before.pid} of ${event.before.host}, which never told its end; last seen ${moment(event.before.seen)}`;
       const overrides = event.overrides === undefined ? "" : `, with ${JSON.stringify(event.overrides)} since its rollback`;
-      return `${event.stage}: attempt ${event.attempt} started in process ${worker.pid} of ${worker.host}${where}${from}${change}${overrides}`;
+      return `${event.stage}: attempt ${event.attempt} started in process ${worker.pid} of ${worker.host}${where}${from}${before}${change}${overrides}`;
     }
     case "stage-reused": return `${event.stage}: result of run ${event.from} reused (artifact ${event.artifact.slice(0, 12)})`;
     case "checkpoint-saved": return `${event.stage}: checkpoint after step ${event.step} saved (${size(event.bytes)})`;

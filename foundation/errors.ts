@@ -367,6 +367,11 @@ export const errorRegistry = {
     meaning: "One or more stages of a run failed; each cause is listed.",
     remedy: "Mend the cause, then `trueline resume RUN`: finished stages are kept, and the failed one goes on from its checkpoint.",
   },
+  TL_RUN_EXISTS: {
+    exit: 4, retry: false,
+    meaning: "A run of that id is there already; two runs never share a ledger.",
+    remedy: "`trueline resume RUN` goes on with it; submitting again makes a run with an id of its own.",
+  },
   TL_RUN_ALIVE: {
     exit: 4, retry: false,
     meaning: "The run is still being worked on.",

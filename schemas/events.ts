@@ -47,6 +47,8 @@ export const eventSchema = z.discriminatedUnion("type", [
     inputs: z.record(z.string(), z.array(digest)),
     /** Parameters that a guard's rollback has changed. */
     overrides: z.record(z.string(), z.json()).optional(),
+    /** The attempt in whose place it is, where that one never told its end; `seen`: its last sign of life. */
+    before: z.strictObject({ attempt: z.number().int(), pid: z.number().int(), host: z.string(), seen: z.string() }).optional(),
     /** Members of the environment that differ from the one the checkpoint was made in. */
     differs: z.array(z.string()).optional(),
   }),

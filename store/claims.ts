@@ -15,6 +15,8 @@ const confirmMilliseconds = 45_000;
 const claimSchema = z.strictObject({
   key: z.string(), token: z.string(), run: z.string(), stage: z.string(), attempt: z.number().int(), holder: processSchema, at: z.string(),
   renewedAt: z.string(), released: z.boolean(),
+  /** The attempt of the same run that had it before and never gave it back; `seen`: its last sign of life. */
+  before: z.strictObject({ attempt: z.number().int(), pid: z.number().int(), host: z.string(), seen: z.string() }).optional(),
 });
 /** The right to publish checkpoints and the result of a stage's key. Whoever claims last has it; all others are fenced off. */
 export type Claim = z.output<typeof claimSchema>;
@@ -34,7 +36,8 @@ export class Claims {
       const rival = await this.holder(key);
       if (rival !== undefined && rival.run !== by.run) return { granted: false, claim: rival };
       const at = new Date().toISOString();
-      const claim: Claim = { key, token: randomUUID(), ...by, holder: thisProcess, at, renewedAt: at, released: false };
+      const before = abandoned(await this.read(key), by.run);
+      const claim: Claim = { key, token: randomUUID(), ...by, holder: thisProcess, at, renewedAt: at, released: false, ...(before && { before }) };
       await this.write(claim);
       return { granted: true, claim };
     });
@@ -115,4 +118,10 @@ export class Claims {
   private lock(key: string): string {
     return join(this.home, "claims", `${key}.lock`);
   }
+}
+
+function abandoned(claim: Claim | undefined, run: string): Claim["before"] {
+  if (claim === undefined || claim.released || claim.run !== run) return undefined;
+  const { attempt, holder: { pid, host }, renewedAt } = claim;
+  return { attempt, pid, host, seen: renewedAt };
 }

@@ -25,10 +25,11 @@ export class Runs {
   }
 
   /**
-   * Writes a new run's plan and record. `announce` begins its ledger in between: a run that is there has one, and a kill
+   * Writes a new run's plan and record. Throws TL_RUN_EXISTS for an id that is taken. `announce` begins its ledger in between: a run that is there has one, and a kill
    * on the way leaves no run.
    */
   async create(id: string, plan: Plan, actor: string, announce?: (record: RunRecord) => Promise<void>): Promise<RunRecord> {
+    if (await this.find(id) !== undefined) throw new TruelineError("TL_RUN_EXISTS", `There is a run "${id}" in ${this.home} already.`);
     const record: RunRecord = {
       version: 1, id, name: plan.name, submittedAt: new Date().toISOString(), actor, planDigest: digestOf(plan), attempts: 1,
     };

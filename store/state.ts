@@ -1,4 +1,4 @@
-import type { Failure, LedgerEntry, WorkerIdentity } from "../schemas/events.js";
+import type { Failure, LedgerEntry, LedgerEvent, WorkerIdentity } from "../schemas/events.js";
 import type { Plan } from "../schemas/plan.js";
 
 export type StageState = "waiting" | "running" | "reused" | "finished" | "failed" | "stopped" | "asking";
@@ -57,6 +57,8 @@ export function summarize(plan: Plan, entries: readonly LedgerEntry[]): RunSumma
   for (const { event, at } of entries) {
     // What a stage did under an earlier plan of the run is no state of the stage as it is planned now.
     if ("key" in event && stages.get(event.stage)?.key !== event.key) continue;
+    // A run that has ended is what it was, until somebody resumes it: attempts that were given up may still come to themselves.
+    if (hasEnded(state) && !outlastsEnd(event)) continue;
     switch (event.type) {
       case "run-submitted":
         startedAt = at;
@@ -115,9 +117,11 @@ export function summarize(plan: Plan, entries: readonly LedgerEntry[]): RunSumma
       case "cancel-requested":
         break;
       case "stage-stopped":
-        change(event.stage, { state: "stopped", checkpoint: event.checkpoint });
+        if (!isDone(stages.get(event.stage))) change(event.stage, { state: "stopped", checkpoint: event.checkpoint });
         break;
       case "stage-failed":
+        // One that was given up says nothing of its successor.
+        if (event.failure.code === "TL_STORE_SUPERSEDED" || isDone(stages.get(event.stage))) break;
         change(event.stage, { state: event.retry ? "waiting" : "failed", failure: event.failure });
         break;
       case "stage-finished":
@@ -139,4 +143,17 @@ export function summarize(plan: Plan, entries: readonly LedgerEntry[]): RunSumma
     }
   }
   return { state, stages: [...stages.values()], startedAt, endedAt };
+}
+
+function hasEnded(state: RunState): boolean {
+  return state === "finished" || state === "failed" || state === "cancelled";
+}
+
+/** What still counts once a run has ended: what people ask for, and results, which other runs may use. */
+function outlastsEnd({ type }: LedgerEvent): boolean {
+  return type === "run-resumed" || type === "stage-set-aside" || type === "stage-finished" || type === "stage-reused" || type === "artifact-removed";
+}
+
+function isDone(stage: StageSummary | undefined): boolean {
+  return stage?.state === "finished" || stage?.state === "reused";
 }
