@@ -8,22 +8,29 @@ export interface Chapter {
   readonly lines: readonly string[];
 }
 
+/** What happens to a run from outside, long after it has ended too. */
+const afterwards: ReadonlySet<LedgerEntry["event"]["type"]> = new Set(["pinned", "unpinned", "artifact-removed"]);
+
 /**
- * A run's ledger by attempts. Of checkpoints that follow one another in a stage only the last has a line, which counts
+ * A run's ledger by attempts; with `stage` only that stage's lines. Of checkpoints that follow one another in a stage only the last has a line, which counts
  * them; `all` gives each its own.
  */
-export function chapters(entries: readonly LedgerEntry[], { all = false } = {}): Chapter[] {
+export function chapters(entries: readonly LedgerEntry[], { all = false, stage }: { readonly all?: boolean; readonly stage?: string } = {}): Chapter[] {
   const groups: LedgerEntry[][] = [];
   for (const entry of entries) {
     const begins = entry.event.type === "run-submitted" || entry.event.type === "run-resumed";
     if (begins || groups.length === 0) groups.push([entry]);
     else groups.at(-1)!.push(entry);
   }
-  return groups.map((group) => ({ title: title(group), lines: all ? group.map(line) : folded(group) }));
+  return groups.flatMap((group) => {
+    const told = stage === undefined ? group : group.filter(({ event }) => "stage" in event && event.stage === stage);
+    return told.length === 0 ? [] : [{ title: title(group), lines: all ? told.map(line) : folded(told) }];
+  });
 }
 
 function title(entries: readonly LedgerEntry[]): string {
-  const [first, last] = [entries[0]!, entries.at(-1)!];
+  const first = entries[0]!;
+  const last = entries.findLast(({ event }) => !afterwards.has(event.type)) ?? first;
   const attempt = first.event.type === "run-resumed" ? first.event.attempt : 1;
   const seconds = (Date.parse(last.at) - Date.parse(first.at)) / 1000;
   return `Attempt ${attempt}, ${moment(first.at).slice(0, 10)}${entries.length > 1 ? `, ${duration(seconds)}` : ""}`;

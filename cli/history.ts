@@ -28,7 +28,10 @@ export const historyCommand = defineCommand({
     const store = openStore();
     const [, run, stage] = /^([\w-]+)\/([^/]+)$/.exec(name) ?? [];
     if (run !== undefined && stage !== undefined) {
-      tell(ofStage(await ledgerOf(store, run), run, stage), { json, all }, output);
+      const entries = await ledgerOf(store, run);
+      const own = ofStage(entries, run, stage);
+      if (json) output.json(own);
+      else tell(entries, output, { all, stage });
       return 0;
     }
     const known = await namesIn(store);
@@ -45,7 +48,9 @@ export const historyCommand = defineCommand({
       return 0;
     }
     if (!known.runs.has(name)) await refuseUnknown(store, name, known);
-    tell(await ledgerOf(store, name), { json, all }, output);
+    const entries = await ledgerOf(store, name);
+    if (json) output.json(entries);
+    else tell(entries, output, { all });
     return 0;
   },
 });
@@ -86,12 +91,8 @@ function ofStage(entries: readonly LedgerEntry[], run: string, stage: string): L
   throw new TruelineError("TL_RUN_STAGE_UNKNOWN", `Nothing has happened to a stage ${stage} in run ${run}.`, { hint: suggestion(stage, stages) });
 }
 
-function tell(entries: readonly LedgerEntry[], { json, all }: { readonly json: boolean; readonly all: boolean }, output: Output): void {
-  if (json) {
-    output.json(entries);
-    return;
-  }
-  for (const { title, lines } of chapters(entries, { all })) output.data([output.colors.bold(title), ...lines.map((line) => `  ${line}`)].join("\n"));
+function tell(entries: readonly LedgerEntry[], output: Output, look: Parameters<typeof chapters>[1]): void {
+  for (const { title, lines } of chapters(entries, look)) output.data([output.colors.bold(title), ...lines.map((line) => `  ${line}`)].join("\n"));
 }
 
 function stageTable(past: readonly StagePast[]): string {
