@@ -35,8 +35,8 @@ export async function* regularFile(path: string, { unlinked = false } = {}): Asy
   }
 }
 
-/** The open file has to be the one at its path, and no link may lead there. */
-async function refuseLink(path: string, file: FileHandle): Promise<void> {
+/** The open file has to be the one at its path, and no link may lead there. Errors: TL_DATA_UNREADABLE. */
+export async function refuseLink(path: string, file: FileHandle): Promise<void> {
   const [real, found, opened] = [await realpath(path), await lstat(path), await file.stat()];
   if (real !== path || found.ino !== opened.ino || found.dev !== opened.dev) throw refused(path, "a link stands where a file was");
 }

@@ -1,4 +1,5 @@
 import { Tokenizer as Library } from "@huggingface/tokenizers";
+import { bounded } from "../foundation/bounded.js";
 import { TruelineError } from "../foundation/errors.js";
 import { gpt2Words } from "./byte-level.js";
 import type { AddedToken, TokenizerFiles } from "./tokenizer-files.js";
@@ -46,10 +47,13 @@ export class PlainTextEncoder {
   }
 }
 
+/** The largest tokenizers in use are built in two seconds. */
+const buildMilliseconds = 30_000;
+
 /** The library's tokenizer over a tokenizer.json. @throws TL_TOKENIZER_INVALID. */
 export function libraryTokenizer(tokenizer: object, { directory, config }: TokenizerFiles): Library {
   try {
-    return new Library(rewrite(tokenizer, exactWhiteSpace), config);
+    return bounded(buildMilliseconds, () => new Library(rewrite(tokenizer, exactWhiteSpace), config));
   } catch (error) {
     throw new TruelineError("TL_TOKENIZER_INVALID", `${directory}/tokenizer.json: ${error instanceof Error ? error.message : String(error)}`, {
       hint: "It has a form that is not supported.", cause: error,

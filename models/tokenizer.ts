@@ -5,7 +5,7 @@ import { type ChatMessage, ChatTemplate } from "./chat-template.js";
 import { PlainTextEncoder, type Position, libraryTokenizer } from "./plain-text.js";
 import { SpecialText } from "./special-text.js";
 import { type TokenizerFiles, copyTokenizerFiles, readTokenizerFiles } from "./tokenizer-files.js";
-import { vocabularySize } from "./vocabulary.js";
+import { checkVocabulary, sizeOf } from "./vocabulary.js";
 
 export type { ChatMessage } from "./chat-template.js";
 
@@ -49,6 +49,7 @@ export class Tokenizer {
 
   private constructor(private readonly files: TokenizerFiles) {
     const { tokenizer, config, model, directory, template } = files;
+    const size = checkVocabulary(tokenizer, directory);
     this.library = libraryTokenizer(tokenizer, files);
     const { bos_token, eos_token, pad_token, unk_token } = config;
     const named = new Set([bos_token, eos_token, pad_token]);
@@ -56,7 +57,7 @@ export class Tokenizer {
     this.plain = new PlainTextEncoder(files, special);
     this.special = new SpecialText(special);
     this.specialIds = new Set(special.map(({ id }) => id));
-    this.vocabulary = vocabularySize(tokenizer, this.library.get_vocab().values(), directory);
+    this.vocabulary = Math.max(size, sizeOf(this.library.get_vocab().values()));
     if (model.vocabulary !== undefined && model.vocabulary < this.vocabulary) {
       throw new TruelineError("TL_TOKENIZER_VOCABULARY", `${directory}: the model's vocabulary is ${model.vocabulary}, the tokenizer's ${this.vocabulary}`, {
         hint: "config.json's vocab_size is at least the tokenizer's size: use the tokenizer that the model was trained with.",

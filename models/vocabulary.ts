@@ -4,13 +4,19 @@ import type { TokenizerJson } from "./tokenizer-files.js";
 /** More tokens than any tokenizer has; models would have to have as many rows. */
 const mostTokens = 2 ** 24;
 
+/** One more than the largest id. */
+export function sizeOf(ids: Iterable<number>): number {
+  let size = 0;
+  for (const id of ids) size = Math.max(size, id + 1);
+  return size;
+}
+
 /**
- * One more than the largest id of a tokenizer. Its file is not believed: ids are row numbers, no two tokens have one, and
- * merges make tokens of the vocabulary, else text would be lost without a word.
- * @param ids those that the library found.
+ * The size of a tokenizer as its file has it, which is not believed: ids are row numbers, no two tokens have one, and merges
+ * make tokens of the vocabulary. Else text would be lost without a word, and the library would count to the largest id.
  * @throws TL_TOKENIZER_INVALID.
  */
-export function vocabularySize(tokenizer: TokenizerJson, ids: Iterable<number>, directory: string): number {
+export function checkVocabulary(tokenizer: TokenizerJson, directory: string): number {
   const fail = (wrong: string): never => {
     throw new TruelineError("TL_TOKENIZER_INVALID", `${directory}/tokenizer.json: ${wrong}`, { hint: "Take the tokenizer from the model's source again." });
   };
@@ -23,9 +29,7 @@ export function vocabularySize(tokenizer: TokenizerJson, ids: Iterable<number>, 
   }
   const wrong = modelFault(tokenizer, new Set(tokens.values()));
   if (wrong !== undefined) fail(wrong);
-  let size = 0;
-  for (const some of [tokens.keys(), ids]) for (const id of some) size = Math.max(size, id + 1);
-  return size;
+  return sizeOf(tokens.keys());
 }
 
 /** Tokens and ids as tokenizer.json has them; a list (Unigram) has ids by place. */

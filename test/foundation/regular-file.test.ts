@@ -1,9 +1,9 @@
 import { execFileSync } from "node:child_process";
-import { appendFile, mkdir, mkdtemp, realpath, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, mkdtemp, open, realpath, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { readRegular, regularFile } from "../../foundation/regular-file.js";
+import { readRegular, refuseLink, regularFile } from "../../foundation/regular-file.js";
 
 let folder: string;
 beforeEach(async () => { folder = await realpath(await mkdtemp(join(tmpdir(), "trueline-regular-"))); });
@@ -54,6 +54,17 @@ it("a link that has taken the place of a checked file or of a folder on the way 
   await rename(join(folder, "data"), join(folder, "before"));
   await symlink(join(folder, "secret"), join(folder, "data"));
   await expect(read(path, { unlinked: true })).rejects.toEqual(refused(/a link stands where a file was/));
+});
+
+it("a file that was opened by a link which was then taken back is refused: it is another than the one at the path", async () => {
+  for (const name of ["opened", "there"]) await writeFile(join(folder, name), name);
+  const opened = await open(join(folder, "opened"));
+  try {
+    await refuseLink(join(folder, "opened"), opened);
+    await expect(refuseLink(join(folder, "there"), opened)).rejects.toEqual(refused(/a link stands where a file was/));
+  } finally {
+    await opened.close();
+  }
 });
 
 it("a text is read up to a number of bytes", async () => {

@@ -24,6 +24,7 @@ describe("a tokenizer.json that lies", () => {
   it.each<[string, Parameters<typeof load>[0], RegExp]>([
     ["a negative id", ({ model }) => { model.vocab["!"] = -1; }, /token "!" has the id -1/],
     ["an id beyond any vocabulary", ({ model }) => { model.vocab["!"] = 1e15; }, /token "!" has the id 1000000000000000/],
+    ["an added id beyond any vocabulary", ({ added_tokens: [first] }) => { first!["id"] = 4e9; }, /has the id 4000000000/],
     ["an id that is no number", ({ model }) => { model.vocab["!"] = "5"; }, /token "!" has the id 5;/],
     ["an id twice", ({ model }) => { model.vocab["!"] = 20; }, /both have the id 20/],
     ["an added token with the id of another", ({ added_tokens: [first] }) => { first!["id"] = 20; }, /both have the id|has the id/],

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, symlink, utimes, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rename, rm, symlink, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -124,6 +124,27 @@ describe("a model from files", () => {
     expect(stageOf(await createPlan(path), "sft").key).toBe(stageOf(before, "sft").key);
     await writeFile(join(directory, "generation_config.json"), "{\"eos_token_id\": 2}");
     expect(stageOf(await createPlan(path), "sft").key).not.toBe(stageOf(before, "sft").key);
+  });
+
+  it("is read by no link that leads out, be it the directory or a file in it; links inside are followed", async () => {
+    const outside = await mkdtemp(join(tmpdir(), "trueline-outside-"));
+    try {
+      const directory = await writeModel("model");
+      const path = await withModel({ path: "model" });
+      await createPlan(path);
+      await rename(join(directory, "tokenizer.json"), join(directory, "blob"));
+      await symlink("blob", join(directory, "tokenizer.json"));
+      await createPlan(path);
+      await rename(join(directory, "blob"), join(outside, "blob"));
+      await rm(join(directory, "tokenizer.json"));
+      await symlink(join(outside, "blob"), join(directory, "tokenizer.json"));
+      expect(await faultsOf(path)).toEqual([["models.given.path", "TL_DATA_OUTSIDE"]]);
+      await rename(directory, join(outside, "model"));
+      await symlink(join(outside, "model"), directory);
+      expect(await faultsOf(path)).toEqual([["models.given.path", "TL_DATA_OUTSIDE"]]);
+    } finally {
+      await rm(outside, { recursive: true });
+    }
   });
 
   it.each([["score", "a reward model"], ["value", "a value model"]] as const)("with a %s head is %s", async (head, words) => {

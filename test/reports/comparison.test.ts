@@ -18,6 +18,13 @@ describe("the comparison of runs", () => {
     expect(svg.match(/stroke-opacity="0.4"/g)).toHaveLength(6 * 4);
   });
 
+  it("shows names as text, whatever they say, and runs no script", () => {
+    const hostile = "<script>alert(1)</script>\" onload=\"alert(2)";
+    const drawn = renderComparison([{ ...exampleRuns[0]!, name: hostile }]);
+    expect(drawn).not.toMatch(/<script|<[^>]*\son\w+=/i);
+    expect(drawn).toContain("&lt;script&gt;");
+  });
+
   it("names panels and runs, and leaves out a metric that no run has", () => {
     for (const text of ["vanilla PPO", "PPO-max", "Gold score", "Response length, tokens"]) expect(svg).toContain(text);
     const withoutGold = exampleRuns.map(({ name, seed, metrics }) => ({
