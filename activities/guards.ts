@@ -58,7 +58,7 @@ export async function judgeReused(store: Store, task: StageTask, artifact: strin
   const lenient = Object.entries(guardsOf(task.stage)).filter(([, guard]) => changesOf(guard).length === 0);
   if (lenient.length === 0) return undefined;
   const text = await readIfThere(join(store.artifacts.directory(artifact), METRICS_FILE)) ?? "";
-  const breaches = breachesIn(Object.fromEntries(lenient), parseMetrics(text), { ...noPast, isWaived: waivedIn(task) });
+  const breaches = breachesIn(Object.fromEntries(lenient), parseMetrics(text, METRICS_FILE), { ...noPast, isWaived: waivedIn(task) });
   for (const breach of breaches) await tellBreach(store, task, breach);
   const breach = gravest(breaches);
   return breach && consequence(task.stage, breach);

@@ -26,7 +26,7 @@ export async function rollBack(attempt: Attempt, breach: Breach, before: Course,
 
   const { course, metrics } = rolledBack(before, breach, await readFile(join(workspace, METRICS_FILE), "utf8"));
   const watch = new GuardWatch(guardsOf(stage), { ...noPast, ...pastOf(course) });
-  for (const line of parseMetrics(metrics)) watch.see(line);
+  for (const line of parseMetrics(metrics, METRICS_FILE)) watch.see(line);
   const slot = await attempt.openCheckpoint(to, { course: course.rollbacks.length, keep: watch.anchors() });
   if (anchor !== undefined) await cp(anchor.directory, slot.directory, { recursive: true });
   await writeFile(join(slot.directory, METRICS_FILE), metrics, { flush: true });

@@ -1,6 +1,6 @@
 import type { LedgerEntry } from "../schemas/events.js";
-import { duration, size } from "./output.js";
-import { moment, story } from "./story.js";
+import { duration, moment, size } from "./output.js";
+import { story } from "./story.js";
 
 /** One attempt at a run, as people read it. */
 export interface Chapter {

@@ -70,7 +70,7 @@ async function resultsOf(store: Store, id: string, plan?: Plan): Promise<Map<str
   const found = new Map<string, SideResult>();
   for (const [name, { digest, directory, figures }] of await stageArtifacts(store, id, plan)) {
     const text = await readIfThere(join(directory, METRICS_FILE));
-    found.set(name, { artifact: digest, figures, metrics: text === undefined ? [] : parseMetrics(text) });
+    found.set(name, { artifact: digest, figures, metrics: text === undefined ? [] : parseMetrics(text, METRICS_FILE) });
   }
   return found;
 }

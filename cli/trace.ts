@@ -13,10 +13,10 @@ import type { Store } from "../store/store.js";
 import { traceArtifact, type Making, type PlannedChronicle, type Trace, type Use } from "../store/trace.js";
 import { directoryFaults } from "../store/verify-artifact.js";
 import { defineCommand, jsonOption } from "./command.js";
-import { duration, type Output } from "./output.js";
+import { duration, moment, type Output } from "./output.js";
 import { number } from "./run-view.js";
 import { openStore } from "./store.js";
-import { moment, story } from "./story.js";
+import { story } from "./story.js";
 
 /** `trueline trace ARTIFACT`: where a model comes from, and where it went. */
 export const traceCommand = defineCommand({

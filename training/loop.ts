@@ -89,7 +89,7 @@ export async function runTrainer(trainer: Trainer, options: RunTrainerOptions): 
     return gravest(breaches);
   };
 
-  const early = watch && await tell(parseMetrics(before).flatMap((line) => watch.see(line)));
+  const early = watch && await tell(parseMetrics(before, METRICS_FILE).flatMap((line) => watch.see(line)));
   if (early !== undefined) return early;
   report("training");
   while (steps < trainer.steps) {

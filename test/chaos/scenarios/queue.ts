@@ -51,7 +51,7 @@ async function submitAll(place: Place, sizes: readonly number[]): Promise<{ read
     const plan = await createPlan(join(place.directory, "spec.json"), { allowPaths: [] });
     const id = newRunId(plan.name);
     await recordSubmission(place.store, id, plan);
-    await pipelines.start(id, plan);
+    await pipelines.start({ run: id, plan });
     runs.push({ id });
   }
   await pipelines.close();
