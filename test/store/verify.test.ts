@@ -73,6 +73,18 @@ describe("verify", () => {
     expect(Array.from({ length: head.length * 8 }, (_, bit) => bit).filter((bit) => missed(bytes, flipped(head, bit)))).toEqual([]);
   });
 
+  it("tells the damaged end of a whole last line from a line that a crash cut short, though the newest hash is one behind", async () => {
+    const { ledger } = new Store(home);
+    const bytes = await readFile(ledger.path("one"));
+    const before = (await ledger.read("one")).at(-2)!;
+    const head = Buffer.from(JSON.stringify({ sequence: before.sequence, hash: before.hash }));
+    const check = (changed: Buffer) => ledgerFaults("one", "ledger", changed, "head", head);
+    for (let bit = 0; bit < 8; bit++) {
+      expect(check(flipped(bytes, (bytes.length - 1) * 8 + bit)).faults).toMatchObject([{ file: "ledger:4", found: "the end of the last line has been changed" }]);
+    }
+    expect(check(bytes.subarray(0, -9))).toMatchObject({ faults: [], notes: [expect.stringContaining("a crash cut short") as string] });
+  });
+
   it("finds every single flipped bit of an artifact's manifest", async () => {
     const bytes = await readFile(join(new Store(home).artifacts.directory(artifact), "artifact.json"));
     expect(manifestIn(bytes, artifact)).toBeDefined();
