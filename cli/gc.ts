@@ -64,7 +64,7 @@ function words({ what, path, digest, stages }: Removal): string {
     case "artifact": return `artifact ${digest!.slice(0, 12)}${stages.length === 0 ? "" : ` of ${stages.slice(0, 2).join(", ")}${stages.length > 2 ? ` and ${stages.length - 2} more` : ""}`}`;
     case "checkpoints": return `checkpoints of key ${digest!.slice(0, 12)}`;
     case "claim": return `claim of key ${digest!.slice(0, 12)}`;
-    case "scratch": case "log": return path;
+    case "aside": case "scratch": case "log": return path;
   }
 }
 

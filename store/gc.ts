@@ -11,7 +11,7 @@ const youngMilliseconds = 3600_000;
 
 /** Something that nothing needs. */
 export interface Removal {
-  readonly what: "artifact" | "checkpoints" | "scratch" | "log" | "claim";
+  readonly what: "artifact" | "checkpoints" | "aside" | "scratch" | "log" | "claim";
   readonly path: string;
   readonly bytes: number;
   readonly why: string;
@@ -57,6 +57,14 @@ export async function survey(store: Store, policy: Policy, now = Date.now()): Pr
   for (const path of await leftoverScratch(store.home, now)) {
     if (await youth(path, now) !== undefined) continue;
     removals.push({ what: "scratch", path, bytes: await bytesOf(path), stages: [], why: "its process is dead" });
+  }
+  for (const folder of ["aside", "damaged"]) {
+    for (const name of await guarded(() => namesIn(join(store.home, folder)))) {
+      const path = join(store.home, folder, name);
+      // A rename leaves the time of the last change alone; when it was moved is the other.
+      const { ctimeMs } = await stat(path);
+      if (now - ctimeMs > Math.max(policy.olderThanSeconds * 1000, youngMilliseconds)) removals.push({ what: "aside", path, bytes: await bytesOf(path), stages: [], why: "it was set aside long ago" });
+    }
   }
   const logs = join(store.home, "logs");
   for (const name of (await guarded(() => namesIn(logs))).filter((each) => each.endsWith(".log"))) {
@@ -108,7 +116,7 @@ async function removeOne(store: Store, removal: Removal, order: Order, needs: ()
       await guarded(() => rm(path, { force: true }));
       return true;
     });
-    case "scratch": case "log":
+    case "aside": case "scratch": case "log":
       await guarded(() => rm(path, { recursive: true, force: true }));
       return true;
   }

@@ -45,10 +45,13 @@ export async function verifyStore(store: Store, { runs, head, onFile = () => und
   const found = first.findings.faults.length === 0 ? first : await sleep(settleMilliseconds).then(() => look(store, all, runs, onFile));
   const { entries, findings: { faults, notes } } = found;
   if (head !== undefined) faults.push(...headFaults(store, runs ?? [], entries, head));
-  const named = namedArtifacts((runs ?? all).flatMap((run) => entries.get(run) ?? []));
-  const digests = [...new Set([...named.keys(), ...runs === undefined ? await store.artifacts.digests() : []])].sort();
+  const named = namedArtifacts([...entries.values()].flat());
+  const there = new Set(await store.artifacts.digests());
+  const asked = [...named].filter(([, { runs: by }]) => runs?.some((run) => by.has(run)) ?? true).map(([digest]) => digest);
+  const digests = [...new Set([...asked, ...runs === undefined ? there : []])].sort();
   for (const digest of digests) {
-    const wrong = named.get(digest)?.removed === true ? [] : await artifactFaults(store.artifacts, digest, onFile);
+    const isGone = !there.has(digest) && named.get(digest)?.mayBeGone === true;
+    const wrong = isGone ? [] : await artifactFaults(store.artifacts, digest, onFile);
     const makers = named.get(digest)?.by;
     faults.push(...wrong.map((fault) => makers === undefined ? fault : { ...fault, expected: `${fault.expected}, of ${makers.join(", ")}` }));
     if (!named.has(digest) && runs === undefined) notes.push(`${store.artifacts.directory(digest)} is in no ledger; \`trueline gc\` removes it`);
@@ -86,12 +89,22 @@ async function look(store: Store, all: readonly string[], runs: readonly string[
   return { entries, findings };
 }
 
-/** Artifacts that ledgers name: which stages made or used them, and whether `gc` has removed them since. */
-function namedArtifacts(entries: readonly LedgerEntry[]): Map<string, { readonly by: string[]; readonly removed: boolean }> {
-  const named = new Map<string, { by: string[]; removed: boolean }>();
-  for (const { run, event } of entriesOf(entries, "stage-finished", "stage-reused", "artifact-removed").sort((a, b) => a.at.localeCompare(b.at))) {
-    const { by } = named.get(event.artifact) ?? { by: [] };
-    named.set(event.artifact, { by: [...new Set([...by, `${run}/${event.stage}`])], removed: event.type === "artifact-removed" });
+interface NamedArtifact {
+  readonly by: readonly string[];
+  readonly runs: ReadonlySet<string>;
+  /** `gc` has removed it since, or an attempt has set it aside because it was damaged. */
+  readonly mayBeGone: boolean;
+}
+
+/** Artifacts that ledgers name, with the stages that made or used them. */
+function namedArtifacts(entries: readonly LedgerEntry[]): Map<string, NamedArtifact> {
+  const named = new Map<string, NamedArtifact>();
+  const told = entriesOf(entries, "stage-finished", "stage-reused", "stage-set-aside", "artifact-removed").sort((a, b) => a.at.localeCompare(b.at));
+  for (const { run, event: { type, stage, artifact } } of told) {
+    if (artifact === undefined) continue;
+    const { by = [], runs = [] } = named.get(artifact) ?? {};
+    const mayBeGone = type === "stage-set-aside" || type === "artifact-removed";
+    named.set(artifact, { by: [...new Set([...by, `${run}/${stage}`])], runs: new Set([...runs, run]), mayBeGone });
   }
   return named;
 }

@@ -143,9 +143,10 @@ describe("gc", () => {
     const dead = join(store.home, "scratch", `${2 ** 22 - 1}-1-${hostname()}-abcdef`);
     await mkdir(dead, { recursive: true });
     await mkdir(join(store.home, "logs"));
+    await mkdir(join(store.home, "damaged", "x"), { recursive: true });
     await writeFile(join(store.home, "logs", "worker-1.log"), "words");
     await store.withScratch(async (mine) => {
-      expect((await collected(store)).sort()).toEqual([`claim ${keyOf("released")}`, `log ${join(store.home, "logs", "worker-1.log")}`, `scratch ${dead}`]);
+      expect((await collected(store)).sort()).toEqual([`aside ${join(store.home, "damaged", "x")}`, `claim ${keyOf("released")}`, `log ${join(store.home, "logs", "worker-1.log")}`, `scratch ${dead}`]);
       expect(await readdir(join(store.home, "scratch"))).toEqual([basename(mine)]);
     });
     expect(await store.checkpoints.newest(keyOf("live"))).toBeDefined();

@@ -3,9 +3,11 @@ import { randomInt } from "node:crypto";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { z } from "zod";
 import { randomAt } from "../../foundation/random.js";
 import { ledgerFaults } from "../../store/chain.js";
 import { filesUnder } from "../../store/files.js";
+import { sealedText } from "../../store/records.js";
 import { Store } from "../../store/store.js";
 import { manifestIn } from "../../store/verify-artifact.js";
 import { checkCheckpoints, checkResult, entriesByKey } from "../../store/verify-key.js";
@@ -54,6 +56,12 @@ function flipped(bytes: Uint8Array, bit: number): Buffer {
   const copied = Buffer.from(bytes);
   copied[bit >> 3]! ^= 1 << (bit & 7);
   return copied;
+}
+
+/** Changes a member of a record and seals it anew, as somebody would who knows how. */
+async function rewrite(path: string, name: string, value: unknown): Promise<void> {
+  const { digest: _, ...record } = z.record(z.string(), z.unknown()).parse(JSON.parse(await readFile(path, "utf8")));
+  await writeFile(path, sealedText({ ...record, [name]: value }));
 }
 
 describe("verify", () => {
@@ -159,6 +167,10 @@ describe("verify", () => {
       await rename(path, join(store.home, "elsewhere"));
       await symlink(join(store.home, "elsewhere"), path);
     }, [expect.stringMatching(/model.bin is no regular file$/) as string]],
+    ["a result that was rewritten with its digest", (store) => rewrite(store.results.path(base.key), "seconds", 9), [`results/${base.key}.json is not what the ledger says`]],
+    ["a run's record that was rewritten with its digest", (store) => rewrite(store.runs.recordPath("two"), "actor", "eve"), ["runs/two/run.json is not what the ledger says"]],
+    ["a checkpoint that was rewritten with its digest", (store) => rewrite(join(store.checkpoints.folder(sft.key), "10", "checkpoint.json"), "environment", undefined),
+      [expect.stringMatching(/10\/checkpoint.json has digest .*, which the ledger of run two does not know$/) as string]],
     ["a result that is gone", (store) => rm(store.results.path(base.key)), [`results/${base.key}.json is missing`]],
     ["the newest checkpoint gone", (store) => rm(join(store.checkpoints.folder(sft.key), "10"), { recursive: true }), [`checkpoints/${sft.key}/10 is missing`]],
   ])("finds %s", async (_, damage, expected) => {
@@ -197,6 +209,14 @@ describe("verify", () => {
     expect(await faults(store, ["one"])).toEqual([]);
     const { faults: [found] } = await verifyStore(store, { runs: ["one"], head });
     expect(found).toMatchObject({ file: store.ledger.path("one"), expected: `a line with hash ${head}` });
+  });
+
+  it("does not miss a damaged artifact that an attempt set aside, also for another run that used it", async () => {
+    const store = await copy();
+    await store.artifacts.setAside(artifact);
+    expect(await faults(store, ["one"])).toHaveLength(1);
+    await store.ledger.append("two", { type: "stage-set-aside", stage: "base", key: base.key, artifact, actor: "worker 7@host", reason: "the bytes have changed" });
+    expect(await faults(store, ["one"])).toEqual([]);
   });
 
   it("does not miss an artifact that gc removed", async () => {
