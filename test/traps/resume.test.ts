@@ -62,15 +62,18 @@ describe("a run that fails twice and is resumed twice", () => {
     for (const name of Object.keys(files)) await restore(name);
     await writeFile(path("spec.json"), JSON.stringify(spec));
 
-    // Nobody listens yet: the files break after they have been planned with and before a stage reads them.
+    // Nobody listens yet: the file changes after it has been planned with and before a stage reads it.
     id = z.object({ id: z.string() }).parse(JSON.parse((await command("submit", path("spec.json"), "--json")).stdout)).id;
     await writeFile(path("text.txt"), "other words\n");
-    await writeFile(path("two.jsonl"), files["one.jsonl"]!);
     const address = { options: { address: `127.0.0.1:${server.port}` }, namespace: "default", embedded: false };
     worker = await startWorker(path("home"), address, { cpus: 2, gpus: 0, slots: 2 });
     ended = [await command("watch", id)];
     await restore("text.txt");
-    ended.push(await command("resume", id));
+    const second = command("resume", id);
+    // Here too: the stage that reads it has to wait for `base`.
+    await vi.waitFor(async () => expect((await store.runs.read(id)).attempts).toBe(2), 30_000);
+    await writeFile(path("two.jsonl"), files["one.jsonl"]!);
+    ended.push(await second);
     await restore("two.jsonl");
     ended.push(await command("resume", id));
 
@@ -135,5 +138,31 @@ describe("a run that fails twice and is resumed twice", () => {
     const other = z.object({ id: z.string() }).parse(JSON.parse((await command("run", path("spec.json"), "--json")).stdout)).id;
     expect((await command("status", other)).stdout).toMatch(new RegExp(`two +sft +reused from ${id}`));
     expect((await command("history", other)).stdout).toContain(`two: result of run ${id} reused`);
+  });
+
+  it("is compared with another by what differs between them, and by nothing that is the same [mlflow#10477]", async () => {
+    const edited = { ...spec, stages: { ...spec.stages, rm: { ...spec.stages.rm, learningRate: 0.002 } } };
+    await writeFile(path("edited.json"), JSON.stringify(edited));
+    const other = z.object({ id: z.string() }).parse(JSON.parse((await command("run", path("edited.json"), "--json")).stdout)).id;
+    const { code, stdout } = await command("compare", id, other);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/learningRate.* +0\.0005 +0\.002/);
+    expect(stdout).toContain("The same in both: bpe, base, one, two.");
+    expect(stdout).not.toMatch(/epochs|vocabulary|batch|maxTokens/);
+  });
+
+  it("shows what a resume would do without submitting or writing anything [argo#12944]", async () => {
+    const before = await store.ledger.read(id);
+    const { code, stdout } = await command("resume", id, "--from", "two", "--preview");
+    expect([code, stdout]).toEqual([0, expect.stringContaining("Nothing was changed")]);
+    expect(await store.ledger.read(id)).toEqual(before);
+    expect((await store.runs.read(id)).attempts).toBe(3);
+  });
+
+  it("starts again from the stage that it is told to, not from one before it [metaflow#1851]", async () => {
+    const before = (await store.ledger.read(id)).length;
+    expect((await command("resume", id, "--from", "two")).code).toBe(0);
+    const events = (await store.ledger.read(id)).slice(before).map(({ event }) => event);
+    expect(turns(events)).toEqual({ computed: ["rm", "two"], reused: ["base", "bpe", "one"], failed: [] });
   });
 });

@@ -8,7 +8,7 @@ const page = readFileSync(fileURLToPath(new URL("../../docs/traps.md", import.me
 /** Every thread whose trap a test guards. */
 const threads = [
   "metaflow#3229", "metaflow#1851", "flyte#3578", "dagster#20925", "dagster#30248", "dagster#4087", "argo#10426", "kfp#8236", "argo#1204", "argo#3002",
-  "argo#12944", "prefect#10381", "prefect#18653", "FlagScale#1268", "dust#4272", "zenml-dashboard#822",
+  "argo#12944", "prefect#10381", "prefect#18653", "FlagScale#1268", "dust#4272", "zenml-dashboard#822", "mlflow#10477",
   "trl#2657", "trl#1643", "NeMo-RL PR#3171", "verl#2653", "verl#7401", "OpenRLHF#1103", "NeMo-RL PR#2519", "miles PR#2224", "NeMo-RL#1107",
   "trl#925", "trl#1005", "trl#1161", "trl#3750", "OpenRLHF PR#853", "trlx#345", "OpenRLHF#643", "trl#229", "trl#1941", "verl#1524",
 ];
