@@ -22,7 +22,7 @@ export function checkVocabulary(tokenizer: TokenizerJson, directory: string): nu
   };
   const tokens = new Map<number, string>();
   for (const [token, id] of written(tokenizer)) {
-    if (!(typeof id === "number" && Number.isSafeInteger(id) && id >= 0 && id < mostTokens)) return fail(`token ${JSON.stringify(token)} has the id ${String(id)}; ids are whole numbers from 0 to ${mostTokens - 1}`);
+    if (!(typeof id === "number" && Number.isSafeInteger(id) && id >= 0 && id < mostTokens)) return fail(`token ${JSON.stringify(token)} has the id ${shown(id)}; ids are whole numbers from 0 to ${mostTokens - 1}`);
     const other = tokens.get(id);
     if (other !== undefined && other !== token) fail(`tokens ${JSON.stringify(other)} and ${JSON.stringify(token)} both have the id ${id}`);
     tokens.set(id, token);
@@ -49,10 +49,17 @@ function modelFault({ model }: TokenizerJson, tokens: ReadonlySet<string>): stri
   if (!Array.isArray(model.merges)) return "merges is no list";
   const merges: readonly unknown[] = model.merges;
   for (const merge of merges) {
-    const pair: unknown = typeof merge === "string" ? merge.split(" ") : merge;
-    if (!Array.isArray(pair) || pair.length !== 2) return `the merge ${JSON.stringify(merge)} is no pair of tokens`;
-    const missing = [...pair, pair.join("")].find((token) => !tokens.has(String(token)));
-    if (missing !== undefined) return `the merge ${JSON.stringify(merge)} needs the token ${JSON.stringify(missing)}, which is not in the vocabulary`;
+    const pair: readonly unknown[] = typeof merge === "string" ? merge.split(" ") : Array.isArray(merge) ? merge : [];
+    const [left, right, ...more] = pair;
+    if (typeof left !== "string" || typeof right !== "string" || more.length > 0) return `the merge ${shown(merge)} is no pair of tokens`;
+    const missing = [left, right, left + right].find((token) => !tokens.has(token));
+    if (missing !== undefined) return `the merge ${shown(merge)} needs the token ${JSON.stringify(missing)}, which is not in the vocabulary`;
   }
   return undefined;
+}
+
+/** A wrong value in a message; what is in lists and objects may be nested deeper than can be written. */
+function shown(value: unknown): string {
+  if (Array.isArray(value) && value.length <= 4 && value.every((each) => typeof each !== "object")) return JSON.stringify(value);
+  return typeof value === "object" ? (Array.isArray(value) ? "[…]" : "{…}") : JSON.stringify(value);
 }

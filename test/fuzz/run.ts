@@ -1,9 +1,8 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { readFile } from "node:fs/promises";
 import { prepareReaders, readMutated } from "./readers.js";
 import { commandsFor, fuzzHome, programFault, treeDigest } from "./programs.js";
 import { baseSpecs, mutatedSpec, outcomeOf, specFolder } from "./specs.js";
@@ -11,7 +10,7 @@ import { baseSpecs, mutatedSpec, outcomeOf, specFolder } from "./specs.js";
 // npm run fuzz -- [--specs N] [--programs N] [--readings N] [--seed S] [--write]: mutated specs in this process, some through the built program,
 // and mutated files through everything that reads files. Ends with 1 where one does what none may; --write keeps the figures in docs/fuzz.json.
 
-/** Specs in-process whose files are really looked for: every so manieth. */
+/** One in this many specs has the files it names really looked for. */
 const everyWithFiles = 10;
 
 const { values } = parseArgs({

@@ -10,6 +10,10 @@ import { temporaryDirectory, tiny } from "./support.js";
 
 type Members = Record<string, unknown>;
 
+/** Stands for lists in lists, deeper than any recursion goes. */
+const nested = "@nested@";
+const tooDeep = `${"[".repeat(50_000)}${"]".repeat(50_000)}`;
+
 describe("a tokenizer.json that lies", () => {
   async function load(change: (tokenizer: { model: Members & { vocab: Members; merges: unknown[] }; added_tokens: Members[] } & Members) => void): Promise<Tokenizer> {
     const directory = await temporaryDirectory();
@@ -17,7 +21,7 @@ describe("a tokenizer.json that lies", () => {
     const path = join(directory, "tokenizer.json");
     const tokenizer = JSON.parse(await readFile(path, "utf8")) as Parameters<typeof change>[0];
     change(tokenizer);
-    await writeFile(path, JSON.stringify(tokenizer));
+    await writeFile(path, JSON.stringify(tokenizer).replaceAll(`"${nested}"`, tooDeep));
     return Tokenizer.load(directory);
   }
 
@@ -25,7 +29,9 @@ describe("a tokenizer.json that lies", () => {
     ["a negative id", ({ model }) => { model.vocab["!"] = -1; }, /token "!" has the id -1/],
     ["an id beyond any vocabulary", ({ model }) => { model.vocab["!"] = 1e15; }, /token "!" has the id 1000000000000000/],
     ["an added id beyond any vocabulary", ({ added_tokens: [first] }) => { first!["id"] = 4e9; }, /has the id 4000000000/],
-    ["an id that is no number", ({ model }) => { model.vocab["!"] = "5"; }, /token "!" has the id 5;/],
+    ["an id that is no number", ({ model }) => { model.vocab["!"] = "5"; }, /token "!" has the id "5";/],
+    ["an id that is nested without end", ({ model }) => { model.vocab["!"] = nested; }, /has the id \[…\]/],
+    ["a merge that is nested without end", ({ model }) => { model.merges = [nested]; }, /the merge \[…\] is no pair/],
     ["an id twice", ({ model }) => { model.vocab["!"] = 20; }, /both have the id 20/],
     ["an added token with the id of another", ({ added_tokens: [first] }) => { first!["id"] = 20; }, /both have the id|has the id/],
     ["merges of tokens that there are none of", ({ model }) => { model.merges = [["zz", "y"]]; }, /the merge \["zz","y"\] needs the token "zz"/],
