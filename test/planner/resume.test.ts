@@ -126,6 +126,13 @@ describe("a resume with an edited spec", () => {
     expect(of(await resumption(store, { plan: near }), "ppo").reason, "the first plan is nearer than the second and third").toBe("rollouts of ppo changed from 64 to 16");
   });
 
+  it("counts as lost what a result found elsewhere takes the place of", async () => {
+    const { store } = await failed(all);
+    const next = edited(({ stages }) => { stages["ppo"]!["steps"] = 100; });
+    await finishStage(store, stageOf(next, "ppo"), "other", 30);
+    expect(of(await resumption(store, { plan: next }), "ppo")).toMatchObject({ fate: "kept", secondsKept: 30, secondsLost: 100 });
+  });
+
   it("takes up an edit that a killed resume had begun", async () => {
     const { store } = await failed(all);
     const next = edited(({ stages }) => { stages["ppo"]!["steps"] = 100; });
