@@ -86,4 +86,10 @@ it("goes on with an edited spec: what the edit leaves alone is kept, the policy 
   const types = (await store.ledger.read(id)).slice(before.length + events.length).map(({ event }) => event.type);
   expect(types.slice(0, 2)).toEqual(["stage-set-aside", "run-resumed"]);
   expect(types.filter((type) => type === "stage-finished"), "the policy alone").toHaveLength(1);
-}, 5 * minutes);
+
+  const until = await project.run("resume", id, "--from", "rm", "--until", "rm", "--json");
+  expect(until.code, "the run waits for somebody").toBe(6);
+  expect(JSON.parse(until.stdout)).toMatchObject({ state: "paused", stages: [{}, {}, { name: "rm", state: "finished" }, { name: "ppo", state: "waiting" }] });
+  expect(await project.run("resume", id)).toMatchObject({ code: 0, stdout: expect.stringContaining("finished, attempt 5") as string });
+  expect(await project.weights()).toEqual(weights);
+}, 8 * minutes);
