@@ -59,6 +59,18 @@ describe("an attempt at a stage", () => {
     expect(await store.claims.holder(stage.key)).toBeUndefined();
   });
 
+  it("computes anew what gc takes between the look and the use", async () => {
+    const store = emptyStore();
+    const { artifact } = await attempt(store, easy);
+    vi.spyOn(store.artifacts, "use").mockImplementationOnce(async (digest) => {
+      await rm(store.artifacts.directory(digest), { recursive: true });
+      return false;
+    });
+    expect(await attempt(store, easy)).toEqual({ artifact, reused: false });
+    expect(await events(store)).toEqual(["stage-started", "stage-finished", "stage-started", "stage-finished"]);
+    expect(await store.artifacts.fault(artifact, { deep: true })).toBeUndefined();
+  });
+
   it("continues from the newest whole checkpoint, telling which it passed over, and removes them in the end", async () => {
     const store = emptyStore();
     const { claim } = await store.claims.take(stage.key, { run: "r", stage: "s", attempt: 1 });

@@ -55,9 +55,22 @@ describe("a trace", () => {
     ] }]);
   });
 
+  it("tells a stage that was made twice apart, and why it was made anew", async () => {
+    await store.ledger.append("one", { type: "stage-set-aside", stage: "sft", key: sft.key, artifact: made.sft, actor: "ada@host", reason: "another try" });
+    const again = await finished(store, await started(store, "one", sft, { model: [made.base] }), "sft", { m: "sft again" });
+    const [second] = (await trace(store, again)).makings;
+    expect(second!.attempts).toHaveLength(1);
+    expect(second!.decisions.map(({ event }) => event)).toMatchObject([{ type: "stage-set-aside", actor: "ada@host", reason: "another try" }]);
+    expect((await trace(store, made.sft)).makings[0]!.attempts).toHaveLength(2);
+  });
+
   it("goes forward to what read it, what came of that with its figures, and who reused it", async () => {
+    const further = plannedStage("further", [], "sft");
+    await submitted(store, "three", soundPlan("p", further));
+    await started(store, "three", further, { model: [made.sft] });
     const { uses } = await trace(store, made.base);
-    expect(uses.map(({ how, run, stage }) => `${run}/${stage} ${how}`)).toEqual(["one/sft read", "one/eval read", "two/base reused"]);
+    expect(uses.map(({ how, run, stage }) => `${run}/${stage} ${how}`)).toEqual(["one/sft read", "one/eval read", "two/base reused", "three/further read"]);
+    expect(uses.at(-1)).toEqual({ how: "read", run: "three", stage: "further", kind: "sft", at: expect.any(String) as string, artifact: made.sft });
     expect(uses[1]).toMatchObject({ kind: "evaluate", made: made.eval, figures: { "loss/lm": 1e-8 } });
     expect((await trace(store, made.eval)).uses).toEqual([]);
   });
