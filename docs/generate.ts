@@ -1,11 +1,13 @@
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { errorsDocument } from "./errors-document.js";
+import { reliabilityDocument } from "./reliability-document.js";
 import { specDocument } from "./spec-document.js";
 
 /** Pages that are written from sources, by their path. */
 export const pages: Readonly<Record<string, () => string>> = {
   [pathOf("errors.md")]: errorsDocument,
+  [pathOf("reliability.md")]: reliabilityDocument,
   [pathOf("spec.md")]: specDocument,
 };
 

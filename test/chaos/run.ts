@@ -1,7 +1,9 @@
 import { randomInt } from "node:crypto";
-import { writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { readFile, writeFile } from "node:fs/promises";
 import { cpus } from "node:os";
 import { parseArgs } from "node:util";
+import { chaosReportSchema, type ChaosResult } from "../../docs/reliability-document.js";
 import { randomAt } from "../../foundation/random.js";
 import { version } from "../../foundation/version.js";
 import { outcomeOf, type Outcome } from "./outcome.js";
@@ -19,16 +21,11 @@ const names = values.only?.split(",");
 const unknown = names?.find((name) => !scenarios.some((each) => each.name === name));
 if (unknown !== undefined) throw new Error(`There is no scenario "${unknown}". There are: ${scenarios.map(({ name }) => name).join(", ")}`);
 
-interface Result {
-  readonly name: string;
-  readonly does: string;
-  readonly holds: string;
-  readonly result: "held" | "broken" | "skipped";
-  readonly seconds: number;
-  readonly figures: Figures;
-  /** What did not hold, or why it was skipped. */
-  readonly because?: string;
-}
+/** As the command line to repeat a scenario alone, with the same random moments. */
+const circumstances = (name: string) => ({
+  date: new Date().toISOString().slice(0, 10), seed, command: `npm run chaos -- --seed ${seed} --only ${name}`,
+  versions: { trueline: version, node: process.versions.node }, processors: `${cpus().length} × ${cpus()[0]?.model ?? "unknown"}`,
+});
 
 const undisturbed = new Map<string, Promise<Outcome>>();
 
@@ -43,7 +40,7 @@ async function runUndisturbed(spec: unknown): Promise<Outcome> {
   }
 }
 
-async function attempt(scenario: Scenario): Promise<Result> {
+async function attempt(scenario: Scenario): Promise<ChaosResult> {
   const { name, does, holds } = scenario;
   const places: Place[] = [];
   const ground: Ground = {
@@ -63,8 +60,8 @@ async function attempt(scenario: Scenario): Promise<Result> {
     left: () => until - performance.now(),
   };
   const began = performance.now();
-  const ended = (result: Result["result"], figures: Figures, because?: string): Result =>
-    ({ name, does, holds, result, seconds: Math.round((performance.now() - began) / 1000), figures, because });
+  const ended = (result: ChaosResult["result"], figures: Figures, because?: string): ChaosResult =>
+    ({ name, does, holds, result, seconds: Math.round((performance.now() - began) / 1000), figures, because, ...circumstances(name) });
   if (ground.left() <= 0) return ended("skipped", {}, "the time given with --minutes was up");
   try {
     const figures = await scenario.run(ground);
@@ -80,18 +77,22 @@ async function attempt(scenario: Scenario): Promise<Result> {
 }
 
 console.log(`seed ${seed}`);
-const results: Result[] = [];
+const results: ChaosResult[] = [];
 for (const scenario of scenarios.filter(({ name }) => names?.includes(name) ?? true)) {
   console.error(`${scenario.name}: ${scenario.does}`);
   const result = await attempt(scenario);
   results.push(result);
+  if (values.json !== undefined) await keep(values.json);
   console.log(`${result.result.padEnd(7)} ${result.name} (${result.seconds} s)  ${result.because ?? JSON.stringify(result.figures)}`);
 }
-if (values.json !== undefined) {
-  const report = {
-    date: new Date().toISOString().slice(0, 10), seed, command: `npm run chaos -- --seed ${seed}${names === undefined ? "" : ` --only ${names.join(",")}`}`,
-    versions: { trueline: version, node: process.versions.node }, processors: `${cpus().length} × ${cpus()[0]?.model ?? "unknown"}`, scenarios: results,
-  };
-  await writeFile(values.json, `${JSON.stringify(report, undefined, 2)}\n`);
-}
 if (results.some(({ result }) => result === "broken")) process.exitCode = 1;
+
+/** Puts the results in the place of earlier ones of the same scenarios; a scenario that was skipped keeps what it had. */
+async function keep(path: string): Promise<void> {
+  const before = existsSync(path) ? chaosReportSchema.parse(JSON.parse(await readFile(path, "utf8"))).scenarios : [];
+  const kept = scenarios.flatMap(({ name }) => {
+    const [now, earlier] = [results, before].map((of) => of.find((each) => each.name === name));
+    return (now?.result === "skipped" ? earlier ?? now : now ?? earlier) ?? [];
+  });
+  await writeFile(path, `${JSON.stringify({ scenarios: kept }, undefined, 2)}\n`);
+}
