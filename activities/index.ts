@@ -1,8 +1,11 @@
 import { Context } from "@temporalio/activity";
+import { TruelineError } from "../foundation/errors.js";
 import { stageKinds, type StageKind } from "../schemas/stages/table.js";
 import type { ControlActivities } from "../schemas/control.js";
+import { storageFault } from "../store/files.js";
 import type { Store } from "../store/store.js";
 import { ask, expire, readOrders, record, recordEnd } from "./control.js";
+import { failed } from "./ending.js";
 import { withReport } from "./evaluate.js";
 import { notify } from "./notify.js";
 import { attemptStage, type StageWork } from "./stage.js";
@@ -34,12 +37,24 @@ export function createActivities({ store, startBackend = startEmbedded, stallSec
 /** What workflows do in the ledgers of their runs. */
 export function createControls(store: Store): ControlActivities {
   return {
-    "read-orders": (run) => readOrders(store, run),
-    "close-run": (end) => recordEnd(store, end),
-    ask: (question) => ask(store, question),
-    expire: (question) => expire(store, question),
-    record: (given) => record(store, given),
+    "read-orders": withCode((run) => readOrders(store, run)),
+    "close-run": withCode((end) => recordEnd(store, end)),
+    ask: withCode((question) => ask(store, question)),
+    expire: withCode((question) => expire(store, question)),
+    record: withCode((given) => record(store, given)),
     notify: (notice) => notify(store, process.env, notice),
+  };
+}
+
+/** The same, its error known to Temporal by its code: a store that may not be written is not tried again, and people get to see it. */
+function withCode<Input, Output>(work: (input: Input) => Promise<Output>): (input: Input) => Promise<Output> {
+  return async (input) => {
+    try {
+      return await work(input);
+    } catch (cause) {
+      const error = storageFault(cause);
+      throw error instanceof TruelineError ? failed(error) : error;
+    }
   };
 }
 

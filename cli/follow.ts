@@ -5,7 +5,7 @@ import type { Pipelines } from "../temporal/client.js";
 import { hasEnded, observe, type ObservedRun, type ObservedStage } from "../temporal/observe.js";
 import type { Store } from "../store/store.js";
 import { duration, type Output } from "./output.js";
-import { progressText, questionsOf, skippedTexts, stateText, unattendedAdvice } from "./run-view.js";
+import { progressText, questionsOf, retryTexts, skippedTexts, stateText, unattendedAdvice } from "./run-view.js";
 
 const lookMilliseconds = 500;
 const lineMilliseconds = 5000;
@@ -24,7 +24,7 @@ export async function follow(store: Store, id: string, pipelines: Pipelines, out
     for (;;) {
       const run = await observe(store, await store.runs.read(id), pipelines);
       display.show(run);
-      for (const text of [...run.stages.flatMap(skippedTexts), ...questionsOf(run)]) {
+      for (const text of [...run.stages.flatMap((stage) => [...skippedTexts(stage), ...retryTexts(stage)]), ...questionsOf(run)]) {
         if (!said.has(text)) output.note(text);
         said.add(text);
       }
@@ -32,6 +32,8 @@ export async function follow(store: Store, id: string, pipelines: Pipelines, out
         await closed(id, pipelines);
         return run;
       }
+      // Its end could not be recorded: nothing more will come.
+      if (run.failure !== undefined) return run;
       if (run.state !== "interrupted") quietSince = performance.now();
       else if (performance.now() - quietSince > patienceMilliseconds) return run;
       if (run.unattended.length === 0) attendedAt = performance.now();

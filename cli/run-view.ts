@@ -36,6 +36,7 @@ export function runText(run: ObservedRun, store: Store, colors: Output["colors"]
       ...(failure.hint === undefined ? [] : [`${colors.cyan("hint:")} ${failure.hint}`]),
     ]),
     ...lost.map(({ name, pid, host, log }) => `${name}: process ${pid} of ${host}, which worked on it, is gone. ${log === undefined ? "It wrote to where it was started." : `Its log: ${log}`}`),
+    ...(run.failure === undefined ? [] : [`${colors.red(run.failure.code)} ${run.failure.message}`]),
     ...run.stages.flatMap(skippedTexts), ...verdictsOf(run), ...placesOf(run, store), ...adviceOf(run),
   ];
   return lines.join("\n");
@@ -57,6 +58,11 @@ function lostStages(run: ObservedRun, store: Store): LostStage[] {
     const log = workerLog(store.home, worker.pid);
     return [{ name, ...worker, ...(worker.host === hostname() && existsSync(log) && { log }) }];
   });
+}
+
+/** Why a stage that waits is to be tried again. */
+export function retryTexts({ name, state, failure }: ObservedStage): string[] {
+  return state !== "waiting" || failure === undefined ? [] : [`${name} is tried again: ${failure.code} ${failure.message}`];
 }
 
 /** What became of checkpoints that could not be used. */

@@ -1,12 +1,16 @@
-import { Client, Connection, WorkflowNotFoundError, type WorkflowExecutionDescription } from "@temporalio/client";
+import { Client, Connection, isGrpcServiceError, WorkflowNotFoundError, type WorkflowExecutionDescription, type WorkflowHandle } from "@temporalio/client";
 import { ApplicationFailure, defaultPayloadConverter, WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from "@temporalio/common";
 import { hostname } from "node:os";
+import { TruelineError } from "../foundation/errors.js";
 import { lookSignal } from "../schemas/control.js";
+import type { Failure } from "../schemas/events.js";
 import { progressSchema, type Progress } from "../schemas/progress.js";
 import { taskQueues } from "../schemas/task-queue.js";
 import type { PipelineInput } from "../schemas/task.js";
 import { isAlive } from "../store/processes.js";
 import { unreachable, type TemporalAddress } from "./connection.js";
+
+type PendingActivity = NonNullable<WorkflowExecutionDescription["raw"]["pendingActivities"]>[number];
 
 /** Temporal's TaskQueueType: workflow tasks and activities of a queue are asked for apart. */
 const taskQueueTypes = [1, 2] as const;
@@ -23,6 +27,8 @@ export interface OpenStage {
   readonly started: boolean;
   readonly attempt: number;
   readonly progress?: Progress;
+  /** Of the attempt before, where that one failed. */
+  readonly failure?: Failure;
 }
 
 /** A run's workflow as the server sees it. */
@@ -30,6 +36,8 @@ export interface WorkflowView {
   readonly open: boolean;
   readonly status: string;
   readonly stages: readonly OpenStage[];
+  /** What it ended with, where it failed. */
+  readonly failure?: Failure;
 }
 
 /** The pipeline workflows of a server: one a run, its id the run's. */
@@ -59,10 +67,15 @@ export class Pipelines {
   /** Undefined when the server knows no such workflow (any more). */
   async view(run: string): Promise<WorkflowView | undefined> {
     try {
-      return viewOf(await this.client.workflow.getHandle(run).describe());
+      const handle = this.client.workflow.getHandle(run);
+      const view = viewOf(await handle.describe());
+      return view.status === "FAILED" ? { ...view, failure: await failureOf(handle) } : view;
     } catch (error) {
       if (error instanceof WorkflowNotFoundError) return undefined;
-      throw error;
+      if (!isGrpcServiceError(error)) throw error;
+      throw new TruelineError("TL_TEMPORAL_UNAVAILABLE", `The Temporal server answers no more: ${error.details || error.message}`, {
+        hint: `Once it is there again: trueline resume ${run}`, cause: error,
+      });
     }
   }
 
@@ -117,9 +130,30 @@ function viewOf(description: WorkflowExecutionDescription): WorkflowView {
       const progress = payload && progressSchema.safeParse(defaultPayloadConverter.fromPayload(payload)).data;
       return {
         name: activity.activityId ?? "", started: activity.state === started, attempt: activity.attempt ?? 1, ...(progress && { progress }),
+        ...(activity.lastFailure && { failure: lastFailureOf(activity.lastFailure) }),
       };
     }),
   };
+}
+
+/** What a failed workflow ended with: the innermost failure has the code. */
+async function failureOf(handle: WorkflowHandle): Promise<Failure> {
+  try {
+    await handle.result();
+  } catch (error) {
+    let cause = error;
+    while (cause instanceof Error && cause.cause instanceof Error && !(cause instanceof ApplicationFailure)) ({ cause } = cause);
+    if (cause instanceof ApplicationFailure) return { code: cause.type ?? "TL_INTERNAL", message: cause.message };
+    return { code: "TL_INTERNAL", message: String(cause) };
+  }
+  return { code: "TL_INTERNAL", message: "The workflow failed without saying why." };
+}
+
+/** The failure of an activity's attempt; its hint is the first of its details. */
+function lastFailureOf({ message, applicationFailureInfo: info }: NonNullable<PendingActivity["lastFailure"]>): Failure {
+  const [payload] = info?.details?.payloads ?? [];
+  const hint: unknown = payload && defaultPayloadConverter.fromPayload(payload);
+  return { code: info?.type || "TL_STAGE_LOST", message: message ?? "", ...(typeof hint === "string" && { hint }) };
 }
 
 /**

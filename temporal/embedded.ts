@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 import { TruelineError } from "../foundation/errors.js";
-import { namesIn, readIfThere, writeWhole } from "../store/files.js";
+import { guarded, namesIn, readIfThere, writeWhole } from "../store/files.js";
 import { withLock } from "../store/lock.js";
 import { isAlive, processSchema, thisProcess, type ProcessIdentity } from "../store/processes.js";
 import { parseJson } from "../store/records.js";
@@ -76,11 +76,11 @@ export function holdServer(home: string, say: (text: string) => void): { stop():
       await sleep(holdMilliseconds, undefined, { signal: stopping.signal }).catch(() => undefined);
       if (stopping.signal.aborted || await keptServer(home) !== undefined) continue;
       try {
-        await enterServer(home, () => undefined, port);
+        await guarded(() => enterServer(home, () => undefined, port));
         say("The Temporal server had ended and was started again.");
         isSaid = false;
       } catch (error) {
-        if (!isSaid) say(`The Temporal server has ended and can't be started again: ${error instanceof Error ? error.message : String(error)}`);
+        if (!isSaid) say(`The Temporal server has ended and can't be started again: ${error instanceof TruelineError ? `${error.code} ` : ""}${error instanceof Error ? error.message : String(error)}`);
         isSaid = true;
       }
     }

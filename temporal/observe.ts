@@ -1,3 +1,4 @@
+import type { Failure } from "../schemas/events.js";
 import type { Progress } from "../schemas/progress.js";
 import type { Plan } from "../schemas/plan.js";
 import type { RunRecord } from "../store/runs.js";
@@ -43,6 +44,8 @@ export interface ObservedRun {
   readonly stages: readonly ObservedStage[];
   /** Task queues on which the run's stages wait and nobody listens. */
   readonly unattended: readonly string[];
+  /** What ended the run, where that could not be written to its ledger. */
+  readonly failure?: Failure;
 }
 
 /** The run's state from its ledger and, where that leaves it open, from the server. */
@@ -53,7 +56,7 @@ export async function observe(store: Store, record: RunRecord, pipelines: Pipeli
   const workflow = isOpen ? await pipelines?.view(record.id) : undefined;
   const unattended = workflow?.open ? await unattendedQueues(plan, workflow, pipelines!) : [];
   return {
-    id: record.id, name: record.name, attempts: record.attempts, submittedAt: record.submittedAt, endedAt, plan, unattended,
+    id: record.id, name: record.name, ...(workflow?.failure && { failure: workflow.failure }), attempts: record.attempts, submittedAt: record.submittedAt, endedAt, plan, unattended,
     state: isOpen ? openState(state, plan, stages, workflow, unattended) : state,
     stages: stages.map((stage) => withProgress(stage, workflow?.stages.find(({ name }) => name === stage.name))),
   };
@@ -87,6 +90,7 @@ async function unattendedQueues(plan: Plan, workflow: WorkflowView, pipelines: P
 }
 
 function withProgress(stage: StageSummary, open: OpenStage | undefined): ObservedStage {
+  if (open !== undefined && !open.started && open.failure !== undefined) return { ...stage, state: "waiting", failure: open.failure };
   if (open?.progress === undefined || !open.started) return stage;
   return { ...stage, state: "running", progress: open.progress };
 }

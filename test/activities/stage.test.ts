@@ -5,6 +5,7 @@ import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it, vi } from "vitest";
 import { recordEnd } from "../../activities/control.js";
+import { createControls } from "../../activities/index.js";
 import { readArtifacts, readData } from "../../activities/inputs.js";
 import { withDeadline } from "../../activities/pulse.js";
 import { attemptStage, type StageWork } from "../../activities/stage.js";
@@ -141,6 +142,14 @@ describe("an attempt at a stage", () => {
       return easy(given, output);
     }, environment);
     expect(beats).toBeGreaterThanOrEqual(3);
+  });
+});
+
+describe("the record of a run's end", () => {
+  it("is not tried again where the store may not be written: its error ends the workflow, and people get to see it", async () => {
+    const store = emptyStore();
+    vi.spyOn(store.ledger, "extend").mockRejectedValue(Object.assign(new Error("read-only file system"), { code: "EROFS" }));
+    await expect(createControls(store)["close-run"]({ run: "r", end: "finished", failures: [] })).rejects.toMatchObject({ type: "TL_STORE_DENIED", nonRetryable: true });
   });
 });
 

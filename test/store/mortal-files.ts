@@ -74,6 +74,10 @@ export class Mortality {
   /** Takes away what was written and not synced. Locks without a name are waited for, which has a test of its own. */
   async cutPower(): Promise<void> {
     for (const [path, bytes] of this.durable) if (!isLock(path)) await this.real!.truncate(path, bytes).catch(() => undefined);
+  }
+
+  /** Takes everything that is written now as lasting. */
+  remember(): void {
     this.durable.clear();
   }
 
