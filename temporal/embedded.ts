@@ -30,8 +30,12 @@ export async function runningServer(home: string): Promise<EmbeddedServer | unde
 
 /** The embedded server of a home, if its keeper lives; it may be too busy to answer. */
 async function keptServer(home: string): Promise<EmbeddedServer | undefined> {
-  const server = serverSchema.safeParse(parse(await readIfThere(join(home, "server.json")))).data;
+  const server = await recordedServer(home);
   return server !== undefined && isAlive(server.keeper) ? server : undefined;
+}
+
+async function recordedServer(home: string): Promise<EmbeddedServer | undefined> {
+  return serverSchema.safeParse(parse(await readIfThere(join(home, "server.json")))).data;
 }
 
 /**
@@ -70,7 +74,8 @@ async function untilSettled(home: string): Promise<void> {
 export function holdServer(home: string, say: (text: string) => void): { stop(): Promise<void> } {
   const stopping = new AbortController();
   const watch = async () => {
-    const port = (await keptServer(home))?.port;
+    // It may have died by now; its port is the one to come back on.
+    const port = (await recordedServer(home))?.port;
     let isSaid = false;
     while (!stopping.signal.aborted) {
       await sleep(holdMilliseconds, undefined, { signal: stopping.signal }).catch(() => undefined);
