@@ -71,7 +71,7 @@ describe("a run that fails twice and is resumed twice", () => {
     await restore("text.txt");
     const second = command("resume", id);
     // Here too: the stage that reads it has to wait for `base`.
-    await vi.waitFor(async () => expect((await store.runs.read(id)).attempts).toBe(2), 30_000);
+    await vi.waitFor(async () => expect((await store.runs.read(id)).attempts).toBe(2), 120_000);
     await writeFile(path("two.jsonl"), files["one.jsonl"]!);
     ended.push(await second);
     await restore("two.jsonl");
