@@ -27,10 +27,10 @@ export async function recordEnd(store: Store, input: unknown): Promise<boolean> 
   return isEnd;
 }
 
-/** Asks people, unless the stage has its result already: then it gives false. */
+/** Asks people; gives false where nobody need be asked, because the stage has its result already. */
 export async function ask(store: Store, input: unknown): Promise<boolean> {
-  const { run, ...question } = questionSchema.parse(input);
-  if (await store.results.find(question.key) !== undefined) return false;
+  const { run, unlessDone, ...question } = questionSchema.parse(input);
+  if (unlessDone && await store.results.find(question.key) !== undefined) return false;
   await store.ledger.extend(run, (entries) => isOpen(entries, question) ? [] : [{ type: "approval-asked", ...question }]);
   return true;
 }
@@ -58,7 +58,7 @@ function endEvent({ end, failures, until }: RunEnd): LedgerEvent {
 }
 
 /** Whether the question is the newest of its attempt at the run, so that it need not be asked again. */
-function isOpen(entries: readonly LedgerEntry[], { gate, key }: Omit<Question, "run">): boolean {
+function isOpen(entries: readonly LedgerEntry[], { gate, key }: Pick<Question, "gate" | "key">): boolean {
   const newest = entries.findLast(({ event }) => event.type === "run-resumed" || (event.type === "approval-asked" && event.gate === gate));
   return newest?.event.type === "approval-asked" && newest.event.key === key;
 }

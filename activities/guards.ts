@@ -10,6 +10,7 @@ import { readIfThere } from "../store/files.js";
 import type { Store } from "../store/store.js";
 import { breachesIn, gravest, noPast, type Breach, type Past } from "../training/guards.js";
 import { METRICS_FILE } from "../training/loop.js";
+import { nudge } from "./nudge.js";
 
 const guarded = z.object({ guards: plannedGuardsSchema.default({}) });
 
@@ -35,7 +36,9 @@ export async function tellBreach(store: Store, { run, stage }: StageTask, { guar
   };
   const known = (await store.ledger.read(run)).some(({ event: old }) => old.type === "guard-breached" && old.key === event.key
     && old.guard === guard && old.step === step && old.value === value && old.then === then);
-  if (!known) await store.ledger.append(run, event);
+  if (known) return;
+  await store.ledger.append(run, event);
+  await nudge(run);
 }
 
 /** What becomes of a stage whose guard stops it or asks. Throws TL_GUARD_BREACHED for one that stops. */

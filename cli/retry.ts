@@ -1,5 +1,6 @@
 import { TruelineError } from "../foundation/errors.js";
 import { suggestion } from "../foundation/suggest.js";
+import { afterStage, upToStage } from "../planner/order.js";
 import { deadlineActor } from "../schemas/control.js";
 import type { LedgerEntry } from "../schemas/events.js";
 import type { Plan } from "../schemas/plan.js";
@@ -41,16 +42,10 @@ export const retryCommand = defineCommand({
   },
 });
 
-/** The stage, what it lacks, what comes after it, and what of that is done already, in the plan's order. Pure. */
+/** The stage, what it lacks, what comes after it, and what is done already and only has to be found, in the plan's order. Pure. */
 export function concerned({ stages }: Plan, stage: string, done: readonly string[]): string[] {
-  const chosen = new Set([stage]);
-  // A plan lists stages after those they depend on.
-  for (const { name, after } of stages) if (after.some((each) => chosen.has(each))) chosen.add(name);
-  const lacking = new Set([stage]);
-  for (const { name, after } of [...stages].reverse()) {
-    if (lacking.has(name)) for (const each of after) lacking.add(each);
-  }
-  return stages.map(({ name }) => name).filter((name) => chosen.has(name) || lacking.has(name) || done.includes(name));
+  const chosen = new Set([...upToStage(stages, stage), ...afterStage(stages, stage), ...done]);
+  return stages.map(({ name }) => name).filter((name) => chosen.has(name));
 }
 
 function refuseUnfailed(id: string, plan: Plan, entries: readonly LedgerEntry[], name: string): void {

@@ -41,6 +41,8 @@ export const ordersSchema = z.strictObject({
 /** A question to people. */
 export const questionSchema = z.strictObject({
   run: z.string(), stage: z.string(), key: z.string(), gate: z.string(), question: z.string(), until: z.string().optional(),
+  /** Whether nobody need be asked once the stage has its result. */
+  unlessDone: z.boolean(),
 });
 
 /** What only the workflow knows. */

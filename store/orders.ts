@@ -41,7 +41,7 @@ export function ordersOf(entries: readonly LedgerEntry[]): Orders {
         break;
       }
       case "guard-breached":
-        orders.breaches.push({ stage: event.stage, message: `Guard ${event.guard}: ${event.metric} is ${event.value} after step ${event.step}, ${event.bound}.` });
+        orders.breaches.push({ stage: event.stage, message: `Guard ${event.guard}: ${event.metric} is ${event.value ?? "not a number"} after step ${event.step}, ${event.bound}.` });
         break;
       case "stage-set-aside": case "stage-started": case "stage-reused": case "checkpoint-saved": case "checkpoint-skipped": case "stage-stopped":
       case "stage-failed": case "stage-finished": case "stage-rolled-back": case "deadline-passed": case "notification-sent":

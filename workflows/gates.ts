@@ -12,6 +12,8 @@ export interface Gate {
   readonly gate: string;
   readonly question: string;
   readonly withinSeconds?: number;
+  /** Whether nobody need be asked once the stage has its result: a guard can ask about a result, too. */
+  readonly unlessDone?: boolean;
 }
 
 /**
@@ -36,7 +38,7 @@ export function approvedOf({ name, key }: PlannedStage, { current: { answers } }
 
 /** Undefined when nobody need be asked. */
 async function answerTo(
-  run: string, stage: PlannedStage, { gate, question: text, withinSeconds }: Gate, orders: OrderBook, asking: () => void,
+  run: string, stage: PlannedStage, { gate, question: text, withinSeconds, unlessDone = false }: Gate, orders: OrderBook, asking: () => void,
 ): Promise<Answer | undefined> {
   const given = () => {
     const answer = orders.current.answers[gate];
@@ -45,7 +47,7 @@ async function answerTo(
   if (given() !== undefined) return given();
   const end = withinSeconds === undefined ? Infinity : Date.now() + withinSeconds * 1000;
   const until = end === Infinity ? undefined : new Date(end).toISOString();
-  const question = { run, stage: stage.name, key: stage.key, gate, question: text, ...(until !== undefined && { until }) };
+  const question = { run, stage: stage.name, key: stage.key, gate, question: text, unlessDone, ...(until !== undefined && { until }) };
   if (!await controls.ask(question)) return undefined;
   asking();
   // The answer nudges; should that be lost, it is found by looking now and then.

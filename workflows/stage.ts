@@ -29,7 +29,7 @@ export async function doStage(stage: PlannedStage, artifacts: StageTask["artifac
   });
   if (stage.approval !== undefined) {
     const { question = `Shall ${stage.name} (${stage.kind}) start?`, withinSeconds } = stage.approval;
-    await through({ gate: `before:${stage.name}`, question, withinSeconds });
+    await through({ gate: `before:${stage.name}`, question, withinSeconds, unlessDone: true });
   }
   for (;;) {
     say("started");

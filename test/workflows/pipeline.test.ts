@@ -1,22 +1,12 @@
-import { WorkflowFailedError } from "@temporalio/client";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { planOf, plannedStage as stage } from "../store/home.js";
-import { Stand } from "./stand.js";
+import { failureOf, Stand } from "./stand.js";
 
 let stand: Stand;
 beforeAll(async () => { stand = await Stand.start(); }, 20 * 60_000);
 afterAll(() => stand.end());
 beforeEach(() => { stand.log.length = 0; });
-
-async function failureOf(result: Promise<unknown>): Promise<unknown> {
-  try {
-    await result;
-  } catch (error) {
-    return error instanceof WorkflowFailedError ? error.cause : error;
-  }
-  throw new Error("it did not fail");
-}
 
 describe("the pipeline workflow", () => {
   it("starts a stage when those before it are finished, with their artifacts, and independent ones side by side", async () => {

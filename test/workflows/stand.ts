@@ -1,3 +1,4 @@
+import { WorkflowFailedError } from "@temporalio/client";
 import { ApplicationFailure, CancelledFailure } from "@temporalio/common";
 import { Context } from "@temporalio/activity";
 import { TestWorkflowEnvironment } from "@temporalio/testing";
@@ -9,6 +10,7 @@ import { fileURLToPath } from "node:url";
 import { setTimeout as sleep } from "node:timers/promises";
 import { sha256 } from "../../foundation/canonical.js";
 import type { Plan } from "../../schemas/plan.js";
+import { tellBreach } from "../../activities/guards.js";
 import { createControls } from "../../activities/index.js";
 import { lookSignal } from "../../schemas/control.js";
 import type { LedgerEvent } from "../../schemas/events.js";
@@ -27,7 +29,7 @@ export function bundle(): Promise<WorkflowBundle> {
 
 /**
  * A Temporal server, a store, and a worker whose stages do what their kind says: `done`, `lasting` (done in 3 s), `broken`, `flaky`, `endless` (until it is
- * cancelled), `slow` (is endless the first time), `mended` (fails the first time), `curious` (asks before it goes on).
+ * cancelled), `slow` (is endless the first time), `mended` (fails the first time), `curious` (asks before it goes on), `watched` (whose guard finds something).
  */
 export class Stand {
   readonly log: string[] = [];
@@ -87,6 +89,16 @@ export class Stand {
   }
 }
 
+/** What a workflow fails with. */
+export async function failureOf(result: Promise<unknown>): Promise<unknown> {
+  try {
+    await result;
+  } catch (error) {
+    return error instanceof WorkflowFailedError ? error.cause : error;
+  }
+  throw new Error("it did not fail");
+}
+
 function stages(store: Store, say: (entry: string) => void) {
   const tries = new Map<string, number>();
   const stage = (work: (task: StageTask) => Promise<StageEnd | undefined>) => async (task: StageTask): Promise<StageEnd> => {
@@ -129,6 +141,11 @@ function stages(store: Store, say: (entry: string) => void) {
     endless: stage(endless),
     mended: stage(async (task) => tryOf(task) === 1 ? broken() : undefined),
     slow: stage(async (task) => tryOf(task) === 1 ? endless(task) : undefined),
+    watched: stage(async (task) => {
+      await tellBreach(store, task, { guard: "kl", step: 140, metric: "objective/kl", value: 13, bound: "above 12", then: "note" });
+      await sleep(3000);
+      return undefined;
+    }),
     curious: stage(async ({ stage: { name }, waived = [] }) => {
       const gate = `guard:${name}:kl:140`;
       return waived.includes(gate) ? undefined : { gate, question: "KL is 13 after step 140, above 12. Go on?" };
