@@ -23,8 +23,8 @@ export function reliabilityDocument(): string {
     "# Reliability",
     "Written by `npm run schema` from `docs/reliability.json`, which the chaos suite writes. The suite runs the built program, a real Temporal "
     + "server and real training on tiny models, breaks something, and compares what is left with an undisturbed run, SHA-256 by SHA-256.",
-    "```\nnpm run chaos                                  all scenarios, about an hour on two cores\nnpm run chaos -- --minutes 10                 as far as ten minutes go\n"
-    + "npm run chaos -- --only kills --seed 1        one of them, with the same kills again\nnpm run chaos -- --json docs/reliability.json  puts the figures here\n```",
+    "```\nnpm run chaos                                  all scenarios\nnpm run chaos -- --minutes 10                 as far as ten minutes go\n"
+    + "npm run chaos -- --only kills --seed 1        one of them, with the same random choices\nnpm run chaos -- --json docs/reliability.json  puts the figures here\n```",
     "It needs Linux; scenarios that mount a file system need root or `unshare -Urm`, and are skipped without.",
     ...scenarios.map(section),
   ].join("\n\n") + "\n";
