@@ -33,7 +33,7 @@ export const operationalParameters = {
       .describe("ONNX Runtime providers for scoring and generation, in order of preference."),
   }).prefault({}).describe("What the stage needs of a worker. Does not change keys."),
   deadline: durationSchema.optional()
-    .describe("The stage saves a checkpoint and fails when an attempt of the run has worked on it this long, such as \"6h\". Does not change keys."),
+    .describe("The stage saves a checkpoint and fails when this long has passed since it could start, such as \"6h\"; time in the queue counts. Does not change keys."),
 } as const;
 
 export const rowLimits = {

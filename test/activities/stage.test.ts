@@ -114,6 +114,17 @@ describe("an attempt at a stage", () => {
     expect(await store.checkpoints.newest(stage.key, { deep: true })).toMatchObject({ step: 3 });
   });
 
+  it("says in the ledger that a pause stopped it, where one was asked for", async () => {
+    const store = emptyStore();
+    const environment = new MockActivityEnvironment();
+    const thrown = attempt(store, long, environment).catch((error: unknown) => error);
+    await vi.waitFor(async () => expect(await events(store)).toContain("stage-started"), 10_000);
+    await store.ledger.append("r", { type: "pause-requested", actor: "me" });
+    environment.cancel("CANCELLED", new ActivityCancellationDetails({ cancelRequested: true }));
+    expect(await thrown).toBeInstanceOf(CancelledFailure);
+    expect((await store.ledger.read("r")).at(-1)?.event).toMatchObject({ type: "stage-stopped", cause: "paused", checkpoint: 3 });
+  });
+
   it("waits for another run that computes the same, then uses its result", async () => {
     const store = emptyStore();
     let finish: () => void = () => undefined;
@@ -195,5 +206,14 @@ describe("a run's end", () => {
     const store = emptyStore();
     for (const end of ["finished", "finished"]) await recordEnd(store, { run: "r", end, failures: [] });
     expect(await events(store)).toEqual(["run-finished"]);
+  });
+
+  it("is none while the ledger holds orders that the workflow does not know of", async () => {
+    const store = emptyStore();
+    await store.ledger.append("r", { type: "retry-requested", stage: "s", actor: "me" });
+    expect(await recordEnd(store, { run: "r", end: "failed", failures: [], known: 0 })).toBe(false);
+    expect(await events(store)).toEqual(["retry-requested"]);
+    expect(await recordEnd(store, { run: "r", end: "failed", failures: [], known: 1 })).toBe(true);
+    expect(await events(store)).toEqual(["retry-requested", "run-failed"]);
   });
 });
