@@ -3,7 +3,7 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
-    exclude: ["test/long/**"],
+    exclude: ["test/long/**", "test/backends/torch/**"],
     globalSetup: "test/setup.ts",
     pool: "forks",
     maxWorkers: 2,

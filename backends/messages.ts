@@ -114,7 +114,8 @@ export const callSchema = z.strictObject({ id: z.number(), method, parameters: z
 
 const isCode = (value: unknown): value is ErrorCode => typeof value === "string" && value in errorRegistry;
 
-const failureSchema = z.strictObject({
+/** An error as a message. */
+export const failureSchema = z.strictObject({
   code: z.custom<ErrorCode>(isCode), message: z.string(), hint: z.string().optional(), stack: z.string().optional(),
 });
 export type Failure = z.infer<typeof failureSchema>;

@@ -32,15 +32,20 @@ export interface LoadedModel extends StoredModel {
 const momentPrefixes = { firstMoments: "exp_avg.", secondMoments: "exp_avg_sq." } as const;
 const optimizerFile = "optimizer.safetensors";
 
+/** Fails with TL_BACKEND_NOT_TRAINABLE when a load request contradicts itself. */
+export function checkLoad(request: LoadRequest): void {
+  if (request.optimizer === true && !request.trainable) {
+    throw new TruelineError("TL_BACKEND_NOT_TRAINABLE", `optimizer state was asked for "${request.model}", which is loaded for reading only`);
+  }
+}
+
 /**
  * Reads what a load request asks for, and makes the head where the directory has none of the asked kind.
  * @throws TL_MODEL_*, TL_BACKEND_HEAD_MISSING, TL_BACKEND_OPTIMIZER_MISSING, TL_BACKEND_NOT_TRAINABLE.
  */
 export async function loadModel(request: LoadRequest): Promise<LoadedModel> {
   const { directory, head } = request;
-  if (request.optimizer === true && !request.trainable) {
-    throw new TruelineError("TL_BACKEND_NOT_TRAINABLE", `optimizer state was asked for "${request.model}", which is loaded for reading only`);
-  }
+  checkLoad(request);
   const { configuration, head: storedHead } = await describeModel(directory);
   const stored = await readModelTensors(directory);
   const headIsNew = head !== "language" && head !== storedHead;
@@ -89,35 +94,51 @@ async function readOptimizer(directory: string, shapes: ReadonlyMap<string, read
   return { firstMoments: moments("firstMoments"), secondMoments: moments("secondMoments"), updates };
 }
 
-function newHead(request: LoadRequest, storedHead: Head, hidden: number, stored: Tensors): Tensors {
-  const made = headWeights(request, storedHead, hidden, stored);
-  const weight: Tensor = { shape: [1, hidden], data: made.weight };
-  return new Map([["score.weight", weight], ["score.bias", { shape: [1], data: Float32Array.of(made.bias) }]]);
-}
+/** How a head is made: its weights, or those of the stored score head as (score − mean) / std. */
+export type HeadRecipe =
+  | { readonly weight: Float32Array; readonly bias: number }
+  | { readonly mean: number; readonly std: number };
 
-function headWeights(
-  { newHead: recipe, directory, head }: LoadRequest, storedHead: Head, hidden: number, stored: Tensors,
-): { readonly weight: Float32Array; readonly bias: number } {
+/**
+ * How the head is made that a directory lacks.
+ * @param hidden width of the model's states.
+ * @throws TL_BACKEND_HEAD_MISSING, TL_BACKEND_REQUEST_INVALID.
+ */
+export function headRecipe({ newHead: asked, directory, head }: LoadRequest, storedHead: Head, hidden: number): HeadRecipe {
   const missing = (hint: string): TruelineError =>
     new TruelineError("TL_BACKEND_HEAD_MISSING", `${directory} has a ${storedHead} head, not the ${head} head that was asked for`, { hint });
-  if (recipe === undefined) throw missing("Say how a new head is made, or name a model that has one.");
-  switch (recipe.init) {
+  if (asked === undefined) throw missing("Say how a new head is made, or name a model that has one.");
+  switch (asked.init) {
     case "zero":
       return { weight: new Float32Array(hidden), bias: 0 };
     case "normal": {
-      const random = randomAt(recipe.seed, "head");
+      const random = randomAt(asked.seed, "head");
       return { weight: Float32Array.from({ length: hidden }, () => random.normal() / Math.sqrt(hidden + 1)), bias: 0 };
     }
     case "fromScore": {
       if (storedHead !== "score" || head !== "value") throw missing("A value head can be made from the score head of a reward model.");
-      checkTensors(stored, new Map([["score.weight", [1, hidden]]]), directory);
-      const { mean, std } = recipe;
+      const { mean, std } = asked;
       if (!(std > 0 && Number.isFinite(std) && Number.isFinite(mean))) {
         throw new TruelineError("TL_BACKEND_REQUEST_INVALID", `scores can't be normalised by mean ${mean} and standard deviation ${std}`);
       }
-      return { weight: stored.get("score.weight")!.data.map((weight) => weight / std), bias: -mean / std };
+      return { mean, std };
     }
   }
+}
+
+function newHead(request: LoadRequest, storedHead: Head, hidden: number, stored: Tensors): Tensors {
+  const made = weightsOf(headRecipe(request, storedHead, hidden), request.directory, hidden, stored);
+  const weight: Tensor = { shape: [1, hidden], data: made.weight };
+  return new Map([["score.weight", weight], ["score.bias", { shape: [1], data: Float32Array.of(made.bias) }]]);
+}
+
+function weightsOf(
+  recipe: HeadRecipe, directory: string, hidden: number, stored: Tensors,
+): { readonly weight: Float32Array; readonly bias: number } {
+  if ("weight" in recipe) return recipe;
+  checkTensors(stored, new Map([["score.weight", [1, hidden]]]), directory);
+  const { mean, std } = recipe;
+  return { weight: stored.get("score.weight")!.data.map((weight) => weight / std), bias: -mean / std };
 }
 
 const pick = (tensors: Tensors, names: readonly string[]): Tensors =>

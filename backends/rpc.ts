@@ -1,9 +1,9 @@
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
 import { Socket } from "node:net";
 import { TruelineError } from "../foundation/errors.js";
 import type { Backend } from "./backend.js";
+import { LastWords, outOfMemoryKills, unaskedEnd } from "./endings.js";
 import {
   callSchema, fromFailure, parseParameters, parseResult, replySchema, toFailure,
   type Call, type Method, type Reply, type Signatures,
@@ -11,9 +11,6 @@ import {
 
 /** How long a process may take to end by itself before it is killed. */
 const graceMilliseconds = 5000;
-/** How much of a process's stderr is kept for the error that tells of its death; native stacks alone take 8000. */
-const stderrKept = 32_000;
-const linesTold = 15;
 
 /**
  * Serves a backend over this process's IPC channel, one call at a time in the order of arrival; if it can't be made,
@@ -62,7 +59,7 @@ export function connectBackend(child: ChildProcess, signal?: AbortSignal): Backe
   let calls = 0;
   let ended: TruelineError | undefined;
   let closing: Promise<void> | undefined;
-  let stderr = "";
+  const stderr = new LastWords();
 
   const fail = (error: TruelineError) => {
     ended ??= error;
@@ -76,10 +73,7 @@ export function connectBackend(child: ChildProcess, signal?: AbortSignal): Backe
     kill();
   };
 
-  child.stderr?.setEncoding("utf8").on("data", (text: string) => {
-    stderr = (stderr + text).slice(-stderrKept);
-    if (process.env["TRUELINE_DEBUG"] === "1") process.stderr.write(text);
-  });
+  child.stderr?.setEncoding("utf8").on("data", (text: string) => stderr.add(text));
   child.on("message", (message) => {
     const reply = replySchema.parse(message);
     const waiting = pending.get(reply.id);
@@ -92,7 +86,7 @@ export function connectBackend(child: ChildProcess, signal?: AbortSignal): Backe
   const exited = Promise.all([once(child, "exit"), child.stderr === null ? [] : once(child.stderr, "end")]).then(() => {
     signal?.removeEventListener("abort", abort);
     fail(closing === undefined
-      ? death(child.exitCode, child.signalCode, stderr, outOfMemoryKills() > killsBefore)
+      ? unaskedEnd({ code: child.exitCode, signal: child.signalCode, stderr: String(stderr), systemRanOut: outOfMemoryKills() > killsBefore })
       : closed());
   }, failToRun);
   if (signal?.aborted) abort();
@@ -143,26 +137,3 @@ function holdEventLoop(child: ChildProcess, hold: boolean): void {
 }
 
 const closed = () => new TruelineError("TL_BACKEND_CLOSED", "The backend is closed.");
-
-/** The error of a process that ended unasked. */
-function death(code: number | null, signal: NodeJS.Signals | null, stderr: string, systemRanOut: boolean): TruelineError {
-  const nativeFrame = /^\s*\d+: 0x/;
-  const lines = stderr.split("\n").filter((line) => line.trim() !== "" && !nativeFrame.test(line)).slice(-linesTold);
-  const lastWords = lines.length === 0 ? "" : ` It said last:\n${lines.join("\n")}`;
-  const how = signal === null ? `with exit code ${code ?? "unknown"}` : `by ${signal}`;
-  const heapRanOut = /heap out of memory|bad_alloc/.test(stderr);
-  if ((signal === "SIGKILL" && systemRanOut) || heapRanOut) {
-    return new TruelineError("TL_BACKEND_OUT_OF_MEMORY", `The backend's process was ended ${how} because memory ran out.${lastWords}`);
-  }
-  return new TruelineError("TL_BACKEND_LOST", `The backend's process ended ${how} while it was needed.${lastWords}`, signal === "SIGKILL"
-    ? { hint: "Somebody killed it, or the system did for want of memory: its log (dmesg) tells. It is tried again from the newest checkpoint." } : {});
-}
-
-/** How often Linux has killed a process for memory since it started; 0 where that is not told. */
-function outOfMemoryKills(): number {
-  try {
-    return Number(/^oom_kill (\d+)$/m.exec(readFileSync("/proc/vmstat", "utf8"))?.[1] ?? 0);
-  } catch {
-    return 0;
-  }
-}

@@ -322,6 +322,11 @@ export const errorRegistry = {
     meaning: "An execution provider of ONNX Runtime was asked for whose libraries are not on this machine.",
     remedy: "Install them, or leave the provider out to compute on the processor.",
   },
+  TL_BACKEND_PYTHON_MISSING: {
+    exit: 1, retry: false,
+    meaning: "The torch backend's Python, or a package that it needs, is not on this machine.",
+    remedy: "Run the `pip install` line that the message shows, or name another interpreter in TRUELINE_PYTHON.",
+  },
   TL_STAGE_STALLED: {
     exit: 1, retry: true,
     meaning: "The backend has not answered a call for longer than TRUELINE_STALL_SECONDS (default 3600).",

@@ -14,6 +14,8 @@ export interface Candidate {
   readonly start: () => Promise<Backend>;
   /** Relative, for losses and gradient norms. */
   readonly lossTolerance: number;
+  /** Relative, for the gradient's norm by parameter. */
+  readonly normTolerance: number;
   /** For per-token quantities, absolute below 1 and relative above. */
   readonly tokenTolerance: number;
 }
@@ -39,9 +41,9 @@ export function useBackend(candidate: Candidate): Use {
   return { ...candidate, get backend() { return use.backend!; }, get directory() { return use.directory!; } };
 }
 
-/** Grouped queries, odd widths, heads wider than the stream; `change` varies it. */
+/** Grouped queries, odd widths, heads wider than the stream, whose width transformers wants to be a multiple of their number. */
 export const tiny: ModelConfiguration = {
-  family: "llama", vocabulary: 23, hidden: 10, layers: 2, heads: 4, keyValueHeads: 2, headSize: 4, intermediate: 14,
+  family: "llama", vocabulary: 23, hidden: 12, layers: 2, heads: 4, keyValueHeads: 2, headSize: 4, intermediate: 14,
   context: 24, ropeTheta: 10000, normEpsilon: 1e-5, tiedEmbeddings: true,
   attentionBias: false, outputBias: false, mlpBias: false, endTokens: [2],
 };

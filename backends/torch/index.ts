@@ -1,0 +1,134 @@
+import { availableParallelism } from "node:os";
+import { z } from "zod";
+import { TruelineError } from "../../foundation/errors.js";
+import { heads } from "../../models/configuration.js";
+import type { Backend, LoadRequest, ModelInformation } from "../backend.js";
+import { parseResult } from "../messages.js";
+import { checkLoad, headRecipe } from "../model-files.js";
+import { validateForward, validateGenerate, validateStep, type ModelTraits } from "../validate.js";
+import { ProcessGroup } from "./processes.js";
+import { findPython, packageFolder } from "./python.js";
+
+export interface TorchBackendOptions {
+  /** Interpreter; default: TRUELINE_PYTHON, else that of a .venv. */
+  readonly python?: string;
+  /** Processes under torchrun, one a GPU, among which rows are shared and weights are sharded; default 1. */
+  readonly processes?: number;
+  /** Threads of all processes together; default one a core. */
+  readonly threads?: number;
+  readonly device?: "auto" | "cpu" | "cuda";
+  /** What is computed in; trained weights, gradients and Adam's moments are float32 in both. Default float32. */
+  readonly dtype?: "float32" | "bfloat16";
+  /** Padded tokens that a process computes at once; default: so that their logits fill at most 1 GiB. */
+  readonly pieceTokens?: number;
+  /** Computes layers a second time for their gradient instead of keeping what they need for it. */
+  readonly activationCheckpointing?: boolean;
+  /** Keeps weights, gradients and moments in the host's memory between uses. */
+  readonly offload?: boolean;
+  /** A call without a sign of life for this long fails with TL_STAGE_STALLED; default 3600. */
+  readonly stallSeconds?: number;
+  /** Ends the backend at once when aborted; what is under way rejects with TL_BACKEND_CLOSED. */
+  readonly signal?: AbortSignal;
+}
+
+/** Memory that a process holds, in bytes: residentBytes, and on a GPU gpuBytes, gpuFreeBytes, gpuAllocatedBytes, gpuPeakBytes. */
+export type Figures = Readonly<Record<string, number>>;
+
+export interface TorchBackend extends Backend {
+  /** What each process holds, by rank. */
+  figures(): Promise<readonly Figures[]>;
+}
+
+const stored = z.strictObject({ head: z.enum(heads), hidden: z.number().int() });
+const loaded = z.strictObject({
+  parameters: z.number(), vocabulary: z.number(), context: z.number(), headIsNew: z.boolean(), languageHead: z.boolean(),
+});
+const figuresForm = z.array(z.record(z.string(), z.number()));
+
+/**
+ * Starts the backend on PyTorch: Python processes that end with `close`, with the signal, or with this process, whatever
+ * ends it. Models are whatever transformers loads as a causal language model.
+ * @throws TL_BACKEND_PYTHON_MISSING, TL_BACKEND_PROVIDER_MISSING (no GPU for a process), TL_BACKEND_LOST.
+ */
+export async function startTorchBackend(options: TorchBackendOptions = {}): Promise<TorchBackend> {
+  const { processes = 1, threads = availableParallelism(), stallSeconds = 3600, signal } = options;
+  const each = Math.max(1, Math.floor(threads / processes));
+  const group = await ProcessGroup.start({
+    python: await findPython(options.python), packageFolder, processes, signal, stallSeconds,
+    environment: environmentOf(each),
+    settings: {
+      device: options.device ?? "auto", dtype: options.dtype ?? "float32", threads: each, piece_tokens: options.pieceTokens ?? null,
+      activation_checkpointing: options.activationCheckpointing ?? false, offload: options.offload ?? false,
+    },
+  });
+  return backendOn(group);
+}
+
+const environmentOf = (threads: number): Readonly<Record<string, string>> => ({
+  OMP_NUM_THREADS: String(threads),
+  // cuBLAS repeats its bytes only with a workspace of its own for each stream
+  CUBLAS_WORKSPACE_CONFIG: ":4096:8",
+  HF_HUB_OFFLINE: "1", TOKENIZERS_PARALLELISM: "false", TRANSFORMERS_VERBOSITY: "error",
+  PYTHONDONTWRITEBYTECODE: "1", PYTHONUNBUFFERED: "1",
+});
+
+function backendOn(group: ProcessGroup): TorchBackend {
+  const models = new Map<string, ModelTraits>();
+  let last: Promise<unknown> = Promise.resolve();
+  /** One after the other, in the order of the calls: a request is checked against the models there are when its turn comes. */
+  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
+    const done = last.then(() => {
+      group.checkOpen();
+      return work();
+    });
+    last = done.catch(() => undefined);
+    return done;
+  };
+  const ask = async (method: string, ...parameters: readonly unknown[]): Promise<unknown> => (await group.call(method, parameters))[0];
+  const held = (name: string): ModelTraits => {
+    const traits = models.get(name);
+    if (traits !== undefined) return traits;
+    throw new TruelineError("TL_BACKEND_MODEL_UNKNOWN", `no model "${name}" is loaded`, { hint: `Loaded: ${[...models.keys()].join(", ") || "none"}.` });
+  };
+
+  async function load(request: LoadRequest): Promise<ModelInformation> {
+    checkLoad(request);
+    const { model: name, directory, head, trainable, optimizer = false } = request;
+    const { head: storedHead, hidden } = stored.parse(await ask("inspect", directory));
+    const newHead = head === "language" || head === storedHead ? null : headRecipe(request, storedHead, hidden);
+    const { languageHead, ...information } = loaded.parse(await ask("load", { model: name, directory, head, trainable, optimizer }, newHead));
+    models.set(name, { name, head, languageHead, vocabulary: information.vocabulary, context: information.context, trainable });
+    return information;
+  }
+
+  return {
+    describe: () => inTurn(async () => parseResult.describe(await ask("describe"))),
+    figures: () => inTurn(async () => figuresForm.parse(await group.call("figures", []))),
+    load: (request) => inTurn(() => load(request)),
+    unload: (name) => inTurn(async () => {
+      held(name);
+      models.delete(name);
+      await ask("unload", name);
+    }),
+    save: (name, directory, { optimizer }) => inTurn(async () => {
+      if (optimizer && !held(name).trainable) {
+        throw new TruelineError("TL_BACKEND_NOT_TRAINABLE", `the model "${name}" was loaded for reading only and has no optimizer state`);
+      }
+      held(name);
+      await ask("save", name, directory, optimizer);
+    }),
+    forward: (name, request) => inTurn(async () => {
+      validateForward(held(name), request);
+      return parseResult.forward(await ask("forward", name, request));
+    }),
+    generate: (name, request) => inTurn(async () => {
+      validateGenerate(held(name), request);
+      return parseResult.generate(await ask("generate", name, request));
+    }),
+    step: (name, request) => inTurn(async () => {
+      validateStep(held(name), request);
+      return parseResult.step(await ask("step", name, request));
+    }),
+    close: () => group.close(),
+  };
+}

@@ -1,0 +1,95 @@
+"""Losses and statistics as the boundary states them (backends/expressions.ts), evaluated and differentiated by autograd."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+Expression = dict[str, Any]
+#: Arrays by name: quantities of the model and what the caller gave.
+Arrays = dict[str, Tensor]
+
+QUANTITIES = ("logProbabilities", "entropy", "values", "scores")
+
+UNARY: dict[str, Callable[[Tensor], Tensor]] = {
+    "negate": torch.neg,
+    "exp": torch.exp,
+    "log": torch.log,
+    "square": torch.square,
+    "absolute": torch.abs,
+    "logSigmoid": F.logsigmoid,
+    "stopGradient": Tensor.detach,
+}
+
+# torch.maximum halves the gradient on ties; here it goes left. A NaN on either side stays one.
+BINARY: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "add": torch.add,
+    "subtract": torch.sub,
+    "multiply": torch.mul,
+    "divide": torch.div,
+    "maximum": lambda left, right: torch.where((left >= right) | left.isnan(), left, right),
+    "minimum": lambda left, right: torch.where((left <= right) | left.isnan(), left, right),
+    "greater": lambda left, right: (left > right).to(left.dtype),
+}
+
+
+def evaluate(expression: Expression, quantities: Arrays, given: Arrays) -> Tensor:
+    """The array of an expression; constants have no dimension and fit every array."""
+    operation = expression["op"]
+    if operation in QUANTITIES:
+        return quantities[operation]
+    if operation == "given":
+        return given[expression["name"]]
+    if operation == "constant":
+        return torch.tensor(expression["value"], dtype=torch.float32, device=device_of(quantities))
+    if operation in BINARY:
+        return BINARY[operation](evaluate(expression["left"], quantities, given), evaluate(expression["right"], quantities, given))
+    of = evaluate(expression["of"], quantities, given)
+    if operation == "clip":
+        return clip(of, expression["low"], expression["high"])
+    if operation == "take":
+        return of if of.dim() == 0 else of[given[expression["indices"]].long()]
+    return UNARY[operation](of)
+
+
+def clip(of: Tensor, low: float, high: float) -> Tensor:
+    """The gradient passes inside and at both bounds; torch.clamp stops it at the lower."""
+    return torch.where((of >= low) & (of <= high), of, of.detach().clamp(low, high))
+
+
+def evaluate_sum(terms: list[Expression], quantities: Arrays, given: Arrays) -> Tensor:
+    """The sum of all terms over their whole domains, in double precision."""
+    total = torch.zeros((), dtype=torch.float64, device=device_of(quantities))
+    for term in terms:
+        total = total + evaluate(term, quantities, given).sum(dtype=torch.float64)
+    return total
+
+
+def needs_of(sums: list[list[Expression]]) -> tuple[set[str], dict[str, str], set[str]]:
+    """What sums name: quantities, given arrays with their domains, and the arrays used as indices."""
+    quantities: set[str] = set()
+    arrays: dict[str, str] = {}
+    indices: set[str] = set()
+    for expression in walk(sums):
+        if expression["op"] in QUANTITIES:
+            quantities.add(expression["op"])
+        elif expression["op"] == "given":
+            arrays[expression["name"]] = expression["over"]
+        elif expression["op"] == "take":
+            arrays[expression["indices"]] = "rows"
+            indices.add(expression["indices"])
+    return quantities, arrays, indices
+
+
+def walk(sums: list[list[Expression]]) -> Iterator[Expression]:
+    waiting = [term for terms in sums for term in terms]
+    while waiting:
+        expression = waiting.pop()
+        yield expression
+        waiting += [expression[operand] for operand in ("of", "left", "right") if operand in expression]
+
+
+def device_of(quantities: Arrays) -> torch.device:
+    return next((array.device for array in quantities.values()), torch.device("cpu"))

@@ -1,0 +1,94 @@
+"""Hugging Face directories: config.json and tensors, read where they lie."""
+
+import json
+import pathlib
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from .failures import Failure
+
+TOKEN_FIELDS = ("bos_token_id", "eos_token_id", "pad_token_id")
+
+
+class TensorFile:
+    """The tensors of one safetensors file, by name, in the order of their bytes."""
+
+    def __init__(self, path: pathlib.Path):
+        try:
+            self.file = safe_open(path, framework="pt")
+        except FileNotFoundError:
+            raise Failure("TL_MODEL_MISSING", f"{path} can't be opened", "A model directory has its weights as safetensors files.") from None
+        except SafetensorError as error:
+            raise Failure("TL_MODEL_FILE", f"{path}: {error}", "The file is damaged or incomplete; fetch or write it again.") from None
+        self.path = path
+        self.names = list(self.file.offset_keys())
+        self.metadata: dict[str, str] = self.file.metadata() or {}
+
+    def shape(self, name: str) -> list[int]:
+        return list(self.file.get_slice(name).get_shape())
+
+    def read(self, name: str) -> Tensor:
+        return self.file.get_tensor(name)
+
+    def rows(self, name: str, first: int, count: int) -> Tensor:
+        return self.file.get_slice(name)[first:first + count]
+
+
+class ModelTensors:
+    """All tensors of a directory: of model.safetensors, or of the shards that its index names."""
+
+    def __init__(self, directory: pathlib.Path):
+        whole, index = directory / "model.safetensors", directory / "model.safetensors.index.json"
+        if whole.exists():
+            files = [TensorFile(whole)]
+        elif index.exists():
+            files = [TensorFile(directory / name) for name in shard_names(index)]
+        else:
+            raise Failure("TL_MODEL_MISSING", f"{directory} has neither {whole.name} nor {index.name}", "Point to a Hugging Face model directory.")
+        self.directory = directory
+        self.by_name = {name: file for file in files for name in file.names}
+
+    def shape(self, name: str) -> list[int]:
+        return self.by_name[name].shape(name)
+
+    def read(self, name: str) -> Tensor:
+        return self.by_name[name].read(name)
+
+
+def shard_names(index: pathlib.Path) -> list[str]:
+    weight_map = read_json(index).get("weight_map")
+    if not isinstance(weight_map, dict) or any(pathlib.PurePath(str(name)).name != name for name in weight_map.values()):
+        raise Failure("TL_MODEL_FILE", f"{index}: it is not an index of shards beside it")
+    return sorted(set(weight_map.values()))
+
+
+def read_json(path: pathlib.Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise Failure("TL_MODEL_MISSING", f"{path} is not there", "A model directory has config.json, model.safetensors and the tokenizer's files.") from None
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise Failure("TL_MODEL_CONFIGURATION", f"{path} is not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise Failure("TL_MODEL_CONFIGURATION", f"{path} is not a JSON object")
+    return value
+
+
+def read_config(directory: pathlib.Path) -> dict[str, Any]:
+    """config.json, with the token ids of generation_config.json before its own, as in transformers."""
+    config = read_json(directory / "config.json")
+    generation = directory / "generation_config.json"
+    told = read_json(generation) if generation.exists() else {}
+    return {**config, **{field: told[field] for field in TOKEN_FIELDS if told.get(field) is not None}}
+
+
+def check_shape(found: list[int], wanted: torch.Size | tuple[int, ...], name: str, where: object) -> None:
+    if list(wanted) != found:
+        raise Failure("TL_MODEL_TENSORS", f"{where}: tensor {name} has shape {found}", f"config.json promises {list(wanted)}.")
+
+
+def missing(name: str, where: object) -> Failure:
+    return Failure("TL_MODEL_TENSORS", f"{where}: tensor {name} is missing")

@@ -1,0 +1,83 @@
+"""Messages as frames: 4 and 8 bytes of lengths, a JSON header, and the raw arrays that it names.
+
+An array is `{"$float32": [first, count]}` or `{"$int32": [first, count]}`, in elements of 4 bytes, little-endian, from the
+start of the arrays; a number that JSON can't hold is `{"$number": "NaN" | "Infinity" | "-Infinity"}`. The other side
+is backends/torch/frames.ts.
+"""
+
+import json
+import math
+import socket
+import struct
+from typing import Any
+
+import torch
+
+LENGTHS = struct.Struct("<IQ")
+TYPES = {"$float32": torch.float32, "$int32": torch.int32}
+NAMES = {kind: name for name, kind in TYPES.items()}
+
+
+def read_frame(connection: socket.socket) -> Any | None:
+    """The next message; None when the other side has closed."""
+    lengths = read_exactly(connection, LENGTHS.size)
+    if lengths is None:
+        return None
+    header_bytes, array_bytes = LENGTHS.unpack(lengths)
+    header = read_exactly(connection, header_bytes)
+    arrays = read_exactly(connection, array_bytes)
+    if header is None or arrays is None:
+        return None
+    return decode(json.loads(header), arrays)
+
+
+def write_frame(connection: socket.socket, message: Any) -> None:
+    body = bytearray()
+    header = json.dumps(encode(message, body), allow_nan=False).encode()
+    connection.sendall(LENGTHS.pack(len(header), len(body)) + header)
+    connection.sendall(body)
+
+
+def read_exactly(connection: socket.socket, length: int) -> bytearray | None:
+    received = bytearray(length)
+    view = memoryview(received)
+    done = 0
+    while done < length:
+        try:
+            count = connection.recv_into(view[done:])
+        except ConnectionError:
+            return None
+        if count == 0:
+            return None
+        done += count
+    return received
+
+
+def decode(value: Any, arrays: bytearray) -> Any:
+    if isinstance(value, list):
+        return [decode(item, arrays) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if len(value) == 1:
+        (tag, content), = value.items()
+        if tag in TYPES:
+            first, count = content
+            return torch.frombuffer(arrays, dtype=TYPES[tag], offset=4 * first, count=count) if count > 0 else torch.empty(0, dtype=TYPES[tag])
+        if tag == "$number":
+            return float(content)
+    return {name: decode(item, arrays) for name, item in value.items()}
+
+
+def encode(value: Any, body: bytearray) -> Any:
+    """The value as JSON takes it; arrays are appended to the body."""
+    if isinstance(value, torch.Tensor):
+        first = len(body) // 4
+        body += value.detach().cpu().contiguous().numpy().tobytes()
+        return {NAMES[value.dtype]: [first, value.numel()]}
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"$number": "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"}
+    if isinstance(value, dict):
+        return {name: encode(item, body) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [encode(item, body) for item in value]
+    return value
