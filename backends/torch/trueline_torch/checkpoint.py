@@ -8,6 +8,7 @@ import os
 import pathlib
 import secrets
 import struct
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -29,16 +30,16 @@ def save(held: Held, directory: pathlib.Path, optimizer: bool, world: World) -> 
     """Writes config.json, model.safetensors and, if asked, optimizer.safetensors; each whole and fsynced."""
     if world.rank == 0:
         write_durably(directory / "config.json", json.dumps(held.config, indent=2, ensure_ascii=False).encode() + b"\n")
-    write_tensors(directory / "model.safetensors", held.weights, {}, world)
+    write_tensors(directory / "model.safetensors", held.weights, {}, world, held.alive)
     if optimizer:
         moments = {
             prefix + name: moment
             for prefix, kind in MOMENTS.items() for name, moment in held.optimizer.moments(kind).items()
         }
-        write_tensors(directory / OPTIMIZER_FILE, moments, {"updates": str(held.optimizer.updates)}, world)
+        write_tensors(directory / OPTIMIZER_FILE, moments, {"updates": str(held.optimizer.updates)}, world, held.alive)
 
 
-def load_optimizer(optimizer: Optimizer, directory: pathlib.Path) -> None:
+def load_optimizer(optimizer: Optimizer, directory: pathlib.Path, alive: Callable[[], None]) -> None:
     """Fills the moments from a directory. Fails with TL_BACKEND_OPTIMIZER_MISSING or TL_MODEL_TENSORS."""
     path = directory / OPTIMIZER_FILE
     if not path.exists():
@@ -55,6 +56,7 @@ def load_optimizer(optimizer: Optimizer, directory: pathlib.Path) -> None:
     for name, moment in states.items():
         first, count = own_rows(moment)
         local(moment).copy_(file.rows(name, first, count))
+        alive()
     optimizer.updates = int(updates)
 
 
@@ -66,7 +68,9 @@ def own_rows(tensor: Tensor) -> tuple[int, int]:
     return offset[0], shape[0]
 
 
-def write_tensors(path: pathlib.Path, tensors: dict[str, Tensor], metadata: dict[str, str], world: World) -> None:
+def write_tensors(
+    path: pathlib.Path, tensors: dict[str, Tensor], metadata: dict[str, str], world: World, alive: Callable[[], None],
+) -> None:
     """One safetensors file of float32, the same bytes for any number of processes."""
     entries, end = {}, 0
     for name, tensor in tensors.items():
@@ -90,6 +94,7 @@ def write_tensors(path: pathlib.Path, tensors: dict[str, Tensor], metadata: dict
                     row_bytes = 4 * tensor.numel() // tensor.shape[0]
                     file.seek(data + entries[name]["data_offsets"][0] + first * row_bytes)
                     file.write(memoryview(local(tensor).detach().to("cpu", torch.float32).contiguous().numpy()).cast("B"))
+                alive()
             file.flush()
             os.fsync(file.fileno())
         world.wait()

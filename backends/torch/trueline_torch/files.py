@@ -49,13 +49,25 @@ class ModelTensors:
         else:
             raise Failure("TL_MODEL_MISSING", f"{directory} has neither {whole.name} nor {index.name}", "Point to a Hugging Face model directory.")
         self.directory = directory
-        self.by_name = {name: file for file in files for name in file.names}
+        self.by_name: dict[str, TensorFile | None] = {name: file for file in files for name in file.names}
+
+        self.converted: dict[str, Tensor] = {}
+
+    def find(self, name: str, prefix: str) -> str | None:
+        """The name under which a weight is there. Some models were saved from the decoder alone, without its prefix."""
+        return next((known for known in (name, name.removeprefix(f"{prefix}.")) if known in self.by_name), None)
+
+    def replaced(self, converted: dict[str, Tensor]) -> "ModelTensors":
+        """With tensors that transformers made of those in the files."""
+        self.converted = converted
+        self.by_name = {**dict.fromkeys(converted), **self.by_name}
+        return self
 
     def shape(self, name: str) -> list[int]:
-        return self.by_name[name].shape(name)
+        return list(self.converted[name].shape) if name in self.converted else self.by_name[name].shape(name)
 
     def read(self, name: str) -> Tensor:
-        return self.by_name[name].read(name)
+        return self.converted[name] if name in self.converted else self.by_name[name].read(name)
 
 
 def shard_names(index: pathlib.Path) -> list[str]:

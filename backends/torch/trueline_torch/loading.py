@@ -38,14 +38,15 @@ def load(request: dict, new_head: dict | None, settings: Settings, world: World,
     """
     directory, head, trainable = pathlib.Path(request["directory"]), request["head"], request["trainable"]
     config = configuration(directory)
-    tensors = ModelTensors(directory)
     causal = build(config)
+    tensors = tensors_of(causal, directory)
     layout = None if head == "language" else head_layout(config, head, str(directory / "config.json"))
     module = assemble(causal, head, layout, tensors)
     sources = find_sources(module, tensors, skip=head_names(module) if new_head is not None else ())
     made = {} if new_head is None else make_head(module, new_head, tensors, directory)
 
     def value_of(name: str) -> Tensor:
+        alive()
         return made[name] if name in made else tensors.read(sources[name])
 
     module.requires_grad_(trainable)
@@ -57,7 +58,7 @@ def load(request: dict, new_head: dict | None, settings: Settings, world: World,
     if trainable:
         optimizer = Optimizer({name: weights[name] for name in order})
         if request.get("optimizer"):
-            load_optimizer(optimizer, directory)
+            load_optimizer(optimizer, directory, alive)
     text = config.get_text_config()
     held = Held(
         module=module, head=head, config=config_to_write(directory, head, layout, config), order=order, optimizer=optimizer,
@@ -94,6 +95,19 @@ def build(config: PreTrainedConfig) -> PreTrainedModel:
     return causal.eval()
 
 
+def tensors_of(causal: PreTrainedModel, directory: pathlib.Path) -> ModelTensors:
+    """The directory's tensors; those of older or published layouts as transformers renames and joins them."""
+    tensors = ModelTensors(directory)
+    found = {name: tensors.find(name, causal.base_model_prefix) for name, _ in causal.named_parameters()}
+    strange = [name for name in tensors.by_name if name not in found.values() and not name.startswith(("score.", "classifier."))]
+    if None not in found.values() or not strange:
+        return tensors
+    converted, information = AutoModelForCausalLM.from_pretrained(directory, dtype=torch.float32, local_files_only=True, output_loading_info=True)
+    for name in information["missing_keys"]:
+        raise missing(name, directory)
+    return tensors.replaced({name: parameter.data for name, parameter in converted.named_parameters()})
+
+
 def assemble(causal: PreTrainedModel, head: str, layout: tuple[str, str, bool] | None, tensors: ModelTensors) -> HeadedModel:
     language = causal.get_output_embeddings()
     own = [name for name, parameter in causal.named_parameters() if parameter is language.weight]
@@ -112,13 +126,12 @@ def head_names(module: HeadedModel) -> Iterable[str]:
 
 
 def find_sources(module: HeadedModel, tensors: ModelTensors, skip: Iterable[str]) -> dict[str, str]:
-    """Where each weight lies in the files. Some were saved from the decoder alone, without its prefix."""
-    prefix = f"{module.causal.base_model_prefix}."
+    """Where each weight lies in the files."""
     sources = {}
     for name, weight in module.named_weights().items():
         if name in skip:
             continue
-        source = next((known for known in (name, name.removeprefix(prefix)) if known in tensors.by_name), None)
+        source = tensors.find(name, module.causal.base_model_prefix)
         if source is None:
             raise missing(name, tensors.directory)
         check_shape(tensors.shape(source), weight.shape, source, tensors.directory)
