@@ -52,7 +52,7 @@ export default tseslint.config(
       "no-restricted-syntax": ["error", { selector: "ExportDefaultDeclaration", message: "Use a named export." }],
     },
   },
-  { files: ["vitest.config.ts"], rules: { "no-restricted-syntax": "off" } },
+  { files: ["vitest.config.ts", "vitest.torch.config.ts"], rules: { "no-restricted-syntax": "off" } },
   { files: ["**/*.mjs"], extends: [tseslint.configs.disableTypeChecked] },
   ...importsGoDown,
 );

@@ -13,7 +13,7 @@ import { trainStage, type StartBackend } from "./train.js";
 
 export interface ActivityOptions {
   readonly store: Store;
-  /** Default: the embedded one, on ONNX Runtime. */
+  /** Default: the one that the stage's resources name. */
   readonly startBackend?: StartBackend;
   /** Seconds after which a backend's call counts as hung. */
   readonly stallSeconds: number;
@@ -25,7 +25,7 @@ type Activities = Readonly<Record<string, (input: never) => Promise<unknown>>>;
 const extras: Partial<Record<StageKind, (work: StageWork) => StageWork>> = { evaluate: withReport };
 
 /** One activity for each stage kind, named as the kind, and those by which a workflow reads and writes its run's ledger. */
-export function createActivities({ store, startBackend = startEmbedded, stallSeconds }: ActivityOptions): Activities {
+export function createActivities({ store, startBackend = startNamed, stallSeconds }: ActivityOptions): Activities {
   const stages = Object.entries(stageKinds).map(([kind, { backend, output }]) => {
     const train = trainStage(backend ? startBackend : undefined, stallSeconds);
     const work = extras[kind as StageKind]?.(train) ?? train;
@@ -58,4 +58,14 @@ function withCode<Input, Output>(work: (input: Input) => Promise<Output>): (inpu
   };
 }
 
-const startEmbedded: StartBackend = async (options) => (await import("../backends/onnx/index.js")).startOnnxBackend(options);
+/** Backends are loaded when a stage needs them: a worker without Python never looks for it. */
+const startNamed: StartBackend = async ({ resources: { backend = "onnx", cpus, gpus, executionProviders, processes }, signal, stallSeconds }) => {
+  switch (backend) {
+    case "onnx":
+      return (await import("../backends/onnx/index.js")).startOnnxBackend({ threads: cpus, executionProviders, signal });
+    case "torch":
+      return (await import("../backends/torch/index.js")).startTorchBackend({
+        threads: cpus, processes: processes ?? Math.max(1, gpus), device: gpus > 0 ? "cuda" : "auto", signal, stallSeconds,
+      });
+  }
+};

@@ -14,16 +14,18 @@ import { withDeadline } from "./pulse.js";
 import { rollBack } from "./roll-back.js";
 import type { StageWork } from "./stage.js";
 
+/** How stages run that says nothing about what they compute. */
+const operational = z.object(operationalParameters);
+
 export interface BackendOptions {
-  readonly threads?: number;
-  readonly executionProviders?: readonly ("cpu" | "cuda")[];
-  readonly signal?: AbortSignal;
+  /** What the stage asks of a worker. */
+  readonly resources: z.output<typeof operational>["resources"];
+  /** Ends the backend at once when aborted. */
+  readonly signal: AbortSignal;
+  readonly stallSeconds: number;
 }
 
 export type StartBackend = (options: BackendOptions) => Promise<Backend>;
-
-/** How stages run that says nothing about what they compute. */
-const operational = z.object(operationalParameters);
 
 /**
  * The work of every stage kind: read the inputs, start a backend where models are computed with, drive the trainer; once more
@@ -43,8 +45,7 @@ export function trainStage(startBackend: StartBackend | undefined, stallSeconds:
       const workspace = join(scratch, `workspace-${pass}`);
       await writeCourse(workspace, course);
       pulse.phase(startBackend === undefined ? "starting" : "starting the backend");
-      const options = { threads: resources.cpus, executionProviders: resources.executionProviders };
-      const end = await withBackend(startBackend, stallSeconds, options, async (backend) => {
+      const end = await withBackend(startBackend, { resources, stallSeconds }, async (backend) => {
         if (pass === 0) await attempt.started(backend && await environmentOf(backend), overridesOf(course));
         // A course that went back to the very start has a checkpoint of no steps, which holds no models.
         const resume = checkpoint && checkpoint.step > 0 ? { directory: checkpoint.directory, steps: checkpoint.step } : undefined;
@@ -69,11 +70,11 @@ export function trainStage(startBackend: StartBackend | undefined, stallSeconds:
 }
 
 async function withBackend<Result>(
-  start: StartBackend | undefined, stallSeconds: number, options: Omit<BackendOptions, "signal">,
+  start: StartBackend | undefined, options: Omit<BackendOptions, "signal">,
   work: (backend: Backend | undefined) => Promise<Result>,
 ): Promise<Result> {
   const kill = new AbortController();
-  const backend = start && withDeadline(await start({ ...options, signal: kill.signal }), stallSeconds);
+  const backend = start && withDeadline(await start({ ...options, signal: kill.signal }), options.stallSeconds);
   try {
     return await work(backend);
   } finally {

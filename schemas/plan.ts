@@ -38,6 +38,7 @@ export const plannedStageSchema = z.strictObject({
   output: z.string(),
   resources: z.strictObject({
     cpus: z.number().optional(), gpus: z.number(), memory: z.string().optional(), executionProviders: z.array(z.string()).optional(),
+    backend: z.string().optional(), processes: z.number().optional(),
   }),
   taskQueue: z.string(),
   timeouts: z.strictObject({ heartbeatSeconds: z.number(), attemptHours: z.number() }),

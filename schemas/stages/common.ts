@@ -31,6 +31,10 @@ export const operationalParameters = {
     memory: z.string().regex(/^\d+(\.\d+)?(MB|GB)$/).optional().describe("A number with MB or GB, such as \"8GB\"."),
     executionProviders: z.array(z.enum(["cpu", "cuda"])).min(1).optional()
       .describe("ONNX Runtime providers for scoring and generation, in order of preference."),
+    backend: z.enum(["onnx", "torch"]).optional()
+      .describe("What computes: ONNX Runtime in this program (default), or PyTorch. Both give the same numbers but for rounding."),
+    processes: z.number().int().positive().optional()
+      .describe("Processes of the torch backend, among which rows are shared and weights sharded; default: one a GPU, without GPUs one."),
   }).prefault({}).describe("What the stage needs of a worker. Does not change keys."),
   deadline: durationSchema.optional()
     .describe("The stage saves a checkpoint and fails when this long has passed since it could start, such as \"6h\"; time in the queue counts. Does not change keys."),

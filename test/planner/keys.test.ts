@@ -29,7 +29,7 @@ describe("a stage's key", () => {
   it.each<[string, (spec: Spec) => void]>([
     ["the pipeline's name and description", (spec) => { Object.assign(spec, { name: "other", description: "words" }); }],
     ["descriptions of parts", (spec) => { for (const part of [spec.data["hh"]!, spec.models["tiny"]!, spec.stages["ppo"]!]) part["description"] = "words"; }],
-    ["checkpoints and resources", (spec) => { Object.assign(spec.stages["sft"]!, { checkpoint: { everySteps: 1 }, resources: { cpus: 2, memory: "1GB", gpus: 1 } }); }],
+    ["checkpoints and resources", (spec) => { Object.assign(spec.stages["sft"]!, { checkpoint: { everySteps: 1 }, resources: { cpus: 2, memory: "1GB", gpus: 1, backend: "torch", processes: 2 } }); }],
     ["guards that note, stop or ask", (spec) => {
       Object.assign(spec.stages["sft"]!, { guards: { loss: { metric: "loss/sft", above: 9 }, nan: { nan: true } } });
       Object.assign(spec.stages["ppo"]!, { guards: { kl: { metric: "objective/kl", above: 6, then: "ask" }, length: { metric: "response/length", above: 40, then: "note" } } });

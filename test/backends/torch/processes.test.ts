@@ -30,7 +30,7 @@ beforeEach(() => {
 });
 afterEach(async () => {
   await Promise.all(open.splice(0).map((backend) => backend.close()));
-  delete process.env[markName];
+  process.env[markName] = "";
   await expectNothingLeft();
 });
 
