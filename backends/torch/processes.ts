@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer, Socket, type Server } from "node:net";
@@ -9,6 +9,7 @@ import { TruelineError } from "../../foundation/errors.js";
 import { LastWords, outOfMemoryKills, unaskedEnd } from "../endings.js";
 import { failureSchema, fromFailure, type Failure } from "../messages.js";
 import { encodeFrame, FrameReader } from "./frames.js";
+import { endProcess, launch, type ProcessOptions } from "./launch.js";
 
 /** How long processes may take to end by themselves before they are killed. */
 const graceMilliseconds = 5000;
@@ -26,18 +27,6 @@ const told = z.union([
   z.strictObject({ id: z.number(), result: z.unknown() }),
   z.strictObject({ id: z.number(), failure: failureSchema }),
 ]);
-
-export interface ProcessOptions {
-  readonly python: string;
-  readonly packageFolder: string;
-  readonly processes: number;
-  readonly environment: Readonly<Record<string, string>>;
-  /** What the processes are told, apart from the socket's path. */
-  readonly settings: Readonly<Record<string, unknown>>;
-  readonly signal?: AbortSignal;
-  /** A call during which no process shows a sign of life for this long fails with TL_STAGE_STALLED. */
-  readonly stallSeconds: number;
-}
 
 /** A process of the group, and what connects it: it ends when its connection does, whatever ends that. */
 interface Member {
@@ -236,7 +225,7 @@ export class ProcessGroup {
 
   private kill(): void {
     for (const { process: id, socket } of this.members.values()) {
-      end(id);
+      endProcess(id);
       socket.destroy();
     }
     this.child.kill("SIGKILL");
@@ -248,24 +237,6 @@ export class ProcessGroup {
     this.child[change]();
     if (this.child.stderr instanceof Socket) this.child.stderr[change]();
     for (const { socket } of this.members.values()) socket[change]();
-  }
-}
-
-function launch({ python, packageFolder, processes, environment, settings }: ProcessOptions, socket: string): ChildProcess {
-  const torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", String(processes), "--max-restarts", "0", "--monitor-interval", "0.1"];
-  return spawn(python, [...(processes > 1 ? torchrun : []), "-m", "trueline_torch"], {
-    stdio: ["ignore", "ignore", "pipe"],
-    // Ctrl-C reaches every process of the terminal's group; whoever drives the backend still needs it to save a checkpoint
-    detached: true,
-    env: { ...process.env, ...environment, PYTHONPATH: packageFolder, TRUELINE_TORCH: JSON.stringify({ ...settings, socket }) },
-  });
-}
-
-function end(id: number): void {
-  try {
-    process.kill(id, "SIGKILL");
-  } catch {
-    // it has ended by itself
   }
 }
 

@@ -7,17 +7,18 @@ import platform
 
 import torch
 
+from .settings import Settings
 from .world import World
 
 
-def describe(world: World) -> dict:
+def describe(world: World, settings: Settings) -> dict:
     versions = {name: importlib.metadata.version(name) for name in ("torch", "transformers", "safetensors")}
     if world.device.type == "cuda":
         versions["cuda"] = str(torch.version.cuda)
     each = torch.cuda.get_device_name(world.device) if world.device.type == "cuda" else processor()
     return {
         "name": "torch", "versions": {**versions, "python": platform.python_version()},
-        "device": f"{world.size} × {each}" if world.size > 1 else each, "threads": torch.get_num_threads(),
+        "device": f"{world.size} × {each}, {settings.dtype}", "threads": torch.get_num_threads(),
     }
 
 

@@ -11,7 +11,7 @@ from .world import World
 
 #: The batch is compacted when at least this share of its rows has finished.
 FINISHED_SHARE = 1 / 8
-#: Bytes of keys and values of a batch on the host; on a GPU a share of what is free.
+#: Bytes of keys and values of a batch on the host; on a GPU a share of what is free or kept for reuse.
 HOST_CACHE = 2**31
 GPU_SHARE = 0.4
 
@@ -68,7 +68,8 @@ def cache_room(world: World) -> int:
     if world.device.type != "cuda":
         return HOST_CACHE
     free, _ = torch.cuda.mem_get_info(world.device)
-    return int(free * GPU_SHARE)
+    kept = torch.cuda.memory_reserved(world.device) - torch.cuda.memory_allocated(world.device)
+    return int((free + kept) * GPU_SHARE)
 
 
 class Rollout:

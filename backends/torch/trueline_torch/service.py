@@ -28,7 +28,7 @@ class Service:
         self.models: dict[str, Held] = {}
         self.last_sign = 0.0
         self.operations: dict[str, Callable[..., Any]] = {
-            "describe": lambda: figures.describe(world),
+            "describe": lambda: figures.describe(world, settings),
             "figures": lambda: figures.figures(world),
             "inspect": loading.inspect,
             "load": self.load,

@@ -21,7 +21,8 @@ import { describeWithPython } from "./python.js";
 
 const vocabulary = 29;
 const random = randomAt(5, "agreement");
-const sequences = [9, 5, 12, 7, 4, 11].map((length) => Int32Array.from({ length }, () => random.integer(vocabulary)));
+// the padding token, 0, comes in every row: nothing is padding, so its embedding learns like any other
+const sequences = [9, 5, 12, 7, 4, 11].map((length) => Int32Array.from({ length }, (_, place) => (place === 1 ? 0 : random.integer(vocabulary))));
 const targets = sequences.map(({ length }) => Int32Array.from({ length: length - 2 }, (_, index) => index + 2));
 const offsets = targets.reduce((all, { length }) => [...all, all.at(-1)! + length], [0]);
 const tokens = offsets.at(-1)!;

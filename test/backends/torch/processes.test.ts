@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
@@ -41,7 +41,7 @@ async function start(options: TorchBackendOptions = {}): Promise<TorchBackend> {
 }
 
 /** Processes that carry the mark in their environment, with their command lines. */
-async function marked(): Promise<readonly { readonly id: number; readonly command: string }[]> {
+async function marked(): Promise<readonly { readonly id: number; readonly command: string; readonly environment: string }[]> {
   const ids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name)).map(Number).filter((id) => id !== process.pid);
   const found = await Promise.all(ids.map(async (id) => {
     const read = (name: string) => readFile(`/proc/${id}/${name}`, "utf8").catch(() => "");
@@ -188,6 +188,18 @@ describeWithPython("the torch backend's processes", () => {
     await expect(backend.step("policy", { parts: [{ batch, arrays: {}, statistics: {}, loss: [logProbabilities] }] }))
       .rejects.toMatchObject({ code: "TL_BACKEND_OUT_OF_MEMORY", entry: { retry: false }, hint: expect.stringContaining("pieceTokens") });
     expect((await backend.forward("policy", { batch: randomBatch([5]), quantities: ["entropy"] })).entropy).toBeDefined();
+  });
+
+  it("end together when memory runs out in one of them", async () => {
+    const backend = await start({ processes: 2, pieceTokens: 100_000 });
+    await backend.load({ model: "policy", directory, head: "language", trainable: true });
+    const { id } = (await marked()).find(({ environment }) => environment.includes("\0RANK=1\0"))!;
+    const taken = Number(/VmSize:\s*(\d+) kB/.exec(await readFile(`/proc/${id}/status`, "utf8"))![1]) * 1024;
+    execFileSync("prlimit", ["--pid", String(id), `--as=${taken + 2 ** 27}`]);
+    // each process has logits of 4 · 511 · 40,000 numbers
+    const batch = { sequences: Array.from({ length: 8 }, () => new Int32Array(512)), targets: Array.from({ length: 8 }, () => Int32Array.from({ length: 511 }, (_, index) => index + 1)) };
+    await expect(backend.step("policy", { parts: [{ batch, arrays: {}, statistics: {}, loss: [logProbabilities] }] })).rejects.toMatchObject({ code: "TL_BACKEND_OUT_OF_MEMORY" });
+    await expectNothingLeft();
   });
 
   it("that do not start tell their last words", async () => {
