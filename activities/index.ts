@@ -59,13 +59,16 @@ function withCode<Input, Output>(work: (input: Input) => Promise<Output>): (inpu
 }
 
 /** Backends are loaded when a stage needs them: a worker without Python never looks for it. */
-const startNamed: StartBackend = async ({ resources: { backend = "onnx", cpus, gpus, executionProviders, processes }, signal, stallSeconds }) => {
+const startNamed: StartBackend = async ({ resources, signal, stallSeconds }) => {
+  const { backend = "onnx", cpus: threads, gpus, executionProviders, processes = Math.max(1, gpus) } = resources;
   switch (backend) {
     case "onnx":
-      return (await import("../backends/onnx/index.js")).startOnnxBackend({ threads: cpus, executionProviders, signal });
-    case "torch":
+      return (await import("../backends/onnx/index.js")).startOnnxBackend({ threads, executionProviders, signal });
+    case "torch": {
+      const { pieceTokens, activationCheckpointing, offload } = resources;
       return (await import("../backends/torch/index.js")).startTorchBackend({
-        threads: cpus, processes: processes ?? Math.max(1, gpus), device: gpus > 0 ? "cuda" : "auto", signal, stallSeconds,
+        threads, processes, device: gpus > 0 ? "cuda" : "auto", pieceTokens, activationCheckpointing, offload, signal, stallSeconds,
       });
+    }
   }
 };

@@ -38,7 +38,8 @@ export const plannedStageSchema = z.strictObject({
   output: z.string(),
   resources: z.strictObject({
     cpus: z.number().optional(), gpus: z.number(), memory: z.string().optional(), executionProviders: z.array(z.string()).optional(),
-    backend: z.string().optional(), processes: z.number().optional(),
+    backend: z.string().optional(), processes: z.number().optional(), pieceTokens: z.number().optional(),
+    activationCheckpointing: z.boolean().optional(), offload: z.boolean().optional(),
   }),
   taskQueue: z.string(),
   timeouts: z.strictObject({ heartbeatSeconds: z.number(), attemptHours: z.number() }),

@@ -35,6 +35,10 @@ export const operationalParameters = {
       .describe("What computes: ONNX Runtime in this program (default), or PyTorch. Both give the same numbers but for rounding."),
     processes: z.number().int().positive().optional()
       .describe("Processes of the torch backend, among which rows are shared and weights sharded; default: one a GPU, without GPUs one."),
+    pieceTokens: z.number().int().positive().optional()
+      .describe("Padded tokens that a process of the torch backend computes at once; default: so that their logits fill at most 1 GiB."),
+    activationCheckpointing: z.boolean().optional().describe("The torch backend computes layers a second time for their gradient instead of keeping what they need."),
+    offload: z.boolean().optional().describe("The torch backend keeps weights, gradients and moments in the host's memory between uses."),
   }).prefault({}).describe("What the stage needs of a worker. Does not change keys."),
   deadline: durationSchema.optional()
     .describe("The stage saves a checkpoint and fails when this long has passed since it could start, such as \"6h\"; time in the queue counts. Does not change keys."),

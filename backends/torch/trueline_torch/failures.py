@@ -5,9 +5,7 @@ import traceback
 
 import torch
 
-LOWER = (
-    "Lower pieceTokens or the stage's batch, turn activationCheckpointing or offload on, take dtype bf16, or use more processes."
-)
+LOWER = "Lower pieceTokens or the stage's batch, turn activationCheckpointing or offload on, or take more processes."
 
 
 class Failure(Exception):
