@@ -8,6 +8,7 @@ import { ask, expire, readOrders, record, recordEnd } from "./control.js";
 import { failed } from "./ending.js";
 import { withReport } from "./evaluate.js";
 import { notify } from "./notify.js";
+import { withDeadline } from "./pulse.js";
 import { attemptStage, type StageWork } from "./stage.js";
 import { trainStage, type StartBackend } from "./train.js";
 
@@ -58,12 +59,12 @@ function withCode<Input, Output>(work: (input: Input) => Promise<Output>): (inpu
   };
 }
 
-/** Backends are loaded when a stage needs them: a worker without Python never looks for it. */
+/** Backends are loaded when a stage needs them: a worker without Python never looks for it. The embedded one shows no signs of life. */
 const startNamed: StartBackend = async ({ resources, signal, stallSeconds }) => {
   const { backend = "onnx", cpus: threads, gpus, executionProviders, processes = Math.max(1, gpus) } = resources;
   switch (backend) {
     case "onnx":
-      return (await import("../backends/onnx/index.js")).startOnnxBackend({ threads, executionProviders, signal });
+      return withDeadline(await (await import("../backends/onnx/index.js")).startOnnxBackend({ threads, executionProviders, signal }), stallSeconds);
     case "torch": {
       const { pieceTokens, activationCheckpointing, offload } = resources;
       return (await import("../backends/torch/index.js")).startTorchBackend({

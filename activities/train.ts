@@ -10,7 +10,6 @@ import { createTrainer } from "../training/registry.js";
 import { changedParameters, overridesOf, pastOf, readCourse, writeCourse } from "./course.js";
 import { consequence, guardsOf, tellBreach, waivedIn } from "./guards.js";
 import { readArtifacts, readData } from "./inputs.js";
-import { withDeadline } from "./pulse.js";
 import { rollBack } from "./roll-back.js";
 import type { StageWork } from "./stage.js";
 
@@ -22,6 +21,7 @@ export interface BackendOptions {
   readonly resources: z.output<typeof operational>["resources"];
   /** Ends the backend at once when aborted. */
   readonly signal: AbortSignal;
+  /** After which a call fails with TL_STAGE_STALLED: since it was made or, where the backend tells, since the last sign of life. */
   readonly stallSeconds: number;
 }
 
@@ -74,7 +74,7 @@ async function withBackend<Result>(
   work: (backend: Backend | undefined) => Promise<Result>,
 ): Promise<Result> {
   const kill = new AbortController();
-  const backend = start && withDeadline(await start({ ...options, signal: kill.signal }), options.stallSeconds);
+  const backend = start && await start({ ...options, signal: kill.signal });
   try {
     return await work(backend);
   } finally {
