@@ -14,7 +14,7 @@ export interface ProcessOptions {
 
 /** Starts the one process, or torchrun, which starts them all. They find the way back by the socket's path. */
 export function launch({ python, packageFolder, processes, environment, settings }: ProcessOptions, socket: string): ChildProcess {
-  const torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", String(processes), "--max-restarts", "0", "--monitor-interval", "0.1"];
+  const torchrun = ["-m", "trueline_torch.agent", "--standalone", "--nproc-per-node", String(processes), "--max-restarts", "0", "--monitor-interval", "0.1"];
   return spawn(python, [...(processes > 1 ? torchrun : []), "-m", "trueline_torch"], {
     stdio: ["ignore", "ignore", "pipe"],
     // Ctrl-C reaches every process of the terminal's group; whoever drives the backend still needs it to save a checkpoint

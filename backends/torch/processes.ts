@@ -19,7 +19,10 @@ const agreementMilliseconds = 10_000;
 const lastWordsMilliseconds = 2000;
 const startMilliseconds = 300_000;
 
-const greeting = z.strictObject({ rank: z.number().int(), process: z.number().int() });
+const greeting = z.union([
+  z.strictObject({ rank: z.number().int(), process: z.number().int() }),
+  z.strictObject({ agent: z.literal(true), process: z.number().int() }),
+]);
 const told = z.union([
   z.strictObject({ alive: z.literal(true) }),
   z.strictObject({ ready: z.literal(true) }),
@@ -49,6 +52,8 @@ interface Pending {
 export class ProcessGroup {
   private readonly members = new Map<number, Member>();
   private readonly started = new Set<number>();
+  /** All connections, that of torchrun among them, which ends by itself when its processes have. */
+  private readonly sockets = new Set<Socket>();
   private readonly stderr = new LastWords();
   private readonly killsBefore = outOfMemoryKills();
   private readonly ready: Promise<void>;
@@ -139,6 +144,7 @@ export class ProcessGroup {
   }
 
   private welcome(socket: Socket): void {
+    this.sockets.add(socket);
     let rank: number | undefined;
     const reader = new FrameReader((message) => {
       this.lastSign = performance.now();
@@ -147,13 +153,16 @@ export class ProcessGroup {
         return;
       }
       const hello = greeting.parse(message);
+      if ("agent" in hello) return;
       rank = hello.rank;
       this.members.set(rank, { process: hello.process, socket });
     });
     socket.on("data", (chunk) => reader.add(chunk));
     socket.on("error", () => undefined);
     socket.on("close", () => {
-      if (rank !== undefined) this.members.delete(rank);
+      this.sockets.delete(socket);
+      if (rank === undefined) return;
+      this.members.delete(rank);
       // the others would wait for it without end; how it ended, the parent of the processes knows best
       if (this.closing === undefined && this.ended === undefined) setTimeout(() => this.kill(), lastWordsMilliseconds).unref();
     });
@@ -224,11 +233,9 @@ export class ProcessGroup {
   }
 
   private kill(): void {
-    for (const { process: id, socket } of this.members.values()) {
-      endProcess(id);
-      socket.destroy();
-    }
+    for (const { process: id } of this.members.values()) endProcess(id);
     this.child.kill("SIGKILL");
+    for (const socket of this.sockets) socket.destroy();
   }
 
   /** An idle backend does not keep this process running; one that owes an answer does. */
@@ -236,7 +243,7 @@ export class ProcessGroup {
     const change = hold ? "ref" : "unref";
     this.child[change]();
     if (this.child.stderr instanceof Socket) this.child.stderr[change]();
-    for (const { socket } of this.members.values()) socket[change]();
+    for (const socket of this.sockets) socket[change]();
   }
 }
 

@@ -1,4 +1,4 @@
-"""Messages as frames: 4 and 8 bytes of lengths, a JSON header, and the raw arrays that it names.
+"""Messages as frames: a JSON header, and the raw arrays that it names.
 
 An array is `{"$float32": [first, count]}` or `{"$int32": [first, count]}`, in elements of 4 bytes, little-endian, from the
 start of the arrays; a number that JSON can't hold is `{"$number": "NaN" | "Infinity" | "-Infinity"}`. The other side
@@ -7,50 +7,26 @@ is backends/torch/frames.ts.
 
 import json
 import math
-import socket
-import struct
 from typing import Any
 
 import torch
 
-LENGTHS = struct.Struct("<IQ")
+from .connection import Connection
+
 TYPES = {"$float32": torch.float32, "$int32": torch.int32}
 NAMES = {kind: name for name, kind in TYPES.items()}
 
 
-def read_frame(connection: socket.socket) -> Any | None:
-    """The next message; None when the other side has closed."""
-    lengths = read_exactly(connection, LENGTHS.size)
-    if lengths is None:
-        return None
-    header_bytes, array_bytes = LENGTHS.unpack(lengths)
-    header = read_exactly(connection, header_bytes)
-    arrays = read_exactly(connection, array_bytes)
-    if header is None or arrays is None:
-        return None
+def read_frame(connection: Connection) -> Any:
+    """The next message."""
+    header, arrays = connection.frames.get()
     return decode(json.loads(header), arrays)
 
 
-def write_frame(connection: socket.socket, message: Any) -> None:
+def write_frame(connection: Connection, message: Any) -> None:
     body = bytearray()
     header = json.dumps(encode(message, body), allow_nan=False).encode()
-    connection.sendall(LENGTHS.pack(len(header), len(body)) + header)
-    connection.sendall(body)
-
-
-def read_exactly(connection: socket.socket, length: int) -> bytearray | None:
-    received = bytearray(length)
-    view = memoryview(received)
-    done = 0
-    while done < length:
-        try:
-            count = connection.recv_into(view[done:])
-        except ConnectionError:
-            return None
-        if count == 0:
-            return None
-        done += count
-    return received
+    connection.send(header, body)
 
 
 def decode(value: Any, arrays: bytearray) -> Any:

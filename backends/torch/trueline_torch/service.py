@@ -1,17 +1,14 @@
 """Answers the calls of the boundary, one at a time in their order."""
 
 import pathlib
-import queue
-import socket
-import threading
 import time
-import os
 from collections.abc import Callable
 from typing import Any
 
 import torch
 
 from . import checkpoint, figures, generation, loading, scoring, training
+from .connection import Connection
 from .failures import describe_failure
 from .frames import read_frame, write_frame
 from .held import Held
@@ -23,7 +20,7 @@ PULSE = 1.0
 
 
 class Service:
-    def __init__(self, connection: socket.socket, settings: Settings, world: World):
+    def __init__(self, connection: Connection, settings: Settings, world: World):
         self.connection, self.settings, self.world = connection, settings, world
         self.models: dict[str, Held] = {}
         self.last_sign = 0.0
@@ -40,20 +37,10 @@ class Service:
         }
 
     def serve(self) -> None:
-        """Answers until the parent closes the connection or dies."""
-        calls: queue.Queue[dict] = queue.Queue()
-        threading.Thread(target=self.receive, args=(calls,), daemon=True).start()
+        """Answers until the connection ends, and the process with it."""
         while True:
-            call = calls.get()
+            call = read_frame(self.connection)
             write_frame(self.connection, {"id": call["id"], **self.outcome(call)})
-
-    def receive(self, calls: queue.Queue) -> None:
-        """Reads calls as they come; the end of the connection ends the process, whatever it computes just then."""
-        try:
-            while (call := read_frame(self.connection)) is not None:
-                calls.put(call)
-        finally:
-            os._exit(0)
 
     def outcome(self, call: dict) -> dict:
         try:
@@ -83,3 +70,19 @@ class Service:
         if now - self.last_sign >= PULSE:
             self.last_sign = now
             write_frame(self.connection, {"alive": True})
+
+
+def serve(connection: Connection) -> None:
+    """Joins the other processes, says that it is ready, and answers calls."""
+    settings = Settings(**connection.settings)
+    torch.set_num_threads(settings.threads)
+    # a resumed run must end with the bytes of one that was never interrupted
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False
+    try:
+        service = Service(connection, settings, World(settings))
+    except Exception as error:
+        write_frame(connection, {"failure": describe_failure(error)})
+        raise
+    write_frame(connection, {"ready": True})
+    service.serve()

@@ -1,14 +1,10 @@
 """What the processes are started with: the JSON in TRUELINE_TORCH, written by backends/torch/index.ts."""
 
 import dataclasses
-import json
-import os
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    #: Path of the Unix socket on which the parent listens.
-    socket: str
     #: "auto", "cpu" or "cuda".
     device: str
     #: "float32" or "bfloat16": what is computed in. Trained weights and Adam's moments are float32 in both.
@@ -20,7 +16,3 @@ class Settings:
     activation_checkpointing: bool
     #: Keeps weights, gradients and moments in the host's memory between uses.
     offload: bool
-
-
-def read_settings() -> Settings:
-    return Settings(**json.loads(os.environ["TRUELINE_TORCH"]))

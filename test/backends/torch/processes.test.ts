@@ -51,7 +51,7 @@ async function marked(): Promise<readonly { readonly id: number; readonly comman
 }
 
 const expectNothingLeft = (): Promise<void> =>
-  expect.poll(async () => (await marked()).map(({ command }) => command), { timeout: 20_000, interval: 200 }).toEqual([]);
+  expect.poll(async () => (await marked()).map(({ command }) => command), { timeout: 120_000, interval: 200 }).toEqual([]);
 
 /** Many seconds of work, whatever the machine. */
 const longStep: StepRequest = {
@@ -74,7 +74,7 @@ async function killThat(matches: (command: string) => boolean, signal: NodeJS.Si
   expect(found, "the process to kill").toBeDefined();
   process.kill(found!.id, signal);
 }
-const isAgent = (command: string) => command.includes("torch.distributed.run");
+const isAgent = (command: string) => command.includes("trueline_torch.agent");
 const isMember = (command: string) => command.includes("-m trueline_torch") && !isAgent(command);
 
 /** A stand-in for the interpreter that starts it as the script says. */
@@ -136,6 +136,18 @@ describeWithPython("the torch backend's processes", () => {
     const exit = once(parent, "exit");
     await once(parent.stdout, "data");
     expect((await marked()).filter(({ command }) => isMember(command))).toHaveLength(processes);
+    parent.kill("SIGKILL");
+    await exit;
+    await expectNothingLeft();
+  });
+
+  it("are gone when the process that started them is killed before they are there", async () => {
+    const source = JSON.stringify(fileURLToPath(new URL("../../../backends/torch/index.ts", import.meta.url)));
+    const parent = spawn(process.execPath, ["--import", "tsx", "--input-type=module", "-e", `
+      import { startTorchBackend } from ${source};
+      await startTorchBackend({ threads: 1, device: "cpu", processes: 2 });`], { stdio: "ignore" });
+    const exit = once(parent, "exit");
+    await expect.poll(async () => (await marked()).filter(({ command }) => isAgent(command)).length, { timeout: 120_000, interval: 20 }).toBe(1);
     parent.kill("SIGKILL");
     await exit;
     await expectNothingLeft();
