@@ -12,7 +12,7 @@ import { findBinary } from "./binary.js";
 import { forkModule } from "./entry.js";
 
 /** What several commands share about the embedded server: `server.json` in the home. */
-export const serverSchema = z.strictObject({ keeper: processSchema, port: z.number().int(), startedAt: z.string() });
+export const serverSchema = z.strictObject({ keeper: processSchema, port: z.number().int().min(1).max(65_535), startedAt: z.string() });
 export type EmbeddedServer = z.output<typeof serverSchema>;
 
 /** The keeper's first and only word. */
