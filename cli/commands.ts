@@ -20,6 +20,7 @@ export const commands: Readonly<Record<string, () => Promise<CommandDefinition>>
   cancel: async () => (await import("./cancel.js")).cancelCommand,
   history: async () => (await import("./history.js")).historyCommand,
   verify: async () => (await import("./verify.js")).verifyCommand,
+  "check-guards": async () => (await import("./check-guards.js")).checkGuardsCommand,
   compare: async () => (await import("./compare.js")).compareCommand,
   gc: async () => (await import("./gc.js")).gcCommand,
   trace: async () => (await import("./trace.js")).traceCommand,

@@ -40,9 +40,9 @@ export async function writeTinyModel(directory: string, seed: number, context = 
 }
 
 /** A reward model with a random head on a random body: something to climb, whatever it means. */
-export async function tinyRewardModel(seed: number): Promise<InputArtifact> {
+export async function tinyRewardModel(seed: number, context = 48): Promise<InputArtifact> {
   const directory = await temporaryDirectory();
-  await writeTinyRewardModel(directory, await tinyModel(seed), seed);
+  await writeTinyRewardModel(directory, await tinyModel(seed, context), seed);
   return { type: "reward-model", directory, metadata: { figures: {}, scoreNormalization: { mean: 0.1, std: 0.5 } } };
 }
 
