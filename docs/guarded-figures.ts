@@ -21,6 +21,9 @@ export const guardedFiguresSchema = z.object({
 
 export type GuardedFigures = z.input<typeof guardedFiguresSchema>;
 
+/** Columns of the second table. */
+export const guardColumns = ["kl", "length", "repeats", "overoptimised", "held-out"] as const;
+
 /** The rows of the two tables in docs/guards.md. */
 export function guardedTables({ guarded, unguarded }: GuardedFigures): string[] {
   const without = (name: string) => unguarded.stages.find(({ stage }) => stage === name)!;
@@ -29,6 +32,6 @@ export function guardedTables({ guarded, unguarded }: GuardedFigures): string[] 
     return `| ${seed} | ${guard}, ${value.toFixed(1)} | ${step} | ${of - step} of ${of} | ${gold?.then?.toFixed(2) ?? ""} | ${gold?.last.toFixed(2) ?? ""} |`;
   });
   const alone = unguarded.stages.map(({ stage, guards }) =>
-    `| ${stage} | ${Object.values(guards).map(({ breach: found }) => found?.step ?? "–").join(" | ")} |`);
+    `| ${stage} | ${guardColumns.map((name) => guards[name]?.breach?.step ?? "–").join(" | ")} |`);
   return [...saved, ...alone];
 }

@@ -30,7 +30,7 @@ export interface Past {
 
 export const noPast: Past = { rolledBack: [], since: 0, isWaived: () => false };
 
-/** The severest action comes first where several guards are breached at one step. */
+/** The severest action comes first where several guards are breached at one step, then the first name. */
 const severity: readonly Breach["then"][] = ["stop", "ask", "roll-back"];
 
 /** The breach to act on: none where all are only noted. */
@@ -48,7 +48,9 @@ export class GuardWatch {
   private step: number;
 
   constructor(private readonly guards: Guards, private readonly past: Past = noPast) {
-    this.watchers = Object.entries(guards).filter(([, guard]) => guard.nan === undefined).map(([name, guard]) => new Watcher(name, guard));
+    // By name, for the order of members in a spec is no part of a key.
+    const sorted = Object.entries(guards).sort(([a], [b]) => (a < b ? -1 : 1));
+    this.watchers = sorted.filter(([, guard]) => guard.nan === undefined).map(([name, guard]) => new Watcher(name, guard));
     this.step = 0;
   }
 
@@ -63,7 +65,7 @@ export class GuardWatch {
 
   /** The breach of a loss or gradient norm that is not a finite number after `step` steps; undefined without such a guard. */
   diverged(step: number, metric: string): Breach | undefined {
-    const name = Object.keys(this.guards).find((each) => this.guards[each]!.nan === true);
+    const name = Object.keys(this.guards).sort().find((each) => this.guards[each]!.nan === true);
     return name === undefined ? undefined : this.breach(name, step, { metric, bound: "not a finite number" }, step - 1);
   }
 

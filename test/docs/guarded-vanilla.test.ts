@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import { guardedFiguresSchema, guardedTables } from "../../docs/guarded-figures.js";
+import { guardColumns, guardedFiguresSchema, guardedTables } from "../../docs/guarded-figures.js";
 import { sha256 } from "../../foundation/canonical.js";
 import { plannedGuardsSchema } from "../../schemas/guards.js";
 import { metricsLineSchema } from "../../schemas/report.js";
@@ -44,6 +44,8 @@ describe("the guards of pipelines/guarded-vanilla.json", () => {
 
   it("did what docs/guards.md says", async () => {
     const page = await readFile("docs/guards.md", "utf8");
+    expect(page).toContain(`| stage | ${guardColumns.join(" | ")} |`);
+    expect([...guardColumns].sort()).toEqual(Object.keys(guards).sort());
     for (const row of guardedTables(figures)) expect(page).toContain(row);
   });
 });

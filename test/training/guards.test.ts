@@ -96,6 +96,11 @@ describe("several guards breached at one step", () => {
   });
 });
 
+it("two guards that roll back at one step do so in the order of their names, not of the spec", () => {
+  const back = (learningRate: number) => ({ metric: "m", above: 1, over: 1, then: { rollBack: { change: { learningRate } } } });
+  expect(gravest(breachesIn(guards({ b: back(2), a: back(1) }), series(3)))).toMatchObject({ guard: "a", change: { learningRate: 1 } });
+});
+
 describe("a guard that rolls back", () => {
   const rollBack = (members: Readonly<Record<string, unknown>>, changes = 1): Guards => one({
     ...members, then: { rollBack: { every: 2, change: Array.from({ length: changes }, (_, index) => ({ learningRate: index + 1 })) } },
