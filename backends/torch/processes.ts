@@ -14,10 +14,10 @@ import { endProcess, launch, type ProcessOptions } from "./launch.js";
 /** How long processes may take to end by themselves before they are killed. */
 const graceMilliseconds = 5000;
 /** How long the others may take to answer a call that one has failed; after that they wait for it in vain. */
-const agreementMilliseconds = 10_000;
+const agreementMilliseconds = 30_000;
 /** How long torchrun may take to say what became of a process that is gone. */
 const lastWordsMilliseconds = 2000;
-const startMilliseconds = 300_000;
+const startMilliseconds = 900_000;
 
 const greeting = z.union([
   z.strictObject({ rank: z.number().int(), process: z.number().int() }),
@@ -144,6 +144,7 @@ export class ProcessGroup {
   }
 
   private welcome(socket: Socket): void {
+    if (this.ended !== undefined) socket.destroy();
     this.sockets.add(socket);
     let rank: number | undefined;
     const reader = new FrameReader((message) => {
