@@ -6,6 +6,7 @@ import { summarize, type RunState, type StageSummary } from "../store/state.js";
 import type { Store } from "../store/store.js";
 import { Pipelines, type OpenStage, type WorkflowView } from "./client.js";
 import { presentAddress } from "./connection.js";
+import { runningServer } from "./embedded.js";
 
 /**
  * `waiting`: nobody has begun it yet. `asking`: it can't go on before somebody has answered a question. `interrupted`: begun, neither
@@ -65,7 +66,14 @@ export async function observe(store: Store, record: RunRecord, pipelines: Pipeli
 /** Connects to the server that is there, if one is; starts nothing. */
 export async function presentPipelines(home: string): Promise<Pipelines | undefined> {
   const address = await presentAddress(home);
-  return address && Pipelines.connect(address);
+  if (address === undefined) return undefined;
+  try {
+    return await Pipelines.connect(address);
+  } catch (error) {
+    // An embedded server ends with the last process that uses it, which may be just now.
+    if (address.embedded && await runningServer(home) === undefined) return undefined;
+    throw error;
+  }
 }
 
 function openState(

@@ -100,7 +100,7 @@ describe("the built program", () => {
 
   it("fails a stage that somebody rejects, and does it once it is approved after all", async () => {
     await project.write("asks.json", {
-      ...tiny, seed: 7, approval: { before: "base" }, stages: { ...tiny.stages, base: { ...tiny.stages.base, steps: 40, deadline: "0.1s" } },
+      ...tiny, seed: 7, approval: { before: "base" }, stages: { ...tiny.stages, base: { ...tiny.stages.base, steps: 20_000, deadline: "0.1s" } },
     });
     const running = project.start("run", "asks.json", "--json");
     const id = await untilEvent("approval-asked");
