@@ -32,7 +32,7 @@ export async function createCriticPretrain(setup: TrainerSetup<StageParameters<"
   await loadFrozen(setup, { model: models.reward, head: "score", from: reward });
 
   setup.phase("encoding prompts");
-  const prompts = encodePrompts(setup, tokenizer, information.context);
+  const prompts = await encodePrompts(setup, tokenizer, information.context);
   const objective = new Objective(tricksThatAreOn(parameters.tricks ?? {}), parameters.temperature);
   let explained = 0;
   if (setup.resume) {

@@ -38,7 +38,7 @@ export async function createEvaluate(setup: TrainerSetup<StageParameters<"evalua
   const { context } = await loadFrozen(setup, { model: candidate.model, head: "language", from: candidateInput });
 
   const prompts = setup.data["prompts"];
-  const fitted = fitPrompts(requireData(setup, "prompts").prompts.heldOut, parameters, candidate.tokenizer, context);
+  const fitted = await fitPrompts(requireData(setup, "prompts").prompts.heldOut, parameters, candidate.tokenizer, context);
   const baseline = typeof parameters.baseline === "string"
     ? await modelBaseline(setup, requireInput(setup, "baseline"), candidateInput)
     : await writtenBaseline(parameters.baseline.answers, candidate.tokenizer, baselineSamples);
@@ -49,7 +49,7 @@ export async function createEvaluate(setup: TrainerSetup<StageParameters<"evalua
 
   const promptBatches = chunks(spreadSample(fitted.rows.filter((row) => baseline.knows(row)), maxPrompts, seed), batch);
   if (promptBatches.length === 0) throw nothingToTrainOn();
-  const pairs = reward === undefined ? [] : heldOutPairs(setup, reward);
+  const pairs = reward === undefined ? [] : await heldOutPairs(setup, reward);
   const pairBatches = chunks(pairs, batch);
   const { answered, differences } = resume === undefined
     ? { answered: [], differences: [] } : await readCheckpointState(resume.directory, stateSchema);
@@ -116,8 +116,9 @@ async function rewardScorer(
   };
 }
 
-function heldOutPairs(
+async function heldOutPairs(
   { data, parameters }: TrainerSetup<StageParameters<"evaluate">>, reward: RewardScorer & { readonly context: number },
 ) {
-  return fitRows(data["pairs"]?.pairs.heldOut ?? [], { ...parameters, maxTooLongShare: 1 }, reward.context, pairFitting(reward.tokenizer)).rows;
+  const pairs = data["pairs"]?.pairs.heldOut ?? [];
+  return (await fitRows(pairs, { ...parameters, maxTooLongShare: 1 }, reward.context, pairFitting(reward.tokenizer))).rows;
 }

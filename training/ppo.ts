@@ -40,10 +40,10 @@ export async function createPpo(setup: TrainerSetup<StageParameters<"ppo">>): Pr
   await loadFrozen(setup, { model: models.reward, head: "score", from: reward });
 
   setup.phase("encoding prompts");
-  const prompts = encodePrompts(setup, tokenizer, information.context);
+  const prompts = await encodePrompts(setup, tokenizer, information.context);
   const tricks = tricksThatAreOn(parameters.tricks);
   const objective = new Objective(tricks, parameters.temperature, tricks.pretrainingLoss
-    && pretrainingRows(setup, tokenizer, tricks.pretrainingLoss));
+    && await pretrainingRows(setup, tokenizer, tricks.pretrainingLoss));
   let figures: Metrics = {};
   if (setup.resume) {
     const state = await readCheckpointState(setup.resume.directory, stateSchema);

@@ -1,3 +1,5 @@
+import type { TextRow } from "../data/types.js";
+import { mapBreathing } from "../foundation/breath.js";
 import { Tokenizer } from "../models/tokenizer.js";
 import type { StageParameters } from "../schemas/stages/table.js";
 import { languageLoss, meanNegativeLogLikelihood, type LanguageRow } from "./language-loss.js";
@@ -17,9 +19,10 @@ export async function createPretrain(setup: TrainerSetup<StageParameters<"pretra
   const endToken = endTokenOf(tokenizer);
 
   setup.phase("encoding text");
-  const documents = data.text.train.map(({ text }) => tokenizer.encode(text));
+  const encode = (texts: readonly TextRow[]) => mapBreathing(texts, ({ text }) => tokenizer.encode(text));
+  const documents = await encode(data.text.train);
   const rows = new PackedRows(documents, { length, endToken, seed });
-  const heldOut = packDocuments(data.text.heldOut.map(({ text }) => tokenizer.encode(text)), length, endToken)
+  const heldOut = packDocuments(await encode(data.text.heldOut), length, endToken)
     .slice(0, HELD_OUT_ROWS).map(allPredicted);
 
   return supervisedTrainer(setup, {

@@ -1,3 +1,4 @@
+import { mapBreathing } from "../foundation/breath.js";
 import { TruelineError } from "../foundation/errors.js";
 import type { Tokenizer } from "../models/tokenizer.js";
 import type { TrickParameters } from "../schemas/tricks.js";
@@ -7,14 +8,15 @@ import type { TrainerSetup } from "./trainer.js";
 import type { DrawPretrainingRows } from "./tricks/pretraining-loss.js";
 
 /** The supply of packed pretraining text that the ptx loss draws from, in order of the updates. */
-export function pretrainingRows(
+export async function pretrainingRows(
   { data, seed }: Pick<TrainerSetup<unknown>, "data" | "seed">, tokenizer: Tokenizer,
   { length }: TrickParameters["pretrainingLoss"],
-): DrawPretrainingRows {
+): Promise<DrawPretrainingRows> {
   const text = data["pretrainingData"]?.text.train;
   if (!text) {
     throw new TruelineError("TL_INTERNAL", "pretrainingLoss is on and the stage has no pretrainingData");
   }
-  const supply = new PackedRows(text.map((row) => tokenizer.encode(row.text)), { length, endToken: endTokenOf(tokenizer), seed });
+  const documents = await mapBreathing(text, (row) => tokenizer.encode(row.text));
+  const supply = new PackedRows(documents, { length, endToken: endTokenOf(tokenizer), seed });
   return (count, update) => supply.slice(update * count, count);
 }

@@ -18,19 +18,19 @@ export interface StagePrompts {
  * The training prompts of a stage that samples answers, as tokens up to the assistant's turn. A prompt must leave room
  * for `maxNewTokens` in the context. Errors: TL_DATA_TOO_LONG, TL_TRAIN_NOTHING.
  */
-export function encodePrompts(
+export async function encodePrompts(
   setup: Pick<TrainerSetup<PromptLimits>, "parameters" | "data">, tokenizer: Tokenizer, context: number,
-): StagePrompts {
+): Promise<StagePrompts> {
   const input = setup.data["prompts"];
-  const fitted = fitPrompts(input?.prompts.train ?? [], setup.parameters, tokenizer, context);
+  const fitted = await fitPrompts(input?.prompts.train ?? [], setup.parameters, tokenizer, context);
   return { ...fitted, counts: { ...input?.counts, prompts: fitted.counts } };
 }
 
 /** Encodes the prompts given, as encodePrompts does those for training. */
-export function fitPrompts(
+export async function fitPrompts(
   rows: readonly PromptRow[], limits: PromptLimits, tokenizer: Tokenizer, context: number,
-): Omit<StagePrompts, "counts"> & Pick<FittedRows<unknown>, "counts"> {
-  const fitted = fitRows(rows, limits, context, {
+): Promise<Omit<StagePrompts, "counts"> & Pick<FittedRows<unknown>, "counts">> {
+  const fitted = await fitRows(rows, limits, context, {
     encode: (row) => ({ row, tokens: tokenizer.encodePrompt(row.messages) }),
     length: ({ tokens }) => tokens.length + limits.maxNewTokens,
     cut: (row) => {

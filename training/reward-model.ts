@@ -31,8 +31,8 @@ export async function createRewardModel(setup: TrainerSetup<StageParameters<"rew
   const chosenForTraining = parameters.maxPairs === undefined || parameters.maxPairs >= data.pairs.train.length
     ? data.pairs.train
     : randomAt(seed, "pairs").shuffled(data.pairs.train).slice(0, parameters.maxPairs);
-  const train = fitRows(chosenForTraining, parameters, context, fitting);
-  const heldOut = fitRows(data.pairs.heldOut, { ...parameters, maxTooLongShare: 1 }, context, fitting).rows;
+  const train = await fitRows(chosenForTraining, parameters, context, fitting);
+  const { rows: heldOut } = await fitRows(data.pairs.heldOut, { ...parameters, maxTooLongShare: 1 }, context, fitting);
   const heldOutSample = randomAt(seed, "held-out").shuffled(heldOut).slice(0, HELD_OUT_ROWS);
   const order = new BatchOrder(seed, train.rows.length, parameters.batch);
   const compare = async (pairs: readonly EncodedPair[]) => {

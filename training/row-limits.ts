@@ -1,4 +1,5 @@
 import type { Message, Source } from "../data/types.js";
+import { Breath } from "../foundation/breath.js";
 import { TruelineError } from "../foundation/errors.js";
 
 export interface RowLimits {
@@ -21,15 +22,17 @@ export interface RowFitting<Row, Encoded> {
 
 /**
  * Encodes rows and drops or cuts those longer than `maxTokens` and the model's `context`. A row that stays too long
- * after its last cut is dropped. Errors: TL_DATA_TOO_LONG when more than `maxTooLongShare` of the rows are too long.
+ * after its last cut is dropped. Timers keep ticking meanwhile. Errors: TL_DATA_TOO_LONG when more than `maxTooLongShare` of the rows are too long.
  */
-export function fitRows<Row extends { readonly source: Source }, Encoded>(
+export async function fitRows<Row extends { readonly source: Source }, Encoded>(
   rows: readonly Row[], limits: RowLimits, context: number, fitting: RowFitting<Row, Encoded>,
-): FittedRows<Encoded> {
+): Promise<FittedRows<Encoded>> {
   const longest = Math.min(limits.maxTokens ?? context, context);
   const fitted: Encoded[] = [];
   const tooLong: { readonly source: Source; readonly tokens: number }[] = [];
+  const breath = new Breath(1);
   for (const row of rows) {
+    if (breath.due()) await breath.take();
     let encoded = fitting.encode(row);
     if (fitting.length(encoded) > longest) {
       tooLong.push({ source: row.source, tokens: fitting.length(encoded) });

@@ -22,9 +22,9 @@ export async function createSft(setup: TrainerSetup<StageParameters<"sft">>): Pr
 
   setup.phase("encoding dialogues");
   const fitting = dialogueFitting(tokenizer);
-  const train = fitRows(data.dialogues.train, parameters, context, fitting);
+  const train = await fitRows(data.dialogues.train, parameters, context, fitting);
   const heldOutSample = randomAt(seed, "held-out").shuffled(data.dialogues.heldOut).slice(0, HELD_OUT_ROWS);
-  const heldOut = fitRows(heldOutSample, { ...parameters, maxTooLongShare: 1 }, context, fitting).rows;
+  const { rows: heldOut } = await fitRows(heldOutSample, { ...parameters, maxTooLongShare: 1 }, context, fitting);
   const order = new BatchOrder(seed, train.rows.length, parameters.batch);
 
   return supervisedTrainer(setup, {

@@ -1,16 +1,19 @@
 import { describe, expect, it } from "vitest";
 import { Tokenizer } from "../../models/tokenizer.js";
 import { stageKinds } from "../../schemas/stages/table.js";
+import type { StageData } from "../../training/trainer.js";
 import { createPretrain } from "../../training/pretrain.js";
+import { pretrainingRows } from "../../training/pretraining-rows.js";
 import { createTokenizer } from "../../training/tokenizer.js";
+import { ticksBetween } from "../ticks.js";
 import { referenceBackend, runInterrupted, runToEnd, stageData, textRow, tinyModel, type Start } from "./support.js";
 
 const text = { train: ["abab", "cdcd", "abcd", "abab"].map((content, line) => textRow(content, line + 1)), heldOut: [textRow("abab")] };
 
-const pretrain = async (parameters: Readonly<Record<string, unknown>> = {}): Promise<Start> => {
+const pretrain = async (parameters: Readonly<Record<string, unknown>> = {}, rows: StageData["text"] = text): Promise<Start> => {
   const model = await tinyModel(4);
   return (attempt) => createPretrain({
-    ...attempt, seed: 3, artifacts: { model }, data: { data: stageData({ text }) },
+    ...attempt, seed: 3, artifacts: { model }, data: { data: stageData({ text: rows }) },
     parameters: stageKinds.pretrain.parameters.parse({ kind: "pretrain", model: "tiny", data: "sample", steps: 6, batch: 2, length: 8, learningRate: 0.1, ...parameters }),
   });
 };
@@ -36,6 +39,19 @@ describe("pretraining", () => {
     for (const step of [0, 1]) await trainer.step(step);
     const { tokenizer } = await tinyModel(4);
     expect(rows.join(",").split(",").map(Number).sort()).toEqual(text.train.flatMap((row) => [...tokenizer.encode(row.text), tokenizer.endTokens[0]!]).sort());
+  });
+
+  it("encodes without holding up timers: a worker's heartbeat goes on", async () => {
+    const { tokenizer } = await tinyModel(4);
+    const slow = (hold: () => void) => Array.from({ length: 10 }, (_, line) => ({ ...textRow("", line + 1), get text() { hold(); return "abab"; } }));
+    const encoding = {
+      train: async (hold) => (await pretrain({}, { train: slow(hold), heldOut: [] }))({ backend: referenceBackend(), phase: () => {} }),
+      heldOut: async (hold) => (await pretrain({}, { ...text, heldOut: slow(hold) }))({ backend: referenceBackend(), phase: () => {} }),
+      ptx: (hold) => pretrainingRows(
+        { data: { pretrainingData: stageData({ text: { train: slow(hold), heldOut: [] } }) }, seed: 1 }, tokenizer, { coefficient: 1, rows: 1, length: 8 },
+      ),
+    } satisfies Record<string, Parameters<typeof ticksBetween>[0]>;
+    for (const [name, encode] of Object.entries(encoding)) expect(await ticksBetween(encode), name).toBeGreaterThan(1);
   });
 
   it("ends with the bytes of an uninterrupted stage, wherever in an epoch it was stopped", async () => {

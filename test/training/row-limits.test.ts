@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Message } from "../../data/types.js";
 import { cutFirstExchange, fitRows, type RowLimits } from "../../training/row-limits.js";
+import { ticksBetween } from "../ticks.js";
 import { assistant, user } from "./support.js";
 
 /** Rows of which each turn takes as many tokens as its text has letters. */
@@ -21,27 +22,33 @@ const long = [user("cccccc"), assistant("dd"), user("ee"), assistant("ff")];
 const hopeless = [user("gggggggggg"), assistant("hhh")];
 
 describe("rows longer than the limit", () => {
-  it("are dropped and counted", () => {
-    expect(fit(rows(short, long, hopeless), {})).toEqual({ rows: ["aa|b"], counts: { used: 1, dropped: 2, cut: 0 } });
+  it("are dropped and counted", async () => {
+    expect(await fit(rows(short, long, hopeless), {})).toEqual({ rows: ["aa|b"], counts: { used: 1, dropped: 2, cut: 0 } });
   });
 
-  it("are cut by whole exchanges from the start; what is still too long is dropped", () => {
-    expect(fit(rows(short, long, hopeless), { tooLong: "cut" })).toEqual({ rows: ["aa|b", "ee|ff"], counts: { used: 2, dropped: 1, cut: 1 } });
+  it("are cut by whole exchanges from the start; what is still too long is dropped", async () => {
+    expect(await fit(rows(short, long, hopeless), { tooLong: "cut" })).toEqual({ rows: ["aa|b", "ee|ff"], counts: { used: 2, dropped: 1, cut: 1 } });
   });
 
-  it("are those past maxTokens, or past the context where that is less", () => {
-    expect(fit(rows(long), { maxTokens: 11 }, 20).counts.dropped).toBe(1);
-    expect(fit(rows(long), { maxTokens: 12 }, 20).counts.dropped).toBe(0);
-    expect(fit(rows(long), { maxTokens: 12 }, 11).counts.dropped).toBe(1);
+  it("are those past maxTokens, or past the context where that is less", async () => {
+    const dropped = async (maxTokens: number, context: number) => (await fit(rows(long), { maxTokens }, context)).counts.dropped;
+    expect([await dropped(11, 20), await dropped(12, 20), await dropped(12, 11)]).toEqual([1, 0, 1]);
   });
 
-  it("may be as many as maxTooLongShare says and no more, cut or dropped", () => {
-    expect(fit(rows(short, long), { maxTooLongShare: 0.5 }).counts.dropped).toBe(1);
-    expect(() => fit(rows(short, long), { maxTooLongShare: 0.49, tooLong: "cut" })).toThrow(expect.objectContaining({
+  it("may be as many as maxTooLongShare says and no more, cut or dropped", async () => {
+    expect((await fit(rows(short, long), { maxTooLongShare: 0.5 })).counts.dropped).toBe(1);
+    await expect(fit(rows(short, long), { maxTooLongShare: 0.49, tooLong: "cut" })).rejects.toThrow(expect.objectContaining({
       code: "TL_DATA_TOO_LONG",
       message: "1 of 2 rows (50.0 %) are longer than 10 tokens; at most 49.0 % may be. The longest has 12, the first is at a.jsonl:2.",
       hint: expect.stringContaining("context to 12"),
     }));
+  });
+
+  it("are found without holding up timers: a worker's heartbeat goes on while much text is encoded", async () => {
+    const many = rows(...Array.from({ length: 10 }, () => short));
+    expect(await ticksBetween((hold) => fitRows(many, { tooLong: "drop", maxTooLongShare: 1 }, 10, {
+      encode: hold, length: () => 1, cut: () => undefined,
+    }))).toBeGreaterThan(1);
   });
 });
 
