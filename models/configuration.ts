@@ -142,6 +142,17 @@ function tokenFields({ beginToken, endTokens, padToken }: ModelConfiguration): R
 /** Largest text file of a model directory that is read; a tokenizer.json of 250,000 tokens has some 30 MB. */
 export const maxTextBytes = 2 ** 28;
 
+/** Far deeper than any file of a model is nested, and far from where recursion over it ends. */
+const mostLevels = 1000;
+
+function isDeeperThan(most: number, value: unknown): boolean {
+  let level = [value];
+  for (let depth = 0; depth <= most && level.length > 0; depth++) {
+    level = level.flatMap((each): unknown[] => (typeof each === "object" && each !== null ? Object.values(each) : []));
+  }
+  return level.length > 0;
+}
+
 /** A JSON file in a given form; undefined when it is not there. */
 export async function readJson<Form extends z.ZodType>(path: string, form: Form): Promise<z.output<Form> | undefined> {
   let text: string;
@@ -156,6 +167,9 @@ export async function readJson<Form extends z.ZodType>(path: string, form: Form)
     value = JSON.parse(text);
   } catch (error) {
     throw new TruelineError("TL_MODEL_CONFIGURATION", `${path} is not JSON: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+  }
+  if (isDeeperThan(mostLevels, value)) {
+    throw new TruelineError("TL_MODEL_CONFIGURATION", `${path}: lists and objects in it are nested more than ${mostLevels} deep`, { hint: "Take the file from the model's source again." });
   }
   const parsed = form.safeParse(value);
   if (parsed.success) return parsed.data;

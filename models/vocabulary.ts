@@ -58,7 +58,7 @@ function modelFault({ model }: TokenizerJson, tokens: ReadonlySet<string>): stri
   return undefined;
 }
 
-/** A wrong value in a message; what is in lists and objects may be nested deeper than can be written. */
+/** A wrong value in a message; what is in lists and objects would be too long. */
 function shown(value: unknown): string {
   if (Array.isArray(value) && value.length <= 4 && value.every((each) => typeof each !== "object")) return JSON.stringify(value);
   return typeof value === "object" ? (Array.isArray(value) ? "[…]" : "{…}") : JSON.stringify(value);

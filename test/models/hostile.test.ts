@@ -30,8 +30,8 @@ describe("a tokenizer.json that lies", () => {
     ["an id beyond any vocabulary", ({ model }) => { model.vocab["!"] = 1e15; }, /token "!" has the id 1000000000000000/],
     ["an added id beyond any vocabulary", ({ added_tokens: [first] }) => { first!["id"] = 4e9; }, /has the id 4000000000/],
     ["an id that is no number", ({ model }) => { model.vocab["!"] = "5"; }, /token "!" has the id "5";/],
-    ["an id that is nested without end", ({ model }) => { model.vocab["!"] = nested; }, /has the id \[…\]/],
-    ["a merge that is nested without end", ({ model }) => { model.merges = [nested]; }, /the merge \[…\] is no pair/],
+    ["an id that is a list", ({ model }) => { model.vocab["!"] = [[1]]; }, /has the id \[…\]/],
+    ["a merge that is a list of lists", ({ model }) => { model.merges = [[["a"]]]; }, /the merge \[…\] is no pair/],
     ["an id twice", ({ model }) => { model.vocab["!"] = 20; }, /both have the id 20/],
     ["an added token with the id of another", ({ added_tokens: [first] }) => { first!["id"] = 20; }, /both have the id|has the id/],
     ["merges of tokens that there are none of", ({ model }) => { model.merges = [["zz", "y"]]; }, /the merge \["zz","y"\] needs the token "zz"/],
@@ -43,6 +43,11 @@ describe("a tokenizer.json that lies", () => {
     ["a pattern that is none", (tokenizer) => { tokenizer["pre_tokenizer"] = { type: "Split", pattern: { Regex: "(" }, behavior: "Isolated" }; }, /Invalid regular expression/],
   ])("by %s is refused", async (_, change, why) => {
     await expect(load(change)).rejects.toMatchObject({ code: "TL_TOKENIZER_INVALID", message: expect.stringMatching(why) });
+  });
+
+  it.each(["normalizer", "pre_tokenizer", "post_processor", "decoder", "anything"])("by a %s that is nested without end is refused", async (part) => {
+    await expect(load((tokenizer) => { tokenizer[part] = nested; }))
+      .rejects.toMatchObject({ code: "TL_MODEL_CONFIGURATION", message: expect.stringMatching(/tokenizer\.json: .*nested more than 1000 deep/) });
   });
 
   it("may have a normalizer in a normalizer, hundreds deep", async () => {
