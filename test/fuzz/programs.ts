@@ -11,11 +11,19 @@ const program = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url)
 const run = "fuzz-20260101-abcdef";
 const patienceMilliseconds = 10_000;
 
-/** A home with a run in it, for `resume --spec`. */
-export async function fuzzHome(folder: string): Promise<string> {
+/** Runs whose frozen plans hold mutated specs, for `compare`. */
+const specRuns = 20;
+const specRun = (number: number): string => `fuzz-20260102-${"abcdefghjkmnpqrstuvw"[number]!.repeat(6)}`;
+
+/** A home with a run in it, for `resume --spec`, and those with mutated specs. */
+export async function fuzzHome(folder: string, bases: readonly unknown[], seed: number): Promise<string> {
   const store = new Store(join(folder, "home"));
-  await store.runs.create(run, planOf(plannedStage("base")), "someone");
-  await store.ledger.append(run, { type: "run-cancelled" });
+  const plan = planOf(plannedStage("base"));
+  const made = Array.from({ length: specRuns }, (_, number) => [specRun(number), { ...plan, spec: mutatedSpec(bases, seed, number) }] as const);
+  for (const [id, written] of [[run, plan] as const, ...made]) {
+    await store.runs.create(id, written, "someone");
+    await store.ledger.append(id, { type: "run-cancelled" });
+  }
   await mkdir(join(store.home, "logs"));
   return store.home;
 }
@@ -56,18 +64,33 @@ export async function programFault(words: readonly string[], home: string, allow
 /** How much longer than on an idle machine things take here; set by whoever shares the machine. */
 const slowness = (): number => Number(process.env["TRUELINE_FUZZ_SLOWNESS"] ?? 1);
 
-/** The command lines that a spec is put to by its number: all read it, those that would run it only one that is faulty. */
-export async function commandsFor(bases: readonly unknown[], seed: number, number: number, folder: string, resumes: boolean): Promise<{ words: string[]; allowed: number[] }> {
-  const commands = [["validate"], ["validate", "--json"], ["plan"], ["run"], ...(resumes ? [["resume", run, "--spec"]] : [])];
-  const words = commands[number % commands.length]!;
-  const runs = words[0] === "run" || words[0] === "resume";
+/** A command line made of a spec's path, and with what it may end. What would run the spec gets only one that is faulty. */
+interface Command {
+  readonly words: (spec: string, number: number) => string[];
+  readonly allowed: readonly number[];
+  readonly runs?: boolean;
+}
+
+const commands: readonly Command[] = [
+  { words: (spec) => ["validate", spec], allowed: [0, 5] },
+  { words: (spec) => ["validate", spec, "--json"], allowed: [0, 5] },
+  { words: (spec) => ["plan", spec], allowed: [0, 5] },
+  { words: (spec) => ["plan", spec, "--against", run], allowed: [0, 5] },
+  // Nothing that the run has recorded is of a stage that the spec guards: not there.
+  { words: (spec) => ["check-guards", spec, run], allowed: [3, 5] },
+  { words: (_, number) => ["compare", run, specRun(number % specRuns), "--all"], allowed: [0] },
+  { words: (_, number) => ["compare", specRun(number % specRuns), specRun((number + 1) % specRuns), "--json"], allowed: [0] },
+  { words: (spec) => ["run", spec], allowed: [5], runs: true },
+  { words: (spec) => ["submit", spec], allowed: [5], runs: true },
+  { words: (spec) => ["resume", run, "--spec", spec], allowed: [5], runs: true },
+];
+
+/** The command line that a number stands for, with the mutated spec written where it names it. */
+export async function commandFor(bases: readonly unknown[], seed: number, number: number, folder: string): Promise<{ words: string[]; allowed: readonly number[] }> {
+  const { words, allowed, runs = false } = commands[number % commands.length]!;
   const path = join(folder, `spec-${number}.json`);
-  for (let draw = number; ; draw += 1_000_000) {
-    const text = mutatedSpec(bases, seed, draw);
-    if (runs && await outcomeOf(text, folder) === "plan") continue;
-    await writeFile(path, text);
-    const [command = "", ...more] = words;
-    const [allowed, list] = [runs ? [5] : [0, 5], command === "resume" ? [command, ...more, path] : [command, path, ...more]];
-    return { words: list, allowed };
-  }
+  let text = mutatedSpec(bases, seed, number);
+  for (let draw = number + 1_000_000; runs && await outcomeOf(text, folder) === "plan"; draw += 1_000_000) text = mutatedSpec(bases, seed, draw);
+  await writeFile(path, text);
+  return { words: words(path, number), allowed };
 }

@@ -1,10 +1,10 @@
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { prepareReaders, readMutated } from "./readers.js";
-import { commandsFor, fuzzHome, programFault, treeDigest } from "./programs.js";
+import { commandFor, fuzzHome, programFault, treeDigest } from "./programs.js";
 import { baseSpecs, mutatedSpec, outcomeOf, specFolder } from "./specs.js";
 
 // npm run fuzz -- [--specs N] [--programs N] [--readings N] [--seed S] [--write]: mutated specs in this process, some through the built program,
@@ -47,12 +47,11 @@ try {
     }
     console.error(`${reader.name}: ${counts.read} read, ${counts.refused} refused`);
   }
-  const home = await fuzzHome(folder);
+  const home = await fuzzHome(folder, bases, seed);
   const before = await treeDigest(home);
-  const resumes = (await readFile(fileURLToPath(new URL("../../cli/resume.ts", import.meta.url)), "utf8")).includes("--spec");
   const programs: Record<string, number> = {};
   for (let number = 0; number < Number(values.programs); number++) {
-    const { words, allowed } = await commandsFor(bases, seed, number, folder, resumes);
+    const { words, allowed } = await commandFor(bases, seed, number, folder);
     const fault = await programFault(words, home, allowed);
     if (fault !== undefined) faults.push(`program ${number} of seed ${seed}, ${words.join(" ")}: ${fault}`);
     programs[words[0]!] = (programs[words[0]!] ?? 0) + 1;
