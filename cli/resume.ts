@@ -9,8 +9,8 @@ import { checkToken, tokenOf } from "../planner/resume-token.js";
 import type { Plan } from "../schemas/plan.js";
 import { hasEnded, isWorkedOn, observe, presentPipelines, type ObservedRun } from "../temporal/observe.js";
 import type { Store } from "../store/store.js";
+import { goOn } from "./attempt.js";
 import { allowPathOption, defineCommand, jsonOption } from "./command.js";
-import { carryOut } from "./resume-attempt.js";
 import { resumptionJson, resumptionText } from "./resume-view.js";
 import { conclude, endingHelp, slotsOption } from "./run.js";
 import { openStore } from "./store.js";
@@ -64,7 +64,7 @@ export const resumeCommand = defineCommand({
       return conclude(run, store, output, options.json);
     }
     output.note(resumptionText(resumption, { colors: output.noteColors }));
-    return conclude(await carryOut({ store, run, resumption, until, reason: options.reason, output, slots: options.slots }), store, output, options.json);
+    return goOn(store, run, output, { ...options, only: resumption.only, change: resumption });
   },
 });
 

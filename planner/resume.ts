@@ -2,6 +2,7 @@ import { digestOf } from "../foundation/canonical.js";
 import type { LedgerEntry } from "../schemas/events.js";
 import type { Plan, PlannedStage } from "../schemas/plan.js";
 import { mostOf, timeSpent, type Spent } from "../store/spent.js";
+import { unfinishedAsides } from "../store/orders.js";
 import type { Standing } from "../store/standing.js";
 import type { Store } from "../store/store.js";
 import { decide, type Decision, type StageKnowledge } from "./decide.js";
@@ -74,7 +75,9 @@ export async function planResumption(store: Store, id: string, request: ResumeRe
   const standings = new Map([...knowledge].map(([name, { standing }]) => [name, standing]));
   const spent = await spentOn(store, id, entries, [...standings.values()]);
   const recorded = plansNamedBy(entries).at(-1);
-  const setAside = request.from === undefined ? [] : stagesNamed(plan, afterStage(plan.stages, request.from));
+  const asked = request.from === undefined ? new Set<string>() : afterStage(plan.stages, request.from);
+  const unfinished = new Set(unfinishedAsides(entries).map(({ key }) => key));
+  const setAside = plan.stages.filter(({ name, key }) => asked.has(name) || unfinished.has(key));
   const only = request.until === undefined ? undefined : upToStage(plan.stages, request.until);
   return {
     plan, setAside, standings, head: entries.at(-1)?.hash ?? "",
@@ -87,10 +90,6 @@ export async function planResumption(store: Store, id: string, request: ResumeRe
 /** The plan that the ledger knows: a resume that was killed on its way may have left another in the run's record. */
 async function planBefore(store: Store, id: string, digest: string, otherwise: Plan): Promise<Plan> {
   return store.runs.plan(id, digest).catch(() => otherwise);
-}
-
-function stagesNamed(plan: Plan, names: ReadonlySet<string>): PlannedStage[] {
-  return plan.stages.filter(({ name }) => names.has(name));
 }
 
 /** What was spent on each key, by this run and by those whose results and checkpoints it uses. */
@@ -169,6 +168,7 @@ function fateOf({ action }: Decision, wasPlanned: boolean, wasBegun: boolean): F
 }
 
 function reasonAside(stage: string, from: string | undefined): string {
+  if (from === undefined) return "a resume that was cut short has set it aside";
   return stage === from ? `asked for by --from ${from}` : `comes after \`${from}\`, which is computed anew`;
 }
 

@@ -115,11 +115,9 @@ export class Checkpoints {
     return (await guarded(() => namesIn(join(this.home, "checkpoints")))).filter((name) => /^[0-9a-f]{64}$/.test(name));
   }
 
-  /** Moves a key's checkpoints into a folder. Gives the step of the newest; undefined where there is none. */
-  async moveAside(key: string, folder: string): Promise<number | undefined> {
-    const newest = await this.newest(key);
+  /** Moves a key's checkpoints, where there are any, into a folder. */
+  async moveAside(key: string, folder: string): Promise<void> {
     await guarded(() => moveIfThere(this.folder(key), folder));
-    return newest?.step;
   }
 
   /** A key's checkpoints, newest first. */

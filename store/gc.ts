@@ -4,6 +4,7 @@ import { entriesOf } from "./chronicle.js";
 import { filesUnder, guarded, namesIn } from "./files.js";
 import { needsOf, type Needs, type Policy } from "./needs.js";
 import { leftoverScratch } from "./scratch.js";
+import { StoreReader } from "./store-reader.js";
 import type { Store } from "./store.js";
 
 /** Nothing is removed that was written or used within this time. */
@@ -33,11 +34,13 @@ export interface Collection {
   readonly removals: readonly Removal[];
   readonly remaining: readonly Remaining[];
   readonly needs: Needs;
+  readonly reader: StoreReader;
 }
 
 /** What `gc` would do. Removes nothing. Errors: TL_STORE_CORRUPT where what runs need can't be known. */
 export async function survey(store: Store, policy: Policy, now = Date.now()): Promise<Collection> {
-  const needs = await needsOf(store, policy, now);
+  const reader = new StoreReader(store);
+  const needs = await needsOf(reader, policy, now);
   const [removals, remaining]: [Removal[], Remaining[]] = [[], []];
   for (const digest of await store.artifacts.digests()) {
     const path = store.artifacts.directory(digest);
@@ -76,7 +79,7 @@ export async function survey(store: Store, policy: Policy, now = Date.now()): Pr
     if (needs.open.has(key) || await youth(path, now) !== undefined || !await store.claims.isStale(key)) continue;
     removals.push({ what: "claim", path, bytes: (await stat(path)).size, digest: key, stages: [], why: "nobody holds it" });
   }
-  return { removals, remaining, needs };
+  return { removals, remaining, needs, reader };
 }
 
 /**
@@ -88,7 +91,7 @@ export async function collect(
 ): Promise<Removal[]> {
   const gone: Removal[] = [];
   for (const removal of found.removals) {
-    if (!await removeOne(store, removal, { actor, reason }, () => needsOf(store, policy, now()), now)) continue;
+    if (!await removeOne(store, removal, { actor, reason }, () => needsOf(found.reader, policy, now()), now)) continue;
     gone.push(removal);
     onRemoved(removal);
   }
@@ -129,14 +132,14 @@ async function removeArtifact(
   return store.withScratch(async (scratch) => store.artifacts.exclusively(artifact, async () => {
     const found = await needs();
     if (found.artifacts.has(artifact) || await youth(path, now()) !== undefined) return false;
-    for (const { run, entries } of found.chronicles) {
+    for (const { run, entries } of found.known) {
       const told = entriesOf(entries, "stage-finished", "stage-reused", "artifact-removed").filter(({ event }) => event.artifact === artifact);
       const stages = new Map(told.map(({ event }) => [event.stage, event]));
       for (const { type, stage, key } of stages.values()) {
         if (type !== "artifact-removed") await store.ledger.append(run, { type: "artifact-removed", stage, key, artifact, bytes, actor, reason });
       }
     }
-    for (const key of await store.results.keys()) await store.results.remove(key, artifact);
+    for (const [key, of] of found.results) if (of === artifact) await store.results.remove(key, artifact);
     await guarded(() => rename(path, join(scratch, "artifact")));
     return true;
   }));
@@ -158,8 +161,8 @@ async function youth(path: string, now: number): Promise<string | undefined> {
   return changed !== undefined && now - changed < youngMilliseconds ? "was written or used within the last hour" : undefined;
 }
 
-function stagesOf({ chronicles }: Needs, artifact: string): string[] {
-  const named = chronicles.flatMap(({ entries }) => entriesOf(entries, "stage-finished", "stage-reused").filter(({ event }) => event.artifact === artifact));
+function stagesOf({ known }: Needs, artifact: string): string[] {
+  const named = known.flatMap(({ entries }) => entriesOf(entries, "stage-finished", "stage-reused").filter(({ event }) => event.artifact === artifact));
   return [...new Set(named.map(({ run, event }) => `${run}/${event.stage}`))];
 }
 

@@ -1,11 +1,9 @@
 import { relative, sep } from "node:path";
-import { TruelineError } from "../foundation/errors.js";
-import type { Plan } from "../schemas/plan.js";
-import { entriesOf, readChronicles, type Chronicle } from "./chronicle.js";
+import { entriesOf } from "./chronicle.js";
 import { pinsOf, type Pin } from "./pins.js";
 import { summarize } from "./state.js";
+import type { KnownRun, StoreReader } from "./store-reader.js";
 import type { Store } from "./store.js";
-import { planDigests } from "./verify-run.js";
 
 /** What `gc` may remove: of finished runs, what neither the newest of a pipeline nor the young ones hold. Both must allow it. */
 export interface Policy {
@@ -25,7 +23,9 @@ export interface Needs {
   /** Keys of runs that can still go on: their checkpoints and claims stay. */
   readonly open: ReadonlySet<string>;
   readonly pins: readonly Pin[];
-  readonly chronicles: readonly Chronicle[];
+  readonly known: readonly KnownRun[];
+  /** Artifacts of results, by key. */
+  readonly results: ReadonlyMap<string, string>;
 }
 
 /**
@@ -33,12 +33,8 @@ export interface Needs {
  * @param now Milliseconds.
  * @throws TL_STORE_CORRUPT where a ledger or a plan can't be read: what it needs is then unknown.
  */
-export async function needsOf(store: Store, policy: Policy, now: number): Promise<Needs> {
-  const { chronicles, unread } = await readChronicles(store);
-  if (unread[0] !== undefined) throw unsure(unread[0].run, unread[0].reason);
-  const runs = await Promise.all(chronicles.map((chronicle) => knownRun(store, chronicle).catch((error: unknown) => {
-    throw error instanceof TruelineError ? unsure(chronicle.run, error.message) : error;
-  })));
+export async function needsOf(reader: StoreReader, policy: Policy, now: number): Promise<Needs> {
+  const [runs, results] = [await reader.runs(), await reader.results()];
   const kept = keptRuns(runs, policy, now);
   const [artifacts, keys, open] = [new Map<string, string>(), new Map<string, string>(), new Set<string>()];
   for (const { run, entries, plans } of runs) {
@@ -54,33 +50,23 @@ export async function needsOf(store: Store, policy: Policy, now: number): Promis
         keys.set(key, need);
         if (why.open) open.add(key);
         for (const input of Object.values(inputs)) {
-          const inside = input.from === "directory" ? artifactAt(store, input.path) : undefined;
+          const inside = input.from === "directory" ? artifactAt(reader.store, input.path) : undefined;
           if (inside !== undefined) artifacts.set(inside, need);
         }
       }
     }
   }
-  const pins = chronicles.flatMap(({ entries }) => pinsOf(entries));
+  const pins = runs.flatMap(({ entries }) => pinsOf(entries));
   for (const { run, stage } of pins) {
-    const entries = chronicles.find((each) => each.run === run)!.entries;
+    const entries = runs.find((each) => each.run === run)!.entries;
     const named = entriesOf(entries, "stage-finished", "stage-reused").filter(({ event }) => event.stage === stage).at(-1);
     if (named !== undefined) artifacts.set(named.event.artifact, `${run}/${stage ?? ""} is pinned`);
   }
   for (const [key, why] of keys) {
-    const result = await store.results.read(key);
-    if (result !== undefined) artifacts.set(result.artifact, artifacts.get(result.artifact) ?? why);
+    const artifact = results.get(key);
+    if (artifact !== undefined) artifacts.set(artifact, artifacts.get(artifact) ?? why);
   }
-  return { runs: new Map([...kept].map(([run, { words }]) => [run, words])), artifacts, keys, open, pins, chronicles };
-}
-
-function unsure(run: string, reason: string): TruelineError {
-  return new TruelineError("TL_STORE_CORRUPT", `What run ${run} needs is not known: ${reason}`, { hint: "Nothing was removed. `trueline verify` lists what is damaged." });
-}
-
-interface KnownRun {
-  readonly run: string;
-  readonly entries: Chronicle["entries"];
-  readonly plans: readonly Plan[];
+  return { runs: new Map([...kept].map(([run, { words }]) => [run, words])), artifacts, keys, open, pins, known: runs, results };
 }
 
 /** Why runs are kept; `open` are those that can still go on. Runs come newest first. */
@@ -103,15 +89,6 @@ function keptRuns(runs: readonly KnownRun[], { keep, olderThanSeconds }: Policy,
     else if (now - Date.parse(endedAt) < olderThanSeconds * 1000) kept.set(run, { words: "has ended of late", open: false });
   }
   return kept;
-}
-
-/** All plans of a run, ones that edited specs replaced included. Errors: TL_STORE_CORRUPT for any damage, also to its ledger. */
-async function knownRun(store: Store, { run, entries }: Chronicle): Promise<KnownRun> {
-  const [fault] = await store.ledger.verify(run);
-  if (fault !== undefined) throw new TruelineError("TL_STORE_CORRUPT", `${store.ledger.path(run)}: ${fault}`);
-  const plans: Plan[] = [];
-  for (const digest of new Set([...planDigests(entries), ...await store.runs.planDigests(run)])) plans.push(await store.runs.plan(run, digest));
-  return { run, entries, plans };
 }
 
 /** The artifact of this store that a path leads into: a spec may name one as its model. */

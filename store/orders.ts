@@ -1,6 +1,12 @@
 import { deadlineActor, type Answer, type Orders } from "../schemas/control.js";
 import type { LedgerEntry, LedgerEvent } from "../schemas/events.js";
 
+/** Stages that an attempt which never began has set aside: a kill on the way may have left their results and checkpoints in place. Pure. */
+export function unfinishedAsides(entries: readonly LedgerEntry[]): readonly { readonly name: string; readonly key: string }[] {
+  const begun = entries.findLastIndex(({ event: { type } }) => type === "run-submitted" || type === "run-resumed");
+  return entries.slice(begun + 1).flatMap(({ event }) => (event.type === "stage-set-aside" ? [{ name: event.stage, key: event.key }] : []));
+}
+
 /** Why a stage that the workflow cancels is to stop. */
 export type OrderedStop = Extract<Extract<LedgerEvent, { type: "stage-stopped" }>["cause"], "cancelled" | "paused" | "deadline">;
 

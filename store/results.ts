@@ -35,11 +35,9 @@ export class Results {
     await this.claims.whileHeld(claim, () => guarded(() => writeWhole(this.path(result.key), sealedText(result))));
   }
 
-  /** Moves a key's result into a folder, so that the stage is computed anew. Gives the artifact; undefined where there is no result. */
-  async moveAside(key: string, folder: string): Promise<string | undefined> {
-    const result = await this.find(key);
+  /** Moves a key's result, where there is one, into a folder, so that the stage is computed anew. */
+  async moveAside(key: string, folder: string): Promise<void> {
     await guarded(() => moveIfThere(this.path(key), folder));
-    return result?.artifact;
   }
 
   /** What is recorded as a key's result, its artifact there or not. */

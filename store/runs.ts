@@ -5,6 +5,7 @@ import { TruelineError } from "../foundation/errors.js";
 import { nearest } from "../foundation/suggest.js";
 import { planSchema, type Plan } from "../schemas/plan.js";
 import { guarded, namesIn, readIfThere, writeWhole } from "./files.js";
+import { withLock } from "./lock.js";
 import { parseJson, sealedText, unsealed } from "./records.js";
 
 const runSchema = z.strictObject({
@@ -65,6 +66,11 @@ export class Runs {
   /** Names of all directories of runs, whatever they hold. */
   async ids(): Promise<string[]> {
     return (await guarded(() => namesIn(join(this.home, "runs")))).filter((id) => /^[\w-]+$/.test(id));
+  }
+
+  /** Does `work` while no other attempt at a run can begin. */
+  async exclusively<T>(id: string, work: () => Promise<T>): Promise<T> {
+    return withLock(join(this.directory(id), "attempt.lock"), work);
   }
 
   /** Counts one more attempt and gives its number. */

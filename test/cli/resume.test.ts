@@ -1,8 +1,9 @@
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { carryOut } from "../../cli/resume-attempt.js";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { goOn } from "../../cli/attempt.js";
+import { createOutput } from "../../cli/output.js";
 import { digestOf, sha256 } from "../../foundation/canonical.js";
 import { createPlan } from "../../planner/plan.js";
 import { planResumption } from "../../planner/resume.js";
@@ -164,14 +165,34 @@ describe("resume carries out", () => {
     expect(await homeNow()).toEqual(before);
   });
 
-  it("only one of two resumes that were planned at once", async () => {
+});
+
+describe("of two who go on with a run at once", () => {
+  const nowhere = { write: () => undefined };
+  const output = createOutput(nowhere, nowhere, {});
+  const attempts = async () => (await store.ledger.read("first")).filter(({ event }) => event.type === "run-resumed");
+
+  it("by resume, with the same edit, one alone does", async () => {
     const edited = await createPlan(await write("edited.json", longer));
     for (const name of ["ppo", "eval"]) await finishStage(store, stageOf(edited, name), "other");
-    const output = { note: () => undefined } as unknown as Parameters<typeof carryOut>[0]["output"];
     const run = await observe(store, await store.runs.read("first"), undefined);
-    const attempt = { store, run, resumption: await planResumption(store, "first", { plan: edited }), until: undefined, reason: undefined, output, slots: undefined };
-    await carryOut(attempt);
-    await expect(carryOut(attempt)).rejects.toMatchObject({ code: "TL_RESUME_CHANGED" });
+    const change = await planResumption(store, "first", { plan: edited });
+    const both = await Promise.allSettled([0, 1].map(() => goOn(store, run, output, { change, json: true })));
+    expect(both.map(({ status }) => status).sort()).toEqual(["fulfilled", "rejected"]);
+    expect(both).toContainEqual(expect.objectContaining({ reason: expect.objectContaining({ code: "TL_RESUME_CHANGED" }) as unknown }));
+    expect(await attempts()).toHaveLength(1);
+  });
+
+  it("by unpause or retry, too; the other leaves the ledger as it is", async () => {
+    const { stages } = await store.runs.plan("first");
+    for (const stage of stages) await finishStage(store, stage, "first");
+    await store.ledger.append("first", { type: "run-paused" });
+    const run = await observe(store, await store.runs.read("first"), undefined);
+    const unpause = { json: true, orders: [{ type: "unpause-requested", actor: "a" }] } as const;
+    expect(await goOn(store, run, output, unpause)).toBe(0);
+    const before = await store.ledger.read("first");
+    await expect(goOn(store, run, output, unpause)).rejects.toMatchObject({ code: "TL_RESUME_CHANGED" });
+    expect(await store.ledger.read("first")).toEqual(before);
   });
 });
 
@@ -179,7 +200,10 @@ describe("setting a stage aside", () => {
   it("leaves its artifact to the runs that name it, and no result, so that the stage is computed anew", async () => {
     const sft = stageOf(await store.runs.plan("first"), "sft");
     const { artifact } = (await store.results.find(sft.key))!;
-    expect(await store.setAside(sft.key, { run: "first", stage: "sft" })).toEqual({ artifact });
+    await store.setAside("first", [sft], async (found) => {
+      expect(found).toEqual([{ stage: "sft", key: sft.key, artifact }]);
+      expect(await store.results.find(sft.key)).toBeDefined();
+    });
     expect(await store.results.find(sft.key)).toBeUndefined();
     expect(await store.artifacts.fault(artifact, { deep: true })).toBeUndefined();
     expect(await readdir(join(store.home, "aside"))).toHaveLength(1);
@@ -187,9 +211,28 @@ describe("setting a stage aside", () => {
   });
 
   it("waits for nobody: a stage that another run computes is refused", async () => {
-    const { key } = stageOf(await store.runs.plan("first"), "sft");
-    await store.claims.take(key, { run: "second", stage: "sft", attempt: 1 });
-    await expect(store.setAside(key, { run: "first", stage: "sft" })).rejects.toMatchObject({ code: "TL_RUN_ALIVE", message: expect.stringContaining("run second") as string });
-    expect(await store.results.find(key)).toBeDefined();
+    const plan = await store.runs.plan("first");
+    const { stages } = plan;
+    await store.claims.take(stageOf(plan, "sft").key, { run: "second", stage: "sft", attempt: 1 });
+    const announced = vi.fn();
+    await expect(store.setAside("first", stages, announced)).rejects.toMatchObject({ code: "TL_RUN_ALIVE", message: expect.stringContaining("run second") as string });
+    expect(announced).not.toHaveBeenCalled();
+    expect(await Promise.all(stages.map(({ key }) => store.results.find(key)))).not.toContain(undefined);
+    expect(await store.claims.holder(stages[0]!.key)).toBeUndefined();
+  });
+
+  it("that a kill cuts short after the ledger's line is finished by the next attempt, which says so", async () => {
+    const rm = stageOf(await store.runs.plan("first"), "rm");
+    const { artifact } = (await store.results.find(rm.key))!;
+    await store.ledger.append("first", { type: "stage-set-aside", stage: "rm", key: rm.key, artifact, actor: "a" });
+    expect(await trueline(["verify", "first"])).toMatchObject({ code: 0 });
+    const { stdout } = await trueline(["resume", "first", "--preview"]);
+    expect(stdout).toMatch(/\nrm +reward-model +runs anew .* a resume that was cut short has set it aside\n/);
+    const resumption = await planResumption(store, "first", {});
+    expect(resumption.setAside.map(({ name }) => name)).toEqual(["rm"]);
+    await store.setAside("first", resumption.setAside, () => Promise.resolve());
+    expect(await store.results.find(rm.key)).toBeUndefined();
+    await store.ledger.append("first", { type: "run-resumed", attempt: 2, actor: "a", found: "failed", versions: {} });
+    expect((await planResumption(store, "first", {})).setAside).toEqual([]);
   });
 });

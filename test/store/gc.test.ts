@@ -2,7 +2,7 @@ import { randomInt } from "node:crypto";
 import { mkdir, readdir, readFile, utimes, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { basename, join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { randomAt, type Random } from "../../foundation/random.js";
 import type { PlannedStage } from "../../schemas/plan.js";
 import { collect, survey } from "../../store/gc.js";
@@ -116,6 +116,18 @@ describe("gc", () => {
     await utimes(store.artifacts.directory(touched), soon, soon);
     expect((await collect(store, policy, found, order, later)).filter(({ what }) => what === "artifact")).toEqual([]);
     expect(await store.results.use(stage.key)).toMatchObject({ artifact: taken });
+  });
+
+  it("reads a ledger again only where it has grown since", async () => {
+    const store = emptyStore();
+    for (const which of [1, 2, 3, 4, 5]) await run(store, `r${which}`, variant("a", which));
+    const read = vi.spyOn(store.ledger, "read");
+    const found = await survey(store, policy, later());
+    expect(read).toHaveBeenCalledTimes(5);
+    read.mockClear();
+    expect((await collect(store, policy, found, order, later)).filter(({ what }) => what === "artifact")).toHaveLength(4);
+    // A removal is told to the ledger of the one run that it is about; the next removal reads that.
+    expect(read.mock.calls.length).toBeLessThanOrEqual(4);
   });
 
   it("keeps checkpoints of runs that can go on, and removes those of finished stages and of nobody", async () => {
