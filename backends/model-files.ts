@@ -1,7 +1,9 @@
 import { join } from "node:path";
 import { TruelineError } from "../foundation/errors.js";
 import { randomAt } from "../foundation/random.js";
+import { blueprintOf } from "../models/blueprint.js";
 import { type ModelConfiguration, describeModel, writeConfiguration } from "../models/configuration.js";
+import { families } from "../models/families.js";
 import { checkTensors, parameterShapes, sizeOf } from "../models/parameters.js";
 import { type Tensor, readModelTensors, readSafetensors, writeSafetensors } from "../models/safetensors.js";
 import type { Head, LoadRequest } from "./backend.js";
@@ -47,21 +49,27 @@ export async function loadModel(request: LoadRequest): Promise<LoadedModel> {
   const { directory, head } = request;
   checkLoad(request);
   const { configuration, head: storedHead } = await describeModel(directory);
-  const stored = await readModelTensors(directory);
+  const blueprint = blueprintOf(configuration, head);
+  const stored = withPrefix(await readModelTensors(directory), families[configuration.family].prefix);
   const headIsNew = head !== "language" && head !== storedHead;
-  const tensors = headIsNew ? new Map([...stored, ...newHead(request, storedHead, configuration.hidden, stored)]) : stored;
+  const tensors = headIsNew ? new Map([...stored, ...newHead(request, storedHead, configuration, stored)]) : stored;
 
   const shapes = new Map(parameterShapes(configuration, head));
+  const languageHead = blueprint.languageHead?.weight;
   // transformers saves reward models without an LM head
-  if (head === "score" && !tensors.has("lm_head.weight")) shapes.delete("lm_head.weight");
+  if (head === "score" && languageHead !== undefined && !tensors.has(languageHead)) shapes.delete(languageHead);
   checkTensors(tensors, shapes, directory);
   return {
     configuration, head, headIsNew,
-    languageHead: head !== "value" && (configuration.tiedEmbeddings || shapes.has("lm_head.weight")),
+    languageHead: head !== "value" && (languageHead === undefined || shapes.has(languageHead)),
     parameters: pick(tensors, [...shapes.keys()]),
     optimizer: request.optimizer === true ? await readOptimizer(directory, shapes) : undefined,
   };
 }
+
+/** Tensors under their full names: some models were saved from the decoder alone, without its prefix. */
+const withPrefix = (tensors: Tensors, prefix: string): Tensors =>
+  new Map([...[...tensors].map(([name, tensor]) => [prefix + name, tensor] as const), ...tensors]);
 
 /** Writes config.json, model.safetensors and, with optimizer state, optimizer.safetensors; each whole and fsynced. */
 export async function saveModel(directory: string, model: StoredModel): Promise<void> {
@@ -126,19 +134,22 @@ export function headRecipe({ newHead: asked, directory, head }: LoadRequest, sto
   }
 }
 
-function newHead(request: LoadRequest, storedHead: Head, hidden: number, stored: Tensors): Tensors {
-  const made = weightsOf(headRecipe(request, storedHead, hidden), request.directory, hidden, stored);
-  const weight: Tensor = { shape: [1, hidden], data: made.weight };
-  return new Map([["score.weight", weight], ["score.bias", { shape: [1], data: Float32Array.of(made.bias) }]]);
+function newHead(request: LoadRequest, storedHead: Head, configuration: ModelConfiguration, stored: Tensors): Tensors {
+  const { hidden } = configuration;
+  const made = weightsOf(headRecipe(request, storedHead, hidden), request.directory, configuration, stored);
+  const { weight, bias } = blueprintOf(configuration, request.head).label!;
+  const tensors = new Map<string, Tensor>([[weight, { shape: [1, hidden], data: made.weight }]]);
+  return bias === undefined ? tensors : tensors.set(bias, { shape: [1], data: Float32Array.of(made.bias) });
 }
 
 function weightsOf(
-  recipe: HeadRecipe, directory: string, hidden: number, stored: Tensors,
+  recipe: HeadRecipe, directory: string, configuration: ModelConfiguration, stored: Tensors,
 ): { readonly weight: Float32Array; readonly bias: number } {
   if ("weight" in recipe) return recipe;
-  checkTensors(stored, new Map([["score.weight", [1, hidden]]]), directory);
+  const { weight } = blueprintOf(configuration, "score").label!;
+  checkTensors(stored, new Map([[weight, [1, configuration.hidden]]]), directory);
   const { mean, std } = recipe;
-  return { weight: stored.get("score.weight")!.data.map((weight) => weight / std), bias: -mean / std };
+  return { weight: stored.get(weight)!.data.map((value) => value / std), bias: -mean / std };
 }
 
 const pick = (tensors: Tensors, names: readonly string[]): Tensors =>

@@ -1,18 +1,17 @@
 import { TruelineError } from "../foundation/errors.js";
-
-export const families = ["llama", "qwen2", "mistral"] as const;
-export type Family = (typeof families)[number];
+import { type Family, type FamilyName, families } from "./families.js";
+import type { RopeScaling } from "./rotary.js";
 
 /**
- * `language`: LM head (LlamaForCausalLM). `score`: one label on the last token (LlamaForSequenceClassification), with the
- * LM head kept beside it. `value`: one label on every token, with bias (LlamaForTokenClassification).
+ * `language`: LM head (…ForCausalLM). `score`: one label on the last token (…ForSequenceClassification), with the
+ * LM head kept beside it. `value`: one label on every token, with bias (…ForTokenClassification).
  */
 export const heads = ["language", "score", "value"] as const;
 export type Head = (typeof heads)[number];
 
-/** A decoder of the Llama kind: RMSNorm before each block, rotary positions, grouped-query attention, SwiGLU. */
+/** A model's sizes and what else decides what it computes. What a family's decoder is made of says families.ts. */
 export interface ModelConfiguration {
-  readonly family: Family;
+  readonly family: FamilyName;
   /** Rows of the embedding; at least the tokenizer's size. */
   readonly vocabulary: number;
   readonly hidden: number;
@@ -20,12 +19,16 @@ export interface ModelConfiguration {
   readonly heads: number;
   /** Divides `heads`. */
   readonly keyValueHeads: number;
-  /** Width of one head; even. heads × headSize may differ from `hidden`. */
+  /** Width of one head; even where positions are rotary. heads × headSize may differ from `hidden`. */
   readonly headSize: number;
   readonly intermediate: number;
   /** Longest sequence in tokens. */
   readonly context: number;
+  /** Of rotary positions; families with learned ones don't read it. */
   readonly ropeTheta: number;
+  readonly ropeScaling?: RopeScaling;
+  /** Some layers' queries look back on so many tokens only, themselves included. */
+  readonly window?: { readonly tokens: number; readonly layers: readonly number[] };
   readonly normEpsilon: number;
   /** The LM head is the embedding. */
   readonly tiedEmbeddings: boolean;
@@ -40,13 +43,6 @@ export interface ModelConfiguration {
   readonly padToken?: number;
 }
 
-/** Which biases each family's layout has room for: [attention, output, mlp]. */
-const biasPatterns: Readonly<Record<Family, readonly (readonly [boolean, boolean, boolean])[]>> = {
-  llama: [[false, false, false], [true, true, false], [false, false, true], [true, true, true]],
-  qwen2: [[true, false, false]],
-  mistral: [[false, false, false]],
-};
-
 /** Largest sizes that are believed; models with more exist nowhere, and a file that claims more would only fill the memory. */
 const largest = {
   vocabulary: 2 ** 24, hidden: 2 ** 20, layers: 2 ** 12, heads: 2 ** 14, keyValueHeads: 2 ** 14, headSize: 2 ** 16, intermediate: 2 ** 22, context: 2 ** 28,
@@ -58,7 +54,7 @@ const largest = {
  * @throws TL_MODEL_CONFIGURATION naming the field.
  */
 export function checkConfiguration(configuration: ModelConfiguration, where: string): ModelConfiguration {
-  const fail = (field: string, wrong: string, hint: string): never => {
+  const fail: Fail = (field, wrong, hint): never => {
     throw new TruelineError("TL_MODEL_CONFIGURATION", `${where}: ${field} ${wrong}`, { hint });
   };
   for (const [field, most] of Object.entries(largest)) {
@@ -68,9 +64,14 @@ export function checkConfiguration(configuration: ModelConfiguration, where: str
   for (const field of ["ropeTheta", "normEpsilon"] as const) {
     if (!(configuration[field] > 0 && Number.isFinite(configuration[field]))) fail(field, `is ${configuration[field]}`, `${field} is above 0.`);
   }
-  const { heads, keyValueHeads, headSize, vocabulary, family } = configuration;
+  const { heads, keyValueHeads, headSize, vocabulary, family: name } = configuration;
+  const family: Family = families[name];
   if (heads % keyValueHeads !== 0) fail("keyValueHeads", `is ${keyValueHeads}, which does not divide ${heads} heads`, "Each key-value head serves the same number of heads.");
-  if (headSize % 2 !== 0) fail("headSize", `is ${headSize}`, "Rotary positions turn pairs of dimensions: take an even head size.");
+  if (family.positions === "rotary" && headSize % 2 !== 0) fail("headSize", `is ${headSize}`, "Rotary positions turn pairs of dimensions: take an even head size.");
+  if ("fused" in family.names.projections) {
+    if (keyValueHeads !== heads) fail("keyValueHeads", `is ${keyValueHeads}`, `${name} has as many as it has heads, ${heads}.`);
+    if (heads * headSize !== configuration.hidden) fail("headSize", `is ${headSize}`, `${name}'s ${heads} heads share its width of ${configuration.hidden}.`);
+  }
   const tokens = { beginToken: [configuration.beginToken], endTokens: configuration.endTokens, padToken: [configuration.padToken] };
   for (const [field, ids] of Object.entries(tokens)) {
     for (const id of ids) {
@@ -78,9 +79,29 @@ export function checkConfiguration(configuration: ModelConfiguration, where: str
     }
   }
   const biases = [configuration.attentionBias, configuration.outputBias, configuration.mlpBias];
-  if (!biasPatterns[family].some((pattern) => pattern.every((bias, index) => bias === biases[index]))) {
-    fail("family", `${family} has no layout with attentionBias ${biases[0]}, outputBias ${biases[1]}, mlpBias ${biases[2]}`,
-      "llama: attentionBias equals outputBias; qwen2: attentionBias alone; mistral: none.");
+  if (!family.biases.some((pattern) => pattern.every((bias, index) => bias === biases[index]))) {
+    const patterns = family.biases.map((pattern) => pattern.join(", ")).join("; ");
+    fail("family", `${name} has no layout with attentionBias ${biases[0]}, outputBias ${biases[1]}, mlpBias ${biases[2]}`, `It has layouts for: ${patterns}.`);
   }
+  checkPositions(configuration, family, fail);
   return configuration;
+}
+
+type Fail = (field: string, wrong: string, hint: string) => never;
+
+function checkPositions({ ropeScaling, window, layers, family: name }: ModelConfiguration, family: Family, fail: Fail): void {
+  if (ropeScaling !== undefined) {
+    if (family.positions === "learned") fail("ropeScaling", `is ${ropeScaling.kind}`, `${name} has learned positions, which nothing scales.`);
+    const { kind, ...numbers } = ropeScaling;
+    const wrong = Object.entries(numbers).find(([, value]) => typeof value === "number" && !(value > 0 && Number.isFinite(value)));
+    if (wrong !== undefined) fail(`ropeScaling.${wrong[0]}`, `is ${wrong[1]}`, "It is above 0.");
+    if (ropeScaling.factor < 1) fail("ropeScaling.factor", `is ${ropeScaling.factor}`, `The factor of ${kind} is at least 1.`);
+    if (kind === "llama3" && ropeScaling.highFrequency <= ropeScaling.lowFrequency) {
+      fail("ropeScaling.highFrequency", `is ${ropeScaling.highFrequency}`, `It is above lowFrequency, ${ropeScaling.lowFrequency}.`);
+    }
+  }
+  if (window === undefined) return;
+  if (family.window === "none") fail("window", `is ${window.tokens}`, `Attention of ${name} is whole.`);
+  if (!(Number.isSafeInteger(window.tokens) && window.tokens >= 1)) fail("window.tokens", `is ${window.tokens}`, "It is a whole number above 0.");
+  if (family.window === "all layers" && window.layers.length !== layers) fail("window.layers", `names ${window.layers.length} of ${layers} layers`, `All layers of ${name} have the window.`);
 }

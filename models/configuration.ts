@@ -2,11 +2,18 @@ import { join } from "node:path";
 import { z } from "zod";
 import { TruelineError } from "../foundation/errors.js";
 import { writeDurably } from "../foundation/files.js";
-import { readRegular } from "../foundation/regular-file.js";
-import { type ConfigJson, architectureName, architectures, configJson, generationConfigJson, layouts, refusalOf } from "./config-json.js";
-import { type Family, type Head, type ModelConfiguration, checkConfiguration, families } from "./architecture.js";
+import { type Head, type ModelConfiguration, checkConfiguration } from "./architecture.js";
+import { gpt2Layout } from "./config-gpt2.js";
+import { type CommonFields, type ConfigLayout, type TokenFields, architectureName, architectures, commonForm, familyNames, refusal, tokensForm } from "./config-json.js";
+import { rotaryLayout } from "./config-rotary.js";
+import type { FamilyName } from "./families.js";
+import { inForm, readJson } from "./json-file.js";
 
-export { type Family, type Head, type ModelConfiguration, checkConfiguration, families, heads } from "./architecture.js";
+export { type Head, type ModelConfiguration, checkConfiguration, heads } from "./architecture.js";
+
+const layouts: Readonly<Record<FamilyName, ConfigLayout>> = {
+  llama: rotaryLayout, qwen2: rotaryLayout, qwen3: rotaryLayout, mistral: rotaryLayout, gpt2: gpt2Layout,
+};
 
 /** What a directory's config.json says. */
 export interface ModelDescription {
@@ -17,30 +24,25 @@ export interface ModelDescription {
 
 /**
  * Reads config.json, and generation_config.json where there is one: its token ids go before config.json's, as in
- * transformers. A sliding attention window shortens the context to the window, inside which attention is whole.
+ * transformers.
  * @throws TL_MODEL_MISSING, TL_MODEL_CONFIGURATION, TL_MODEL_UNSUPPORTED, all naming file and field.
  */
 export async function describeModel(directory: string): Promise<ModelDescription> {
   const path = join(directory, "config.json");
-  const config = await readJson(path, configJson);
-  if (config === undefined) {
+  const json = await readJson(path, z.looseObject({}));
+  if (json === undefined) {
     throw new TruelineError("TL_MODEL_MISSING", `${path} is not there`, { hint: "A model directory has config.json, model.safetensors and the tokenizer's files." });
   }
-  const { family, head } = architectureOf(config, path);
-  const refusal = refusalOf(config);
-  if (refusal !== undefined) {
-    throw new TruelineError("TL_MODEL_UNSUPPORTED", `${path}: ${refusal.field} asks for ${refusal.found}`, { hint: `Supported: ${refusal.supported}.` });
-  }
+  const { family, head } = architectureOf(json, path);
+  const config = inForm(json, commonForm, path);
+  if (config.quantization_config != null) throw refusal(path, "quantization_config", "quantized weights", "weights in float32, float16 or bfloat16");
+  const own = layouts[family].read(json, family, path);
   const labels = config.num_labels ?? (config.id2label ? Object.keys(config.id2label).length : 2);
   if (head !== "language" && labels !== 1) {
     throw new TruelineError("TL_MODEL_UNSUPPORTED", `${path}: num_labels is ${labels}`, { hint: "Reward and value models have one label." });
   }
-  const generation = await readJson(join(directory, "generation_config.json"), generationConfigJson);
-  const configuration = configurationFrom(config, family, {
-    bos_token_id: generation?.bos_token_id ?? config.bos_token_id,
-    eos_token_id: generation?.eos_token_id ?? config.eos_token_id,
-    pad_token_id: generation?.pad_token_id ?? config.pad_token_id,
-  });
+  const generation = await readJson(join(directory, "generation_config.json"), tokensForm);
+  const configuration = { family, vocabulary: config.vocab_size, ...own, ...tokensOf(config, generation) };
   return { configuration: checkConfiguration(configuration, path), head };
 }
 
@@ -61,40 +63,30 @@ export async function writeGenerationConfiguration(directory: string, configurat
 
 const formatJson = (value: unknown): string => `${JSON.stringify(value, undefined, 2)}\n`;
 
-function architectureOf(config: ConfigJson, path: string): { readonly family: Family; readonly head: Head } {
+const namesForm = commonForm.pick({ architectures: true, model_type: true });
+
+function architectureOf(json: unknown, path: string): { readonly family: FamilyName; readonly head: Head } {
+  const config = inForm(json, namesForm, path);
   const name = config.architectures?.[0];
-  const family = families.find((candidate) => candidate === config.model_type);
+  const family = familyNames.find((candidate) => candidate === config.model_type);
   const found = name === undefined ? family && { family, head: "language" as const } : architectures.get(name);
   if (found === undefined) {
     const field = name === undefined ? `model_type is ${JSON.stringify(config.model_type)}` : `architectures is ${JSON.stringify(name)}`;
-    throw new TruelineError("TL_MODEL_UNSUPPORTED", `${path}: ${field}`, { hint: `Supported: ${[...architectures.keys()].join(", ")}.` });
+    throw new TruelineError("TL_MODEL_UNSUPPORTED", `${path}: ${field}`, {
+      hint: `The embedded backend computes ${[...architectures.keys()].join(", ")}. Stages with "resources": {"backend": "torch"} load what transformers loads.`,
+    });
   }
   return found;
 }
 
-type TokenFields = Pick<ConfigJson, "bos_token_id" | "eos_token_id" | "pad_token_id">;
-
-function configurationFrom(config: ConfigJson, family: Family, tokens: TokenFields): ModelConfiguration {
-  const layout = layouts[family];
-  const context = config.max_position_embeddings ?? layout.defaultContext;
+function tokensOf(config: CommonFields, generation: TokenFields | undefined): Pick<ModelConfiguration, "beginToken" | "endTokens" | "padToken"> {
+  const end = generation?.eos_token_id ?? config.eos_token_id;
+  const pad = generation?.pad_token_id ?? config.pad_token_id;
   return {
-    family,
-    vocabulary: config.vocab_size,
-    hidden: config.hidden_size,
-    layers: config.num_hidden_layers,
-    heads: config.num_attention_heads,
-    keyValueHeads: config.num_key_value_heads ?? layout.defaultKeyValueHeads(config.num_attention_heads),
-    headSize: config.head_dim ?? config.hidden_size / config.num_attention_heads,
-    intermediate: config.intermediate_size,
-    context: Math.min(context, layout.window(config) ?? context),
-    ropeTheta: config.rope_parameters?.rope_theta ?? config.rope_theta ?? 10000,
-    normEpsilon: config.rms_norm_eps,
-    tiedEmbeddings: config.tie_word_embeddings,
-    ...layout.biases(config),
-    beginToken: tokens.bos_token_id ?? undefined,
-    endTokens: tokens.eos_token_id == null ? [] : [tokens.eos_token_id].flat(),
+    beginToken: generation?.bos_token_id ?? config.bos_token_id ?? undefined,
+    endTokens: end == null ? [] : [end].flat(),
     // some published files say -1 for "none"
-    padToken: tokens.pad_token_id == null || tokens.pad_token_id < 0 ? undefined : tokens.pad_token_id,
+    padToken: pad == null || pad < 0 ? undefined : pad,
   };
 }
 
@@ -110,20 +102,7 @@ function configFor(configuration: ModelConfiguration, head: Head): object {
     architectures: [architectureName(configuration.family, head)],
     model_type: configuration.family,
     vocab_size: configuration.vocabulary,
-    hidden_size: configuration.hidden,
-    intermediate_size: configuration.intermediate,
-    num_hidden_layers: configuration.layers,
-    num_attention_heads: configuration.heads,
-    num_key_value_heads: configuration.keyValueHeads,
-    head_dim: configuration.headSize,
-    max_position_embeddings: configuration.context,
-    rms_norm_eps: configuration.normEpsilon,
-    rope_theta: configuration.ropeTheta,
-    hidden_act: "silu",
-    initializer_range: 0.02,
-    attention_dropout: 0,
-    tie_word_embeddings: configuration.tiedEmbeddings,
-    ...layouts[configuration.family].ownFields(configuration),
+    ...layouts[configuration.family].write(configuration),
     ...tokenFields(configuration),
     ...headFields[head],
     use_cache: true,
@@ -137,42 +116,4 @@ function tokenFields({ beginToken, endTokens, padToken }: ModelConfiguration): R
     eos_token_id: endTokens.length > 1 ? [...endTokens] : endTokens[0] ?? null,
     pad_token_id: padToken ?? null,
   };
-}
-
-/** Largest text file of a model directory that is read; a tokenizer.json of 250,000 tokens has some 30 MB. */
-export const maxTextBytes = 2 ** 28;
-
-/** Far deeper than any file of a model is nested, and far from where recursion over it ends. */
-const mostLevels = 1000;
-
-function isDeeperThan(most: number, value: unknown): boolean {
-  let level = [value];
-  for (let depth = 0; depth <= most && level.length > 0; depth++) {
-    level = level.flatMap((each): unknown[] => (typeof each === "object" && each !== null ? Object.values(each) : []));
-  }
-  return level.length > 0;
-}
-
-/** A JSON file in a given form; undefined when it is not there. */
-export async function readJson<Form extends z.ZodType>(path: string, form: Form): Promise<z.output<Form> | undefined> {
-  let text: string;
-  try {
-    text = await readRegular(path, maxTextBytes);
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
-    throw error;
-  }
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw new TruelineError("TL_MODEL_CONFIGURATION", `${path} is not JSON: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
-  }
-  if (isDeeperThan(mostLevels, value)) {
-    throw new TruelineError("TL_MODEL_CONFIGURATION", `${path}: lists and objects in it are nested more than ${mostLevels} deep`, { hint: "Take the file from the model's source again." });
-  }
-  const parsed = form.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0]!;
-  throw new TruelineError("TL_MODEL_CONFIGURATION", `${path}: ${issue.path.join(".") || "the document"}: ${issue.message}`, { hint: "Take the file from the model's source again." });
 }

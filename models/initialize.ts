@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { randomAt } from "../foundation/random.js";
+import { blueprintOf, linearsOf } from "./blueprint.js";
 import { type Head, type ModelConfiguration, writeConfiguration, writeGenerationConfiguration } from "./configuration.js";
 import { parameterShapes, sizeOf } from "./parameters.js";
 import { type Tensor, writeSafetensors } from "./safetensors.js";
@@ -25,16 +26,16 @@ export async function initializeModel(
  * norms 1, biases 0; a score head N(0, 1/√(hidden + 1)), a value head 0. Source: N.
  */
 export function initialTensors(configuration: ModelConfiguration, head: Head, seed: number): ReadonlyMap<string, Tensor> {
+  const { layers, norm, label } = blueprintOf(configuration, head);
   const residual = spread / Math.sqrt(2 * configuration.layers);
-  const scoreSpread = head === "value" ? 0 : 1 / Math.sqrt(configuration.hidden + 1);
-  const deviation = (name: string): number => {
-    if (name.endsWith(".bias")) return 0;
-    if (name === "score.weight") return scoreSpread;
-    return /\.(o_proj|down_proj)\.weight$/.test(name) ? residual : spread;
-  };
+  const labelSpread = head === "value" ? 0 : 1 / Math.sqrt(configuration.hidden + 1);
+  const ones = new Set([...layers.flatMap((layer) => [layer.attentionNorm, layer.feedForwardNorm, ...Object.values(layer.headNorms ?? {})]), norm].map(({ weight }) => weight));
+  const spreads = new Map(layers.flatMap(linearsOf).map((linear) => [linear.weight, linear.residual ? residual : spread]));
+  if (label !== undefined) spreads.set(label.weight, labelSpread);
+  const deviation = (name: string): number => (name.endsWith(".bias") ? 0 : spreads.get(name) ?? spread);
   return new Map([...parameterShapes(configuration, head)].map(([name, shape]) => {
     const data = new Float32Array(sizeOf(shape));
-    if (name.endsWith("norm.weight")) data.fill(1);
+    if (ones.has(name)) data.fill(1);
     else fillNormal(data, deviation(name), seed, name);
     return [name, { shape, data }];
   }));

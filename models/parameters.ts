@@ -1,34 +1,38 @@
 import { TruelineError } from "../foundation/errors.js";
 import type { Head, ModelConfiguration } from "./architecture.js";
+import { type Linear, type Norm, type Table, blueprintOf, projectionsOf } from "./blueprint.js";
 import type { Tensor } from "./safetensors.js";
 
 /**
- * Every parameter by its Hugging Face name, in a fixed order, with its shape; matrices are [out, in]. A `score` model
- * keeps its LM head, as `lm_head.weight` unless embeddings are tied; a `value` model has none.
+ * Every parameter by its Hugging Face name, in a fixed order, with its shape as in files. A `score` model keeps its LM head
+ * unless embeddings are tied; a `value` model has none.
  */
 export function parameterShapes(configuration: ModelConfiguration, head: Head): ReadonlyMap<string, readonly number[]> {
-  const { hidden, vocabulary, heads, keyValueHeads, headSize, intermediate } = configuration;
+  const { embedding, positions, layers, norm, languageHead, label } = blueprintOf(configuration, head);
   const shapes = new Map<string, readonly number[]>();
-  const linear = (name: string, output: number, input: number, bias: boolean) => {
-    shapes.set(`${name}.weight`, [output, input]);
-    if (bias) shapes.set(`${name}.bias`, [output]);
+  const addTable = ({ weight, rows, width }: Table) => shapes.set(weight, [rows, width]);
+  const addLinear = ({ weight, bias, input, output, inputFirst }: Linear) => {
+    shapes.set(weight, inputFirst ? [input, output] : [output, input]);
+    if (bias !== undefined) shapes.set(bias, [output]);
   };
-  shapes.set("model.embed_tokens.weight", [vocabulary, hidden]);
-  for (let layer = 0; layer < configuration.layers; layer++) {
-    const at = `model.layers.${layer}`;
-    shapes.set(`${at}.input_layernorm.weight`, [hidden]);
-    linear(`${at}.self_attn.q_proj`, heads * headSize, hidden, configuration.attentionBias);
-    linear(`${at}.self_attn.k_proj`, keyValueHeads * headSize, hidden, configuration.attentionBias);
-    linear(`${at}.self_attn.v_proj`, keyValueHeads * headSize, hidden, configuration.attentionBias);
-    linear(`${at}.self_attn.o_proj`, hidden, heads * headSize, configuration.outputBias);
-    shapes.set(`${at}.post_attention_layernorm.weight`, [hidden]);
-    linear(`${at}.mlp.gate_proj`, intermediate, hidden, configuration.mlpBias);
-    linear(`${at}.mlp.up_proj`, intermediate, hidden, configuration.mlpBias);
-    linear(`${at}.mlp.down_proj`, hidden, intermediate, configuration.mlpBias);
+  const addNorm = (each: Norm) => {
+    shapes.set(each.weight, [each.width]);
+    if (each.kind === "layer") shapes.set(each.bias, [each.width]);
+  };
+  addTable(embedding);
+  if (positions !== undefined) addTable(positions);
+  for (const layer of layers) {
+    const { gate, up, down } = layer.feedForward;
+    addNorm(layer.attentionNorm);
+    projectionsOf(layer).forEach(addLinear);
+    Object.values(layer.headNorms ?? {}).forEach(addNorm);
+    addLinear(layer.output);
+    addNorm(layer.feedForwardNorm);
+    [gate, up, down].forEach((each) => each && addLinear(each));
   }
-  shapes.set("model.norm.weight", [hidden]);
-  if (head !== "value" && !configuration.tiedEmbeddings) shapes.set("lm_head.weight", [vocabulary, hidden]);
-  if (head !== "language") linear("score", 1, hidden, head === "value");
+  addNorm(norm);
+  if (languageHead !== undefined) addLinear(languageHead);
+  if (label !== undefined) addLinear(label);
   return shapes;
 }
 

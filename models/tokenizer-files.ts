@@ -5,8 +5,8 @@ import { TruelineError } from "../foundation/errors.js";
 import { writeDurably } from "../foundation/files.js";
 import { readRegular } from "../foundation/regular-file.js";
 import { defaultTemplate } from "./chat-template.js";
-import { maxTextBytes, readJson } from "./configuration.js";
-import { configJson, generationConfigJson } from "./config-json.js";
+import { commonForm, tokensForm } from "./config-json.js";
+import { maxTextBytes, readJson } from "./json-file.js";
 
 const addedTokenForm = z.looseObject({
   id: z.number().int().min(0),
@@ -38,7 +38,7 @@ const tokenizerConfigForm = z.looseObject({
 });
 type TokenizerConfig = z.output<typeof tokenizerConfigForm>;
 
-const modelTokensForm = configJson.pick({ vocab_size: true, eos_token_id: true, pad_token_id: true }).partial();
+const modelTokensForm = commonForm.pick({ vocab_size: true, eos_token_id: true, pad_token_id: true }).partial();
 
 /** What a directory says about its tokenizer. */
 export interface TokenizerFiles {
@@ -62,7 +62,7 @@ export async function readTokenizerFiles(directory: string): Promise<TokenizerFi
   }
   const config = (await readJson(join(directory, "tokenizer_config.json"), tokenizerConfigForm)) ?? {};
   const model = await readJson(join(directory, "config.json"), modelTokensForm);
-  const generation = await readJson(join(directory, "generation_config.json"), generationConfigJson);
+  const generation = await readJson(join(directory, "generation_config.json"), tokensForm);
   const padToken = model?.pad_token_id ?? undefined;
   return {
     directory, tokenizer, config,

@@ -54,7 +54,7 @@ export async function checkIdentity(directory: string, now: StageIdentity): Prom
 
 /** Fields that decide what a model computes with its weights, and their shapes. */
 const fields = [
-  "family", "vocabulary", "hidden", "layers", "heads", "keyValueHeads", "headSize", "intermediate", "context", "ropeTheta", "normEpsilon",
+  "family", "vocabulary", "hidden", "layers", "heads", "keyValueHeads", "headSize", "intermediate", "context", "ropeTheta", "ropeScaling", "window", "normEpsilon",
   "tiedEmbeddings", "attentionBias", "outputBias", "mlpBias",
 ] as const satisfies readonly (keyof ModelConfiguration)[];
 
@@ -67,8 +67,9 @@ export async function checkModel(checkpoint: string, model: string, head: Head, 
   const saved = await orMismatch(checkpoint, model, () => describeModel(join(checkpoint, model)));
   if (saved.head !== head) throw mismatch(checkpoint, `its ${model} has a ${saved.head} head, and the stage trains a ${head} head`);
   const { configuration } = await describeModel(from);
-  const differences = fields.filter((field) => saved.configuration[field] !== configuration[field])
-    .map((field) => `${field} is ${String(saved.configuration[field])} in the checkpoint, ${String(configuration[field])} in the stage's model`);
+  const shown = (value: unknown): string => (typeof value === "object" ? canonicalJson(value) : String(value));
+  const differences = fields.filter((field) => shown(saved.configuration[field]) !== shown(configuration[field]))
+    .map((field) => `${field} is ${shown(saved.configuration[field])} in the checkpoint, ${shown(configuration[field])} in the stage's model`);
   if (differences.length > 0) throw mismatch(checkpoint, `${model}: ${differences.join("; ")}`);
 }
 

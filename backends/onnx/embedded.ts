@@ -97,7 +97,7 @@ async function hold(request: LoadRequest, settings: SessionSettings) {
   if (optimizer !== undefined) model.loadOptimizerState(optimizer);
   const parameters = [...model.weights.parameters.values()].reduce((sum, { size }) => sum + size, 0);
   const { vocabulary, context } = configuration;
-  const held: Held = { model, configuration, generator: new Generator(request.model, configuration, model.weights, settings) };
+  const held: Held = { model, configuration, generator: new Generator(request.model, configuration, model.blueprint, model.weights, settings) };
   return { held, parameters, vocabulary, context, headIsNew };
 }
 

@@ -1,9 +1,10 @@
 import { type InferenceSession, Tensor } from "onnxruntime-node";
 import { TruelineError } from "../../foundation/errors.js";
 import type { ModelConfiguration } from "../../models/architecture.js";
+import type { Blueprint } from "../../models/blueprint.js";
 import type { GenerateRequest, GenerateResult } from "../backend.js";
 import { validateDrawn } from "../validate.js";
-import { generationGraph, newKeys, newValues } from "./generation-graph.js";
+import { biasName, generationGraph, newKeys, newValues, windowsOf } from "./generation-graph.js";
 import { KeyValueCache } from "./key-value-cache.js";
 import { drawFiltered, drawFrom, isFiltered, type Draw, type Filters } from "./sampling.js";
 import { createSession, type SessionSettings } from "./sessions.js";
@@ -30,6 +31,7 @@ export class Generator {
   constructor(
     private readonly name: string,
     private readonly configuration: ModelConfiguration,
+    private readonly blueprint: Blueprint,
     private readonly weights: WeightStore,
     private readonly settings: SessionSettings,
     private readonly limits: GenerationLimits = usualLimits,
@@ -45,7 +47,7 @@ export class Generator {
     const rows = request.prompts.map((prompt, index) => new Row(prompt, index));
     for (let first = 0; first < order.length; first += fitting) {
       const batch = order.slice(first, first + fitting).map((index) => rows[index]!);
-      await new Rollout(this.name, this.configuration, session, request, batch, this.limits).finish();
+      await new Rollout(this.name, this.configuration, windowsOf(this.blueprint), session, request, batch, this.limits).finish();
     }
     return {
       tokens: rows.map((row) => Int32Array.from(row.tokens)),
@@ -65,7 +67,7 @@ export class Generator {
     if (this.session?.version !== this.weights.version) {
       await this.release();
       const { version, memory } = this.weights;
-      const graph = generationGraph(this.configuration, (builder, name) => {
+      const graph = generationGraph(this.configuration, this.blueprint, (builder, name) => {
         const { byteOffset: offset, byteLength: length } = this.weights.view(name);
         return builder.external(name, this.weights.tensor(name).dims, { offset, length });
       });
@@ -114,6 +116,7 @@ class Rollout {
   constructor(
     private readonly name: string,
     private readonly configuration: ModelConfiguration,
+    private readonly windows: readonly (number | undefined)[],
     private readonly session: InferenceSession,
     private readonly request: GenerateRequest,
     private rows: readonly Row[],
@@ -188,7 +191,7 @@ class Rollout {
       positions: new Tensor("int64", places, [places.length, 1]),
       shape: new Tensor("int64", BigInt64Array.of(BigInt(positions), BigInt(rows.length)), [2]),
       lengths: new Tensor("int64", BigInt64Array.of(BigInt(begin), BigInt(positions)), [2]),
-      bias: this.bias(positions),
+      ...Object.fromEntries(this.windows.map((window) => [biasName(window), this.bias(positions, window)])),
       inverseTemperature: new Tensor("float32", Float32Array.of(1 / (this.request.temperature || 1)), [1]),
       ...cache.feeds(),
     }, [needsLogits ? "logits" : "probabilities", ...caches]);
@@ -197,8 +200,8 @@ class Rollout {
     return needsLogits ? { logits: floats("logits") } : { probabilities: floats("probabilities") };
   }
 
-  /** Hides each row's padding, and from each position of the chunk those behind it. */
-  private bias(positions: number): Tensor {
+  /** Hides each row's padding, and from each position of the chunk those behind it and those too far before it. */
+  private bias(positions: number, window = Infinity): Tensor {
     const groups = this.configuration.heads / this.configuration.keyValueHeads;
     const queries = positions === 1 ? 1 : positions * groups;
     const begin = this.cache.length;
@@ -207,8 +210,10 @@ class Rollout {
     this.rows.forEach((row, slot) => {
       for (let query = 0; query < queries; query++) {
         const at = (slot * queries + query) * columns;
-        values.fill(hiddenBias, at, at + Math.min(this.padding(row), columns));
-        values.fill(hiddenBias, at + begin + (positions === 1 ? 0 : Math.floor(query / groups)) + 1, at + columns);
+        const own = begin + (positions === 1 ? 0 : Math.floor(query / groups));
+        const first = Math.max(this.padding(row), own + 1 - window);
+        values.fill(hiddenBias, at, at + Math.min(first, columns));
+        values.fill(hiddenBias, at + own + 1, at + columns);
       }
     });
     return new Tensor("float32", values, [this.rows.length, 1, queries, columns]);

@@ -1,6 +1,6 @@
 import type { BinaryOperation, Expression, Sum, UnaryOperation } from "../expressions.js";
 import type { ElementType, Value } from "./graph.js";
-import type { HeadValues } from "./llama.js";
+import type { HeadValues } from "./decoder.js";
 import type { Tape } from "./tape.js";
 
 /** Sums whose numbers were taken out: constants and clip bounds hold the place of theirs among `constants`. */

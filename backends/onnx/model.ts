@@ -1,5 +1,6 @@
 import { Tensor as OrtTensor } from "onnxruntime-node";
 import { canonicalJson } from "../../foundation/canonical.js";
+import { type Blueprint, blueprintOf } from "../../models/blueprint.js";
 import type { Head, ModelConfiguration } from "../../models/configuration.js";
 import type { Tensor } from "../../models/safetensors.js";
 import type { Batch, ForwardRequest, ForwardResult, StepPart, StepRequest, StepResult } from "../backend.js";
@@ -13,7 +14,7 @@ import { piecesOf } from "./pieces.js";
 import { type Program, forwardProgram, outputs, temperatureName, trainingProgram } from "./programs.js";
 import { RotationTables } from "./rotation.js";
 import type { SessionSettings } from "./sessions.js";
-import { WeightStore } from "./weights.js";
+import { WeightStore, transposedNames } from "./weights.js";
 
 export interface OnnxModelOptions {
   /** The caller's name of the model, for messages. */
@@ -39,17 +40,19 @@ export interface OptimizerState {
 export class OnnxModel {
   readonly weights: WeightStore;
   readonly traits: ModelTraits;
+  readonly blueprint: Blueprint;
   private readonly optimizer: Optimizer;
-  private readonly rotations: RotationTables;
+  private readonly rotations: RotationTables | undefined;
   private readonly programs = new Map<string, Promise<Program>>();
 
   /** @throws TL_BACKEND_OUT_OF_MEMORY */
   constructor(private readonly options: OnnxModelOptions) {
     const { name, configuration, head, shapes, trainable } = options;
-    this.weights = new WeightStore(shapes, { trainable });
+    this.blueprint = blueprintOf(configuration, head);
+    this.weights = new WeightStore(shapes, { trainable, transposed: transposedNames(this.blueprint) });
     this.optimizer = new Optimizer(this.weights);
-    this.rotations = new RotationTables(configuration);
-    const languageHead = head !== "value" && (configuration.tiedEmbeddings || shapes.has("lm_head.weight"));
+    this.rotations = this.blueprint.positions === undefined ? new RotationTables(configuration) : undefined;
+    const languageHead = head !== "value" && (this.blueprint.languageHead === undefined || shapes.has(this.blueprint.languageHead.weight));
     this.traits = { name, head, languageHead, vocabulary: configuration.vocabulary, context: configuration.context, trainable };
   }
 
@@ -143,12 +146,14 @@ export class OnnxModel {
       .filter(([name]) => name.startsWith(prefix)).map(([name, tensor]) => [name.slice(prefix.length), floats(tensor)]);
     // whole gradients first: they are copied where rows would have to be added to zeros
     for (const [name, gradient] of named(outputs.gradient)) this.optimizer.add(name, gradient);
-    for (const [name, rows] of named(outputs.rows)) this.optimizer.addRows(name, rows, tokensOf(batch));
+    for (const [name, rows] of named(outputs.rows)) {
+      this.optimizer.addRows(name, rows, joined(batch, name === this.blueprint.embedding.weight ? (sequence) => sequence : placesOf));
+    }
   }
 
   private async run({ session, selection }: Program, batch: Batch, given: Readonly<Record<string, OrtTensor>>): Promise<OrtTensors> {
     const longest = Math.max(...batch.sequences.map(({ length }) => length));
-    const packed = { ...pack(batch, selection, this.options.configuration.heads), ...this.rotations.upTo(longest) };
+    const packed = { ...pack(batch, selection, this.options.configuration.heads), ...this.rotations?.upTo(longest) };
     return session.run(Object.fromEntries(session.inputNames.map((name) =>
       [name, given[name] ?? packed[name] ?? this.weights.tensor(name)])));
   }
@@ -156,9 +161,9 @@ export class OnnxModel {
   private program(key: string, make: (target: Parameters<typeof forwardProgram>[0]) => Promise<Program>): Promise<Program> {
     let program = this.programs.get(key);
     if (program === undefined) {
-      const { configuration, settings } = this.options;
+      const { options: { configuration, settings }, blueprint } = this;
       const shapes = new Map([...this.weights.parameters].map(([name, { shape }]) => [name, shape]));
-      program = make({ configuration, shapes, settings });
+      program = make({ configuration, blueprint, shapes, settings });
       this.programs.set(key, program);
     }
     return program;
@@ -186,12 +191,15 @@ function sizeOf({ sequences, targets }: Batch, domain: Domain): number {
   return domain === "rows" ? sequences.length : targets.reduce((sum, { length }) => sum + length, 0);
 }
 
-function tokensOf({ sequences }: Batch): Int32Array {
+/** Numbers of all sequences, one after the other. */
+function joined({ sequences }: Batch, numbersOf: (sequence: Int32Array) => Int32Array): Int32Array {
   const all = new Int32Array(sequences.reduce((sum, { length }) => sum + length, 0));
   let at = 0;
   for (const sequence of sequences) {
-    all.set(sequence, at);
+    all.set(numbersOf(sequence), at);
     at += sequence.length;
   }
   return all;
 }
+
+const placesOf = ({ length }: Int32Array): Int32Array => Int32Array.from({ length }, (_, place) => place);

@@ -1,5 +1,5 @@
 import { type Value, microsoft } from "./graph.js";
-import { type Tape, sumOf } from "./tape.js";
+import { type Tape, sumOf, sumOfRows } from "./tape.js";
 
 // Differentiable operations: each emits its nodes and notes how to emit its vector-Jacobian product. Rows are [n, width].
 
@@ -25,25 +25,6 @@ export function linear(tape: Tape, x: Value, weight: Value, { bias, residual, tr
   });
 }
 
-/** x / √(mean(x²) + ε) · weight over the last axis. */
-export function rmsNorm(tape: Tape, x: Value, weight: Value, epsilon: number): Value {
-  const { graph } = tape;
-  const [output, inverse] = graph.multiple(
-    "SimplifiedLayerNormalization", [x, weight], { axis: -1, epsilon: { float: epsilon }, stash_type: 1 }, { outputs: 2 });
-  return tape.recordOne(output!, [x, weight], (gradient, flow) => {
-    const unit = graph.node("Mul", [x, inverse!]);
-    const along = graph.node("Mul", [gradient, unit]);
-    flow.add(weight, (sum) => sumOf(graph, sum, sumOfRows(tape, along)));
-    flow.add(x, (sum) => {
-      const scaled = graph.node("Mul", [gradient, weight]);
-      // what the normalisation takes away: the part of the gradient along x
-      const mean = graph.node("ReduceMean", [graph.node("Mul", [along, weight]), graph.constant([-1], "int64")], { keepdims: 1 });
-      const rest = graph.node("Sub", [scaled, graph.node("Mul", [unit, mean])]);
-      return sumOf(graph, sum, graph.node("Mul", [rest, inverse!]));
-    });
-  });
-}
-
 /** silu(gate) · up. */
 export function swiGlu(tape: Tape, gate: Value, up: Value): Value {
   const { graph } = tape;
@@ -57,6 +38,44 @@ export function swiGlu(tape: Tape, gate: Value, up: Value): Value {
       return sumOf(graph, sum, graph.node("Mul", [graph.node("Mul", [gradient, up]), slope]));
     });
   });
+}
+
+const geluSlope = Math.sqrt(2 / Math.PI);
+const geluCube = 0.044715;
+
+/** ½ x (1 + tanh(√(2/π) (x + 0.044715 x³))): gelu_new of transformers. */
+export function gelu(tape: Tape, x: Value): Value {
+  const { graph } = tape;
+  const times = (value: Value, by: number): Value => graph.node("Mul", [value, graph.constant(by)]);
+  const plus = (value: Value, more: number): Value => graph.node("Add", [value, graph.constant(more)]);
+  const square = graph.node("Mul", [x, x]);
+  const tanh = graph.node("Tanh", [graph.node("Mul", [x, plus(times(square, geluSlope * geluCube), geluSlope)])]);
+  const gate = plus(times(tanh, 0.5), 0.5);
+  return tape.recordOne(graph.node("Mul", [x, gate]), [x], (gradient, flow) => flow.add(x, (sum) => {
+    // gate + ½ x (1 − tanh²) √(2/π) (1 + 3 · 0.044715 x²)
+    const inner = graph.node("Mul", [x, plus(times(square, 1.5 * geluSlope * geluCube), geluSlope / 2)]);
+    const curve = graph.node("Sub", [inner, graph.node("Mul", [inner, graph.node("Mul", [tanh, tanh])])]);
+    return sumOf(graph, sum, graph.node("Mul", [gradient, graph.node("Add", [gate, curve])]));
+  }));
+}
+
+/** The columns of rows in pieces of the given widths, side by side. */
+export function splitColumns(tape: Tape, x: Value, widths: readonly number[]): readonly Value[] {
+  const { graph } = tape;
+  const pieces = graph.multiple("Split", [x, graph.constant(widths, "int64")], { axis: -1 }, { outputs: widths.length });
+  tape.record(pieces, [x], (gradients, flow) => flow.add(x, (sum) => {
+    const zeros = (like: Value): Value =>
+      graph.node("ConstantOfShape", [graph.node("Shape", [like], {}, { type: "int64" })], {}, { type: "float32" });
+    return sumOf(graph, sum, graph.node("Concat", gradients.map((gradient, index) => gradient ?? zeros(pieces[index]!)), { axis: -1 }));
+  }));
+  return pieces;
+}
+
+/** The same numbers as rows of another width. */
+export function reshapeRows(tape: Tape, x: Value, width: number): Value {
+  const { graph } = tape;
+  return tape.recordOne(graph.node("Reshape", [x, graph.constant([-1, width], "int64")]), [x], (gradient, flow) =>
+    flow.add(x, (sum) => sumOf(graph, sum, graph.node("Reshape", [gradient, graph.node("Shape", [x], {}, { type: "int64" })]))));
 }
 
 /** Rows of a table; their gradient leaves the graph as rows, since the table is large and the rows are few. */
@@ -95,8 +114,4 @@ export function rotate(tape: Tape, x: Value, positions: Value, rotation: Rotatio
   };
   return tape.recordOne(turn(x, rotation.sine), [x], (gradient, flow) =>
     flow.add(x, (sum) => sumOf(graph, sum, turn(gradient, rotation.backSine))));
-}
-
-function sumOfRows({ graph }: Tape, rows: Value): Value {
-  return graph.node("ReduceSum", [rows, graph.constant([0], "int64")], { keepdims: 0 });
 }

@@ -1,10 +1,11 @@
 import type { InferenceSession } from "onnxruntime-node";
+import type { Blueprint } from "../../models/blueprint.js";
 import type { ModelConfiguration } from "../../models/configuration.js";
 import type { Quantity } from "../backend.js";
 import type { Sum } from "../expressions.js";
 import { needsOf } from "../inspect.js";
 import { GraphBuilder, type Value } from "./graph.js";
-import { type HeadValues, heads } from "./llama.js";
+import { type HeadValues, heads } from "./decoder.js";
 import { ExpressionCompiler } from "./losses.js";
 import { type Selection, packedInputs } from "./packing.js";
 import { type SessionSettings, createSession } from "./sessions.js";
@@ -19,6 +20,7 @@ export interface Program {
 /** What programs are made for: an architecture, the parameters it has (shapes as computed with), and how to run. */
 export interface ProgramTarget {
   readonly configuration: ModelConfiguration;
+  readonly blueprint: Blueprint;
   readonly shapes: ReadonlyMap<string, readonly number[]>;
   readonly settings: SessionSettings;
 }
@@ -68,15 +70,21 @@ interface Frame {
   readonly heads: HeadValues;
 }
 
-function frameOf({ configuration, shapes }: ProgramTarget, quantities: ReadonlySet<Quantity>): Frame {
+function frameOf({ configuration, blueprint, shapes }: ProgramTarget, quantities: ReadonlySet<Quantity>): Frame {
   const graph = new GraphBuilder();
   const tape = new Tape(graph);
   const weights = new Map([...shapes].map(([name, shape]) => [name, graph.input(name, "float32", shape)] as const));
   const inputs = packedInputs(graph, configuration.heads);
   const selection = { last: quantities.has("scores"), targets: [...quantities].some((name) => name !== "scores") };
   const temperature = graph.input(temperatureName, "float32", []);
-  const made = heads(tape, configuration, (name) => weights.get(name), inputs, selection, temperature);
+  const made = heads(tape, { configuration, blueprint, parameterOf: (name) => required(weights, name) }, inputs, selection, temperature);
   return { graph, tape, weights, selection, heads: made };
+}
+
+function required(weights: ReadonlyMap<string, Value>, name: string): Value {
+  const value = weights.get(name);
+  if (value === undefined) throw new RangeError(`the model has no parameter ${name}`);
+  return value;
 }
 
 function quantityOf(made: HeadValues, quantity: Quantity): Value {

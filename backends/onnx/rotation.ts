@@ -1,14 +1,17 @@
 import { Tensor } from "onnxruntime-node";
-import type { ModelConfiguration } from "../../models/configuration.js";
+import { type RotaryShape, rotaryFrequencies } from "../../models/rotary.js";
 
-export type RotaryShape = Pick<ModelConfiguration, "headSize" | "ropeTheta" | "context">;
+export type { RotaryShape } from "../../models/rotary.js";
 
 /** Cosines and sines of rotary positions, each [positions, headSize / 2]; angles are float64 until then. */
-export function rotations({ headSize, ropeTheta }: RotaryShape, positions: number): { readonly cosines: Float32Array; readonly sines: Float32Array } {
-  const half = headSize / 2;
-  const angles = Float64Array.from({ length: positions * half }, (_, index) =>
-    Math.floor(index / half) * ropeTheta ** (-(index % half) / half));
-  return { cosines: Float32Array.from(angles, Math.cos), sines: Float32Array.from(angles, Math.sin) };
+export function rotations(shape: RotaryShape, positions: number): { readonly cosines: Float32Array; readonly sines: Float32Array } {
+  const { radians, magnitude } = rotaryFrequencies(shape);
+  const half = radians.length;
+  const angles = Float64Array.from({ length: positions * half }, (_, index) => Math.floor(index / half) * radians[index % half]!);
+  return {
+    cosines: Float32Array.from(angles, (angle) => magnitude * Math.cos(angle)),
+    sines: Float32Array.from(angles, (angle) => magnitude * Math.sin(angle)),
+  };
 }
 
 /** Names of the graph inputs that take them. */
@@ -22,7 +25,7 @@ export class RotationTables {
   private positions = 0;
   private tables: Readonly<Record<string, Tensor>> = {};
 
-  constructor(private readonly shape: RotaryShape) {}
+  constructor(private readonly shape: RotaryShape & { readonly context: number }) {}
 
   /** Tables of at least `positions` rows. */
   upTo(positions: number): Readonly<Record<string, Tensor>> {

@@ -76,3 +76,8 @@ export class Tape {
 export function sumOf(graph: GraphBuilder, sum: Value | undefined, added: Value): Value {
   return sum === undefined ? added : graph.node("Add", [sum, added]);
 }
+
+/** The sum over the first axis. */
+export function sumOfRows({ graph }: Tape, rows: Value): Value {
+  return graph.node("ReduceSum", [rows, graph.constant([0], "int64")], { keepdims: 0 });
+}

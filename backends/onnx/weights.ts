@@ -1,17 +1,16 @@
 import { Tensor as OrtTensor } from "onnxruntime-node";
 import { TruelineError } from "../../foundation/errors.js";
+import { type Blueprint, linearsOf } from "../../models/blueprint.js";
 import { maxModelBytes, sizeOf } from "../../models/parameters.js";
 import type { Tensor } from "../../models/safetensors.js";
 import { type Kernels, kernelsOn } from "./kernels.js";
 
-export const embeddingName = "model.embed_tokens.weight";
-
 /** A parameter's place in the flat buffers. */
 export interface Parameter {
   readonly name: string;
-  /** As in files: matrices are [out, in]. */
+  /** As in files: matrices are mostly [out, in]. */
   readonly fileShape: readonly number[];
-  /** As computed with: matrices are [in, out], but for the embedding, which stays [vocabulary, hidden]. */
+  /** As computed with: products are [in, out]; tables of rows stay [rows, width]. */
   readonly shape: readonly number[];
   /** First float in each of the flat buffers. */
   readonly offset: number;
@@ -43,19 +42,25 @@ export class WeightStore {
   version = 0;
   /** Where scratch space begins, in bytes, and its size. */
   readonly scratch: { readonly address: number; readonly bytes: number };
+  private readonly transposed: ReadonlySet<string>;
   private readonly stride: number;
   private readonly tensors = new Map<string, OrtTensor>();
 
-  /** @param shapes Parameters by Hugging Face name, shapes as in files. @throws TL_BACKEND_OUT_OF_MEMORY */
-  constructor(shapes: ReadonlyMap<string, readonly number[]>, options: { readonly trainable: boolean }) {
+  /**
+   * @param shapes Parameters by Hugging Face name, shapes as in files.
+   * @param options.transposed Names of the matrices that lie [out, in] in files.
+   * @throws TL_BACKEND_OUT_OF_MEMORY
+   */
+  constructor(shapes: ReadonlyMap<string, readonly number[]>, options: { readonly trainable: boolean; readonly transposed: ReadonlySet<string> }) {
     const parameters = new Map<string, Parameter>();
     let offset = 0;
     for (const [name, fileShape] of shapes) {
       const size = sizeOf(fileShape);
-      parameters.set(name, { name, fileShape, shape: isTransposed(name, fileShape) ? [...fileShape].reverse() : fileShape, offset, size });
+      parameters.set(name, { name, fileShape, shape: options.transposed.has(name) ? [...fileShape].reverse() : fileShape, offset, size });
       offset += Math.ceil(size / alignment) * alignment;
     }
     this.parameters = parameters;
+    this.transposed = options.transposed;
     this.trainable = options.trainable;
     this.stride = offset;
     const address = 4 * offset * (options.trainable ? buffers.length : 1);
@@ -95,7 +100,7 @@ export class WeightStore {
         });
       }
       const view = this.view(name, buffer);
-      if (isTransposed(name, fileShape)) transpose(found.data, view, fileShape[0]!, fileShape[1]!);
+      if (this.transposed.has(name)) transpose(found.data, view, fileShape[0]!, fileShape[1]!);
       else view.set(found.data);
     }
     if (buffer === "weights") this.version++;
@@ -106,7 +111,7 @@ export class WeightStore {
     return new Map([...this.parameters].map(([name, { fileShape, size }]) => {
       const view = this.view(name, buffer);
       const data = new Float32Array(size);
-      if (isTransposed(name, fileShape)) transpose(view, data, fileShape[1]!, fileShape[0]!);
+      if (this.transposed.has(name)) transpose(view, data, fileShape[1]!, fileShape[0]!);
       else data.set(view);
       return [name, { shape: fileShape, data }];
     }));
@@ -119,7 +124,11 @@ export class WeightStore {
   }
 }
 
-const isTransposed = (name: string, fileShape: readonly number[]): boolean => fileShape.length === 2 && name !== embeddingName;
+/** Names of the matrices that files have as [out, in] and graphs compute with as [in, out]. */
+export function transposedNames({ layers, languageHead, label }: Blueprint): ReadonlySet<string> {
+  const linears = [...layers.flatMap(linearsOf), languageHead, label].filter((linear) => linear !== undefined);
+  return new Set(linears.filter(({ inputFirst }) => !inputFirst).map(({ weight }) => weight));
+}
 
 function allocate(pages: number): WebAssembly.Memory {
   const hint = "The embedded backend holds at most 4 GiB a model: 16 bytes a parameter that is trained, 4 otherwise.";

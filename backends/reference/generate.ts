@@ -1,7 +1,6 @@
 import type { GenerateRequest, GenerateResult } from "../backend.js";
-import type { ModelConfiguration } from "../../models/configuration.js";
 import { logSumExp } from "./layers.js";
-import { type Parameters, hiddenStates } from "./llama.js";
+import { type Model, hiddenStates } from "./decoder.js";
 import { gatherRows, linear } from "./matrices.js";
 import { languageHead } from "./quantities.js";
 import { Tape } from "./tape.js";
@@ -15,12 +14,12 @@ interface Row {
 }
 
 /** Samples each row to its end by full forwards. */
-export function generate(name: string, configuration: ModelConfiguration, parameters: Parameters, request: GenerateRequest): GenerateResult {
+export function generate(name: string, model: Model, request: GenerateRequest): GenerateResult {
   const { maxNewTokens, uniforms } = request;
   const check = (prompt: number) => (token: number, logProbability: number | undefined) => validateDrawn(name, logProbability, { prompt, token });
   const rows = request.prompts.map((prompt, index) => {
     const own = uniforms.subarray(index * maxNewTokens, (index + 1) * maxNewTokens);
-    return generateRow(configuration, parameters, request, prompt, own, check(index));
+    return generateRow(model, request, prompt, own, check(index));
   });
   return {
     tokens: rows.map((row) => Int32Array.from(row.tokens)),
@@ -34,15 +33,15 @@ const isFiltered = ({ topP = 1, topK = 0, repetitionPenalty = 1 }: GenerateReque
   topP < 1 || topK > 0 || repetitionPenalty !== 1;
 
 function generateRow(
-  configuration: ModelConfiguration, parameters: Parameters, request: GenerateRequest, prompt: Int32Array, uniforms: Float32Array,
+  model: Model, request: GenerateRequest, prompt: Int32Array, uniforms: Float32Array,
   check: (token: number, logProbability: number | undefined) => void,
 ): Row {
   const row = { tokens: [] as number[], logProbabilities: [] as number[], sampledLogProbabilities: [] as number[] };
   for (let step = 0; step < request.maxNewTokens; step++) {
     const seen = Int32Array.from([...prompt, ...row.tokens]);
     const tape = new Tape(false);
-    const hidden = hiddenStates(tape, configuration, parameters, seen);
-    const logits = linear(tape, gatherRows(tape, hidden, [seen.length - 1]), languageHead(parameters)).data;
+    const hidden = hiddenStates(tape, model, seen);
+    const logits = linear(tape, gatherRows(tape, hidden, [seen.length - 1]), languageHead(model)).data;
     const offered = filter(logits, seen, request);
     const token = request.temperature === 0 ? likeliest(offered) : draw(offered, uniforms[step]!);
 

@@ -1,4 +1,5 @@
 import { TruelineError } from "../../foundation/errors.js";
+import { blueprintOf } from "../../models/blueprint.js";
 import type { Tensor } from "../../models/safetensors.js";
 import type { Backend, ForwardResult, Quantity, StepPart, StepRequest, StepResult } from "../backend.js";
 import { needsOf } from "../inspect.js";
@@ -6,7 +7,7 @@ import { type LoadedModel, type Tensors, loadModel, saveModel, zerosLike } from 
 import { type ModelTraits, validateForward, validateGenerate, validateStep } from "../validate.js";
 import { evaluateSum } from "./evaluate.js";
 import { generate } from "./generate.js";
-import type { Parameters } from "./llama.js";
+import type { Model, Parameters } from "./decoder.js";
 import { type Slot, normOf, updateParameters } from "./optimizer.js";
 import { quantitiesOf } from "./quantities.js";
 import { Matrix, Tape } from "./tape.js";
@@ -61,8 +62,7 @@ export function createReferenceBackend(): Backend {
       const { traits, stored, weights } = held(name);
       validateForward(traits, request);
       const asked = new Set(request.quantities);
-      const leaves = parametersOf(stored.parameters, weights);
-      const found = quantitiesOf(new Tape(false), stored.configuration, leaves, request.batch, asked, request.temperature ?? 1);
+      const found = quantitiesOf(new Tape(false), modelOf(stored, parametersOf(stored.parameters, weights)), request.batch, asked, request.temperature ?? 1);
       const result: ForwardResult = {};
       for (const quantity of asked) result[quantity] = Float32Array.from(found[quantity]!.data);
       return result;
@@ -70,7 +70,7 @@ export function createReferenceBackend(): Backend {
     async generate(name, request) {
       const { traits, stored, weights } = held(name);
       validateGenerate(traits, request);
-      return generate(name, stored.configuration, parametersOf(stored.parameters, weights), request);
+      return generate(name, modelOf(stored, parametersOf(stored.parameters, weights)), request);
     },
     async step(name, request) {
       const model = held(name);
@@ -103,6 +103,8 @@ const parametersOf = (tensors: Tensors, weights: ReadonlyMap<string, Float64Arra
   new Map([...tensors].map(([name, { shape }]) => [
     name, new Matrix(shape.length === 1 ? 1 : shape[0]!, shape.at(-1)!, weights.get(name)!),
   ]));
+
+const modelOf = ({ configuration, head }: LoadedModel, parameters: Parameters): Model => ({ configuration, blueprint: blueprintOf(configuration, head), parameters });
 
 function snapshot({ traits, stored, weights, moments, updates }: Held, optimizer: boolean) {
   if (optimizer && moments === undefined) {
@@ -141,7 +143,7 @@ function differentiate({ stored }: Held, parameters: Parameters, part: StepPart)
   const { batch, arrays } = part;
   const asked: ReadonlySet<Quantity> = needsOf([part.loss, ...Object.values(part.statistics)]).quantities;
   const tape = new Tape(true);
-  const quantities = quantitiesOf(tape, stored.configuration, parameters, batch, asked, part.temperature ?? 1);
+  const quantities = quantitiesOf(tape, modelOf(stored, parameters), batch, asked, part.temperature ?? 1);
   const lengths = { rows: batch.sequences.length, tokens: batch.targets.reduce((sum, targets) => sum + targets.length, 0) };
 
   const loss = evaluateSum(tape, part.loss, { quantities, arrays, lengths });

@@ -1,3 +1,4 @@
+import { type RotaryShape, rotaryFrequencies } from "../../models/rotary.js";
 import { Matrix, type Tape } from "./tape.js";
 
 /** x / √(mean(x²) + ε) · weight, row by row. */
@@ -23,21 +24,54 @@ export function rmsNorm(tape: Tape, of: Matrix, weight: Matrix, epsilon: number)
   return result;
 }
 
+/** (x − mean(x)) / √(variance(x) + ε) · weight + bias, row by row. */
+export function layerNorm(tape: Tape, of: Matrix, weight: Matrix, bias: Matrix, epsilon: number): Matrix {
+  const result = new Matrix(of.rows, of.columns);
+  const units: Float64Array[] = [];
+  const scales: number[] = [];
+  for (let i = 0; i < of.rows; i++) {
+    const x = of.row(i);
+    const mean = x.reduce((sum, value) => sum + value, 0) / x.length;
+    const scale = 1 / Math.sqrt(x.reduce((sum, value) => sum + (value - mean) ** 2, 0) / x.length + epsilon);
+    const unit = x.map((value) => (value - mean) * scale);
+    result.row(i).set(unit.map((value, j) => value * weight.data[j]! + bias.data[j]!));
+    units.push(unit);
+    scales.push(scale);
+  }
+  tape.record(() => {
+    for (let i = 0; i < of.rows; i++) {
+      const [dx, dy, unit] = [of.gradientRow(i), result.gradientRow(i), units[i]!];
+      const slopes = dy.map((slope, j) => slope * weight.data[j]!);
+      const mean = slopes.reduce((sum, slope) => sum + slope, 0) / slopes.length;
+      const along = slopes.reduce((sum, slope, j) => sum + slope * unit[j]!, 0) / slopes.length;
+      for (let j = 0; j < unit.length; j++) {
+        dx[j]! += scales[i]! * (slopes[j]! - mean - unit[j]! * along);
+        weight.gradient[j]! += dy[j]! * unit[j]!;
+        bias.gradient[j]! += dy[j]!;
+      }
+    }
+  });
+  return result;
+}
+
 /**
  * Rotary position embedding of heads lying side by side, position = row: the halves of each head are rotated against
- * each other (rotate_half in transformers), pair j of head size d by position · θ^(−2j/d).
+ * each other (rotate_half in transformers), each pair by position · its radians.
  */
-export function rotate(tape: Tape, of: Matrix, headSize: number, theta: number): Matrix {
+export function rotate(tape: Tape, of: Matrix, shape: RotaryShape): Matrix {
+  const { headSize } = shape;
   const half = headSize / 2;
+  const { radians, magnitude } = rotaryFrequencies(shape);
   const turn = (from: Float64Array, to: Float64Array, direction: 1 | -1): void => {
     for (let position = 0; position < of.rows; position++) {
       for (let column = 0; column < of.columns; column++) {
         if (column % headSize >= half) continue;
-        const angle = direction * position * theta ** (-2 * (column % headSize) / headSize);
+        const angle = direction * position * radians[column % headSize]!;
+        const [cosine, sine] = [magnitude * Math.cos(angle), magnitude * Math.sin(angle)];
         const first = position * of.columns + column;
         const second = first + half;
-        to[first]! += from[first]! * Math.cos(angle) - from[second]! * Math.sin(angle);
-        to[second]! += from[second]! * Math.cos(angle) + from[first]! * Math.sin(angle);
+        to[first]! += from[first]! * cosine - from[second]! * sine;
+        to[second]! += from[second]! * cosine + from[first]! * sine;
       }
     }
   };
@@ -47,13 +81,14 @@ export function rotate(tape: Tape, of: Matrix, headSize: number, theta: number):
   return result;
 }
 
-/** Softmax over columns 0 … row of a square matrix times `scale`; the columns after are 0. */
-export function causalSoftmax(tape: Tape, of: Matrix, scale: number): Matrix {
+/** Softmax over columns 0 … row of a square matrix times `scale`, the last `window` of these; all others are 0. */
+export function causalSoftmax(tape: Tape, of: Matrix, scale: number, window = Infinity): Matrix {
   const result = new Matrix(of.rows, of.columns);
   for (let i = 0; i < of.rows; i++) {
-    const seen = of.row(i).subarray(0, i + 1).map((value) => value * scale);
+    const first = Math.max(0, i + 1 - window);
+    const seen = of.row(i).subarray(first, i + 1).map((value) => value * scale);
     const shift = logSumExp(seen);
-    result.row(i).set(seen.map((value) => Math.exp(value - shift)));
+    result.row(i).set(seen.map((value) => Math.exp(value - shift)), first);
   }
   tape.record(() => {
     for (let i = 0; i < of.rows; i++) {

@@ -96,6 +96,10 @@ export const gatherRows = (tape: Tape, of: Matrix, indices: ArrayLike<number>): 
 export const sliceColumns = (tape: Tape, of: Matrix, start: number, count: number): Matrix =>
   gather(tape, of, of.rows, count, (i, j) => i * of.columns + start + j);
 
+/** The same numbers, row after row, in rows of another width. */
+export const reshape = (tape: Tape, of: Matrix, columns: number): Matrix =>
+  gather(tape, of, of.data.length / columns, columns, (i, j) => i * columns + j);
+
 /** Matrices of the same width under one another. */
 export function stackRows(tape: Tape, parts: readonly Matrix[], columns: number): Matrix {
   const result = new Matrix(parts.reduce((sum, part) => sum + part.rows, 0), columns);

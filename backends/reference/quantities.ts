@@ -1,7 +1,6 @@
 import type { Batch, Quantity } from "../backend.js";
-import type { ModelConfiguration } from "../../models/configuration.js";
 import { entropyOfRows, logSoftmax } from "./layers.js";
-import { type Parameters, hiddenStates } from "./llama.js";
+import { type Model, hiddenStates, project } from "./decoder.js";
 import { gather, gatherRows, linear, stackRows } from "./matrices.js";
 import type { Matrix, Tape } from "./tape.js";
 
@@ -13,33 +12,30 @@ export type Quantities = Partial<Record<Quantity, Matrix>>;
  * the score from the last token's.
  */
 export function quantitiesOf(
-  tape: Tape, configuration: ModelConfiguration, parameters: Parameters,
-  batch: Batch, asked: ReadonlySet<Quantity>, temperature: number,
+  tape: Tape, model: Model, batch: Batch, asked: ReadonlySet<Quantity>, temperature: number,
 ): Quantities {
   const states: Matrix[] = [];
   const lastStates: Matrix[] = [];
   batch.sequences.forEach((sequence, row) => {
-    const hidden = hiddenStates(tape, configuration, parameters, sequence);
+    const hidden = hiddenStates(tape, model, sequence);
     states.push(gatherRows(tape, hidden, batch.targets[row]!.map((target) => target - 1)));
     lastStates.push(gatherRows(tape, hidden, [sequence.length - 1]));
   });
-  const beforeTargets = stackRows(tape, states, configuration.hidden);
+  const { configuration: { hidden: width }, blueprint: { label }, parameters } = model;
+  const beforeTargets = stackRows(tape, states, width);
 
   const result: Quantities = {};
   if (asked.has("logProbabilities") || asked.has("entropy")) {
-    const logits = linear(tape, beforeTargets, languageHead(parameters));
+    const logits = linear(tape, beforeTargets, languageHead(model));
     const distribution = logSoftmax(tape, logits, 1 / temperature);
     const drawn = batch.sequences.flatMap((sequence, row) => Array.from(batch.targets[row]!, (target) => sequence[target]!));
     result.logProbabilities = gather(tape, distribution, drawn.length, 1, (i) => i * distribution.columns + drawn[i]!);
     if (asked.has("entropy")) result.entropy = entropyOfRows(tape, distribution);
   }
-  if (asked.has("values")) result.values = linear(tape, beforeTargets, parameters.get("score.weight")!, parameters.get("score.bias"));
-  if (asked.has("scores")) {
-    result.scores = linear(tape, stackRows(tape, lastStates, configuration.hidden), parameters.get("score.weight")!);
-  }
+  if (label !== undefined && asked.has("values")) result.values = project(tape, parameters, beforeTargets, label);
+  if (label !== undefined && asked.has("scores")) result.scores = project(tape, parameters, stackRows(tape, lastStates, width), label);
   return result;
 }
 
 /** [vocabulary, hidden]; the embedding where they are tied. */
-export const languageHead = (parameters: Parameters): Matrix =>
-  (parameters.get("lm_head.weight") ?? parameters.get("model.embed_tokens.weight"))!;
+export const languageHead = ({ blueprint: { embedding, languageHead: own }, parameters }: Model): Matrix => parameters.get((own ?? embedding).weight)!;

@@ -1,5 +1,6 @@
 import { refusesFaults } from "./contract/errors.js";
 import { differentiatesExpressions } from "./contract/expressions.js";
+import { knowsFamilies } from "./contract/families.js";
 import { generatesFromUniforms } from "./contract/generation.js";
 import { agreesWithTorch } from "./contract/golden.js";
 import { loadsAndSaves } from "./contract/heads.js";
@@ -15,6 +16,7 @@ export function keepsTheContract(candidate: Candidate): void {
   treatsRowsAlone(use);
   updatesOnlyWhenItShould(use);
   loadsAndSaves(use);
+  knowsFamilies(use);
   generatesFromUniforms(use);
   refusesFaults(use, candidate);
 }

@@ -20,12 +20,24 @@ const sizes = {
 } as const;
 const none = { attentionBias: false, outputBias: false, mlpBias: false };
 
+const gpt2 = { ...sizes, family: "gpt2", keyValueHeads: 4, headSize: 6, attentionBias: true, outputBias: true, mlpBias: true, tiedEmbeddings: true } as const;
+
 /** Every family, head, and kind of embedding and bias that Trueline writes. */
 const cases: readonly (readonly [string, ModelConfiguration, Head])[] = [
   ["llama-language", { ...sizes, ...none, family: "llama", tiedEmbeddings: false }, "language"],
   ["llama-biased-tied", { ...sizes, family: "llama", attentionBias: true, outputBias: true, mlpBias: true, tiedEmbeddings: true }, "language"],
   ["qwen2-tied", { ...sizes, ...none, family: "qwen2", attentionBias: true, tiedEmbeddings: true }, "language"],
   ["mistral-two-ends", { ...sizes, ...none, family: "mistral", tiedEmbeddings: false, endTokens: [1, 5] }, "language"],
+  ["llama3-scaled", { ...sizes, ...none, family: "llama", tiedEmbeddings: false, ropeScaling: { kind: "llama3", factor: 4, lowFrequency: 1, highFrequency: 3, originalContext: 16 } }, "language"],
+  ["llama-yarn", { ...sizes, ...none, family: "llama", tiedEmbeddings: false, ropeScaling: { kind: "yarn", factor: 4, originalContext: 8, betaFast: 32, betaSlow: 1, truncate: true, attentionFactor: 1.14 } }, "language"],
+  ["mistral-window", { ...sizes, ...none, family: "mistral", tiedEmbeddings: false, window: { tokens: 3, layers: [0, 1] } }, "language"],
+  ["qwen2-window", { ...sizes, ...none, family: "qwen2", attentionBias: true, tiedEmbeddings: false, window: { tokens: 3, layers: [1] } }, "language"],
+  ["qwen3", { ...sizes, ...none, family: "qwen3", tiedEmbeddings: true }, "language"],
+  ["qwen3-score", { ...sizes, ...none, family: "qwen3", tiedEmbeddings: true }, "score"],
+  ["qwen3-value", { ...sizes, ...none, family: "qwen3", tiedEmbeddings: false }, "value"],
+  ["gpt2", gpt2, "language"],
+  ["gpt2-score", gpt2, "score"],
+  ["gpt2-value", gpt2, "value"],
   ["llama-score-tied", { ...sizes, ...none, family: "llama", tiedEmbeddings: true }, "score"],
   ["llama-score-untied", { ...sizes, ...none, family: "llama", tiedEmbeddings: false }, "score"],
   ["qwen2-score", { ...sizes, ...none, family: "qwen2", attentionBias: true, tiedEmbeddings: true }, "score"],
@@ -39,7 +51,7 @@ const cases: readonly (readonly [string, ModelConfiguration, Head])[] = [
 const trainedTensors = (configuration: ModelConfiguration, head: Head, seed: number) =>
   new Map([...parameterShapes(configuration, head)].map(([name, shape]) => {
     const random = randomAt(seed, name);
-    const mean = name.endsWith("norm.weight") ? 1 : 0;
+    const mean = /(norm|ln_.)\.weight$/.test(name) ? 1 : 0;
     return [name, { shape, data: Float32Array.from({ length: sizeOf(shape) }, () => mean + 0.3 * random.normal()) }];
   }));
 

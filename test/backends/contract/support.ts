@@ -56,7 +56,7 @@ export async function writeModel(directory: string, head: Head, change: Partial<
   await writeConfiguration(directory, configuration, head);
   await writeSafetensors(join(directory, "model.safetensors"), [...parameterShapes(configuration, head)].map(([name, shape]) => {
     const random = randomAt(1, name);
-    const around = name.includes("norm") ? 1 : 0;
+    const around = /norm|ln_/.test(name) ? 1 : 0;
     return [name, { shape, data: Float32Array.from({ length: sizeOf(shape) }, () => around + 0.4 * random.normal()) }] as const;
   }));
 }

@@ -25,7 +25,7 @@ afterAll(() => Promise.all(made.map((one) => one.release())));
 function generatorOf(change: Partial<ModelConfiguration> = {}): { readonly model: OnnxModel; readonly generator: Generator } {
   const configuration = { ...tiny, ...change };
   const model = tinyModel("language", change);
-  const generator = new Generator("tiny", configuration, model.weights, settings);
+  const generator = new Generator("tiny", configuration, model.blueprint, model.weights, settings);
   made.push(model, generator);
   return { model, generator };
 }
@@ -112,7 +112,7 @@ describe("generation with a cache", () => {
     const request = requestWith();
     const whole = await generator.generate(request);
     // two rows' cache; scores of two positions
-    const small = new Generator("tiny", tiny, model.weights, settings, { cache: 2 * 2 * 2 * 17 * 8 * 4, scores: 2 * 2 * 4 * 8 * 4 });
+    const small = new Generator("tiny", tiny, model.blueprint, model.weights, settings, { cache: 2 * 2 * 2 * 17 * 8 * 4, scores: 2 * 2 * 4 * 8 * 4 });
     made.push(small);
     const pieces = await small.generate(request);
     expect(pieces.tokens).toEqual(whole.tokens);

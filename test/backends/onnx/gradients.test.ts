@@ -6,6 +6,7 @@ import {
   type Expression, absolute, add, clip, constant, divide, entropy, exp, greater, log, logProbabilities, logSigmoid, maximum, minimum,
   multiply, negate, perRow, perToken, scores, square, stopGradient, subtract, take, values,
 } from "../../../backends/expressions.js";
+import { families } from "../families.js";
 import { randomArray, randomBatch, targetCount, tinyModel } from "./tiny.js";
 
 const batch = randomBatch([7, 3, 5]);
@@ -46,6 +47,7 @@ describe("gradients agree with finite differences", () => {
     ["a head for each query, LM head of its own", { keyValueHeads: 4, tiedEmbeddings: false }],
     ["biases everywhere", { attentionBias: true, outputBias: true, mlpBias: true }],
     ["one layer", { layers: 1 }],
+    ...Object.entries(families).map(([name, change]): [string, Partial<ModelConfiguration>] => [name, { hidden: 12, ...change }]),
   ])("through the decoder: %s", async (_, change) => {
     await expectTrueGradients([weighted(logProbabilities), multiply(constant(0.3), entropy)], "language", change);
   });

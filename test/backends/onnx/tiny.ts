@@ -19,7 +19,7 @@ export function tinyModel(head: Head = "language", change: Partial<ModelConfigur
   });
   model.weights.load(new Map([...shapes].map(([name, shape]) => {
     const random = randomAt(1, name);
-    const around = name.includes("norm") ? 1 : 0;
+    const around = /norm|ln_/.test(name) ? 1 : 0;
     return [name, { shape, data: Float32Array.from({ length: sizeOf(shape) }, () => around + 0.3 * random.normal()) }] as const;
   })));
   return model;
