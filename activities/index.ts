@@ -1,8 +1,9 @@
 import { Context } from "@temporalio/activity";
 import { TruelineError } from "../foundation/errors.js";
 import { stageKinds, type StageKind } from "../schemas/stages/table.js";
-import type { ControlActivities } from "../schemas/control.js";
+import { gpusSchema, type ControlActivities } from "../schemas/control.js";
 import { storageFault } from "../store/files.js";
+import { place } from "../store/placement.js";
 import type { Store } from "../store/store.js";
 import { ask, expire, readOrders, record, recordEnd } from "./control.js";
 import { failed } from "./ending.js";
@@ -43,6 +44,7 @@ export function createControls(store: Store): ControlActivities {
     ask: withCode((question) => ask(store, question)),
     expire: withCode((question) => expire(store, question)),
     record: withCode((given) => record(store, given)),
+    place: withCode(async (need) => await place(store, gpusSchema.parse(need)) ?? null),
     notify: (notice) => notify(store, process.env, notice),
   };
 }

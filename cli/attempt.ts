@@ -2,6 +2,7 @@ import { digestOf } from "../foundation/canonical.js";
 import { TruelineError } from "../foundation/errors.js";
 import type { Resumption } from "../planner/resume.js";
 import type { LedgerEvent } from "../schemas/events.js";
+import { cpuQueue } from "../schemas/task-queue.js";
 import type { PipelineInput } from "../schemas/task.js";
 import { unfinishedAsides } from "../store/orders.js";
 import type { Store } from "../store/store.js";
@@ -57,10 +58,10 @@ export async function goOn(store: Store, run: ObservedRun, output: Output, attem
 }
 
 async function leave(store: Store, input: PipelineInput, begin: () => Promise<void>, output: Output, json: boolean): Promise<number> {
-  const { run: id, plan } = input;
+  const { run: id } = input;
   const pipelines = await presentPipelines(store.home);
   try {
-    if (pipelines === undefined || (await pipelines.listeners(plan.stages[0]!.taskQueue)).length === 0) {
+    if (pipelines === undefined || (await pipelines.listeners(cpuQueue)).length === 0) {
       throw new TruelineError("TL_TEMPORAL_UNAVAILABLE", "There is no server with a worker that could go on with the run by itself.", {
         hint: "Leave --detach out to have this command do the work, or start `trueline server` and `trueline worker`.",
       });

@@ -7,6 +7,7 @@ export const commands: Readonly<Record<string, () => Promise<CommandDefinition>>
   plan: async () => (await import("./plan.js")).planCommand,
   submit: async () => (await import("./submit.js")).submitCommand,
   worker: async () => (await import("./worker.js")).workerCommand,
+  workers: async () => (await import("./workers.js")).workersCommand,
   server: async () => (await import("./server.js")).serverCommand,
   runs: async () => (await import("./runs.js")).runsCommand,
   status: async () => (await import("./status.js")).statusCommand,

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { TruelineError } from "../foundation/errors.js";
+import { cpuQueue } from "../schemas/task-queue.js";
 import type { PipelineInput } from "../schemas/task.js";
 import type { Store } from "../store/store.js";
 import { prepareHome, startChildWorker, type ChildWorker } from "../temporal/child-worker.js";
@@ -27,7 +28,7 @@ export interface Execution {
  * what it started. `begin` records the attempt once the server is there. Ctrl-C cancels with a checkpoint, a second one leaves at once.
  */
 export async function execute({ store, input, output, slots }: Execution, begin: () => Promise<void>): Promise<ObservedRun> {
-  const { run: id, plan } = input;
+  const { run: id } = input;
   await prepareHome(store.home);
   const address = await enterAddress(store.home, output.note);
   const pipelines = await Pipelines.connect(address);
@@ -38,8 +39,7 @@ export async function execute({ store, input, output, slots }: Execution, begin:
     await pipelines.cancel(id);
   });
   try {
-    const queue = plan.stages[0]!.taskQueue;
-    if (address.embedded || (await pipelines.listeners(queue)).length === 0) crew.start();
+    if (address.embedded || (await pipelines.listeners(cpuQueue)).length === 0) crew.start();
     await begin();
     await pipelines.start(input);
     const run = await Promise.race([follow(store, id, pipelines, output), crew.lost]);

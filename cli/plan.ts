@@ -6,6 +6,7 @@ import { collectKnowledge, plansOfPipeline } from "../planner/knowledge.js";
 import { createPlan } from "../planner/plan.js";
 import { planResumption } from "../planner/resume.js";
 import type { Plan } from "../schemas/plan.js";
+import { queuesWithoutGpus, unattendedText } from "../temporal/attendance.js";
 import { allowPathOption, defineCommand, jsonOption } from "./command.js";
 import { duration, table, type Output } from "./output.js";
 import { resumptionJson, resumptionSummary } from "./resume-view.js";
@@ -32,7 +33,7 @@ export const planCommand = defineCommand({
       output.json({
         against: run && resumption ? { run: run.id, ...resumptionJson(resumption) } : null,
         name: plan.name, specPath: plan.specPath, specDigest: plan.specDigest, warnings: plan.warnings, ppo: ppoDetails(plan),
-        batches: stageBatches(plan),
+        batches: stageBatches(plan), unattended: await queuesWithoutGpus(store, plan.stages),
         stages: plan.stages.map((stage) => ({
           name: stage.name, kind: stage.kind, key: stage.key, after: stage.after, taskQueue: stage.taskQueue, ...decisions.get(stage.name),
         })),
@@ -46,6 +47,8 @@ export const planCommand = defineCommand({
     }
     output.data(`\n${table(["stage", "what a step is"], stageBatches(plan).map(({ stage, words }) => [stage, words]))}`);
     for (const details of ppoDetails(plan)) output.data(`\n${detailsTable(details, output)}`);
+    const offers = await store.workers.present();
+    for (const queue of await queuesWithoutGpus(store, plan.stages)) output.note(`${output.noteColors.yellow("warning:")} ${unattendedText(queue, plan.stages, offers)}`);
     for (const warning of plan.warnings) output.note(`${output.noteColors.yellow("warning:")} ${warning}`);
     return 0;
   },

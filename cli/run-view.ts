@@ -1,11 +1,11 @@
 import { existsSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { taskQueues } from "../schemas/task-queue.js";
 import { workerLog } from "../temporal/child-worker.js";
 import type { ObservedRun, ObservedStage } from "../temporal/observe.js";
 import { nameOfInput } from "../schemas/plan.js";
 import type { Store } from "../store/store.js";
+import { unattendedText } from "../temporal/attendance.js";
 import { duration, moment, table, type Output } from "./output.js";
 import { removedText } from "./stage-artifact.js";
 
@@ -148,8 +148,8 @@ export function questionsOf({ id, stages }: ObservedRun): string[] {
 }
 
 /** Which workers are missing. */
-export function unattendedAdvice({ unattended }: ObservedRun): string[] {
-  return unattended.map((queue) => `Nobody listens on the queue ${queue}: start a worker there with \`trueline worker${queue === taskQueues.gpu ? " --gpus 1" : ""}\`.`);
+export function unattendedAdvice({ unattended, plan }: ObservedRun): string[] {
+  return unattended.map((queue) => unattendedText(queue, plan.stages));
 }
 
 function adviceOf(run: ObservedRun): string[] {

@@ -1,5 +1,6 @@
 import { TruelineError } from "../foundation/errors.js";
 import { createPlan } from "../planner/plan.js";
+import { unattendedQueues, unattendedText } from "../temporal/attendance.js";
 import { presentPipelines } from "../temporal/observe.js";
 import { allowPathOption, defineCommand, jsonOption } from "./command.js";
 import { openStore } from "./store.js";
@@ -26,9 +27,7 @@ export const submitCommand = defineCommand({
       const id = newRunId(plan.name);
       await recordSubmission(store, id, plan);
       await pipelines.start({ run: id, plan });
-      for (const queue of new Set(plan.stages.map(({ taskQueue }) => taskQueue))) {
-        if ((await pipelines.listeners(queue)).length === 0) output.note(`Nobody listens on the queue ${queue} yet: start \`trueline worker\`.`);
-      }
+      for (const queue of await unattendedQueues(store, plan.stages, pipelines)) output.note(unattendedText(queue, plan.stages, await store.workers.present()));
       if (options.json) output.json({ id, name: plan.name, state: "waiting" });
       else output.data(id);
       return 0;

@@ -1,5 +1,7 @@
 import { availableParallelism } from "node:os";
 import { z } from "zod";
+import { TruelineError } from "../foundation/errors.js";
+import { bytesOf, memorySchema } from "../schemas/task-queue.js";
 import { enterAddress } from "../temporal/connection.js";
 import { leaveServer } from "../temporal/embedded.js";
 import { startWorker } from "../temporal/worker.js";
@@ -14,17 +16,18 @@ export const workerCommand = defineCommand({
   summary: "do stages until stopped",
   details: "Workers of a run share its TRUELINE_HOME. SIGTERM or Ctrl-C lets stages under way save a checkpoint, which\n"
     + "another worker continues from.",
-  examples: ["trueline worker", "trueline worker --gpus 1", "TEMPORAL_ADDRESS=temporal.example:7233 trueline worker --queues trueline-gpu --gpus 1"],
+  examples: ["trueline worker", "trueline worker --gpus 1", "TEMPORAL_ADDRESS=temporal.example:7233 trueline worker --only gpu --gpus 8 --gpu-memory 80GB"],
   options: {
     json: jsonOption, slots: slotsOption,
+    only: { flags: "--only <kind>", summary: "take stages that need GPUs only, or such as need none: gpu or cpu (default: both)", schema: z.enum(["cpu", "gpu"]).optional() },
     cpus: { flags: "--cpus <number>", summary: `processors it offers (default: ${availableParallelism()})`, schema: wholeNumber(1).default(availableParallelism()) },
-    gpus: { flags: "--gpus <number>", summary: "GPUs it offers; each does one stage at a time", schema: wholeNumber(0).default(0) },
-    queues: {
-      flags: "--queues <names>", summary: "task queues, separated by commas (default: by what it offers)",
-      schema: z.string().transform((names) => names.split(",").map((name) => name.trim()).filter((name) => name !== "")).optional(),
-    },
+    gpus: { flags: "--gpus <number>", summary: "GPUs it offers, to one stage at a time", schema: wholeNumber(0).default(0) },
+    gpuMemory: { flags: "--gpu-memory <size>", summary: "memory of each of its GPUs, such as 80GB", schema: memorySchema.transform(bytesOf).optional() },
   },
   async run({ options: { json, ...resources }, output }) {
+    if (resources.only === "gpu" && resources.gpus === 0) {
+      throw new TruelineError("TL_USAGE", "A worker for stages that need GPUs alone has to have some.", { hint: "Say how many with --gpus." });
+    }
     const { home } = openStore();
     const address = await enterAddress(home, output.note);
     const worker = await startWorker(home, address, resources);

@@ -14,7 +14,7 @@ export function constraintFaults(draft: Draft, facts: Facts): Fault[] {
     ...[...draft.models].flatMap(([name, entry]) => entry === undefined ? [] : sizeFaults(draft, name, entry)),
     ...[...draft.stages.values()].flatMap((stage) => stage?.complete === undefined
       ? []
-      : [...stageFaults(draft, stage, stage.complete), ...lengthFaults(draft, facts, stage, stage.complete), ...guardFaults(draft, stage, stage.complete), ...tokenizerFaults(draft, facts, stage)]),
+      : [...stageFaults(draft, stage, stage.complete), ...lengthFaults(draft, facts, stage, stage.complete), ...guardFaults(draft, stage, stage.complete), ...tokenizerFaults(draft, facts, stage), ...resourceFaults(stage, stage.complete)]),
   ];
 }
 
@@ -78,6 +78,14 @@ function lengthFaults(draft: Draft, facts: Facts, stage: DraftStage, complete: S
     message: `\`${limited}\` is ${value}${stage.written[limited] === undefined ? " by default" : ""}, and the context of \`${String(name)}\` is ${context} tokens`,
     hint: `write at most ${most}`,
   }]);
+}
+
+/** What a worker is asked for has to hang together. */
+function resourceFaults({ name }: DraftStage, { resources: { gpus, memory } }: StageSpec): Fault[] {
+  return memory === undefined || gpus > 0 ? [] : [{
+    code: "TL_SPEC_CONFLICT", path: ["stages", name, "resources", "memory"],
+    message: "`memory` says how much each GPU has to have, and the stage takes no GPU", hint: "add `\"gpus\": 1`, or leave `memory` out",
+  }];
 }
 
 /** Within PPO and critic pretraining models read each other's tokens. */

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { eventSchema } from "./events.js";
 import { notificationSchema, occasions } from "./spec.js";
+import type { Gpus } from "./task-queue.js";
 
 // What the workflow and its local activities tell each other about a run; stages are in task.ts.
 
@@ -48,6 +49,9 @@ export const questionSchema = z.strictObject({
 /** What only the workflow knows. */
 export const recordSchema = z.strictObject({ run: z.string(), event: eventSchema });
 
+/** What `place` is asked. */
+export const gpusSchema = z.strictObject({ gpus: z.number().int().positive(), gpuMemory: z.number().optional() });
+
 /** A message to one receiver of a plan's `notify`. */
 export const noticeSchema = z.strictObject({
   run: z.string(),
@@ -71,7 +75,7 @@ export type Question = z.output<typeof questionSchema>;
 export type WorkflowRecord = z.output<typeof recordSchema>;
 export type Notice = z.output<typeof noticeSchema>;
 
-/** The activities that a workflow does in its run's ledger; all others are named as the stage kinds are. */
+/** The activities that a workflow does in the store; all others are named as the stage kinds are. */
 export interface ControlActivities {
   readonly "read-orders": (run: string) => Promise<Orders>;
   readonly "close-run": (end: RunEnd) => Promise<boolean>;
@@ -79,6 +83,8 @@ export interface ControlActivities {
   readonly expire: (question: Question) => Promise<void>;
   readonly record: (record: WorkflowRecord) => Promise<void>;
   readonly notify: (notice: Notice) => Promise<void>;
+  /** The queue on which a stage that needs GPUs finds workers that have them; null while there are none. */
+  readonly place: (need: Gpus) => Promise<string | null>;
 }
 
 /** The signal that tells a workflow to look into the ledger. */

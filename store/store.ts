@@ -9,6 +9,7 @@ import { Claims, type Claim } from "./claims.js";
 import { Ledger } from "./ledger.js";
 import { Results } from "./results.js";
 import { Runs } from "./runs.js";
+import { Workers } from "./workers.js";
 import { leftoverScratch, makeScratch } from "./scratch.js";
 
 /** What there is of a stage to set aside. */
@@ -22,6 +23,7 @@ export class Store {
   readonly checkpoints: Checkpoints;
   readonly runs: Runs;
   readonly ledger: Ledger;
+  readonly workers: Workers;
 
   constructor(readonly home: string) {
     this.artifacts = new Artifacts(home);
@@ -30,6 +32,7 @@ export class Store {
     this.checkpoints = new Checkpoints(home, this.claims);
     this.runs = new Runs(home);
     this.ledger = new Ledger(home);
+    this.workers = new Workers(home);
   }
 
   /** `.trueline` beside the project, unless TRUELINE_HOME says otherwise. */
@@ -81,8 +84,9 @@ export class Store {
     });
   }
 
-  /** Removes the scratch directories of dead processes; of those elsewhere, which can't be asked for, after a week. */
+  /** Removes the scratch directories and records of dead processes; of those elsewhere, which can't be asked for, after a week. */
   async sweep(): Promise<void> {
     for (const path of await leftoverScratch(this.home, Date.now())) await rm(path, { recursive: true, force: true });
+    await this.workers.sweep();
   }
 }

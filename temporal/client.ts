@@ -5,7 +5,7 @@ import { TruelineError } from "../foundation/errors.js";
 import { lookSignal } from "../schemas/control.js";
 import type { Failure } from "../schemas/events.js";
 import { progressSchema, type Progress } from "../schemas/progress.js";
-import { taskQueues } from "../schemas/task-queue.js";
+import { cpuQueue } from "../schemas/task-queue.js";
 import type { PipelineInput } from "../schemas/task.js";
 import { isAlive } from "../store/processes.js";
 import { unreachable, type TemporalAddress } from "./connection.js";
@@ -58,7 +58,7 @@ export class Pipelines {
   /** Starts an attempt at a run. An execution that an earlier attempt left open, its workers gone, is ended first. */
   async start(input: PipelineInput): Promise<void> {
     await this.client.workflow.start("pipeline", {
-      workflowId: input.run, taskQueue: taskQueues.cpu, args: [input],
+      workflowId: input.run, taskQueue: cpuQueue, args: [input],
       workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
       workflowIdConflictPolicy: WorkflowIdConflictPolicy.TERMINATE_EXISTING,
     });

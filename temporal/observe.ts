@@ -5,6 +5,7 @@ import type { RunRecord } from "../store/runs.js";
 import { summarize, type RunState, type StageSummary } from "../store/state.js";
 import type { Store } from "../store/store.js";
 import { Pipelines, type OpenStage, type WorkflowView } from "./client.js";
+import { unattendedQueues } from "./attendance.js";
 import { presentAddress } from "./connection.js";
 import { runningServer } from "./embedded.js";
 
@@ -55,7 +56,7 @@ export async function observe(store: Store, record: RunRecord, pipelines: Pipeli
   const { state, stages, endedAt } = summarize(plan, await store.ledger.read(record.id));
   const isOpen = state === "submitted" || state === "running";
   const workflow = isOpen ? await pipelines?.view(record.id) : undefined;
-  const unattended = workflow?.open ? await unattendedQueues(plan, workflow, pipelines!) : [];
+  const unattended = workflow?.open ? await unattendedQueues(store, openStages(plan, stages), pipelines!) : [];
   return {
     id: record.id, name: record.name, ...(workflow?.failure && { failure: workflow.failure }), attempts: record.attempts, submittedAt: record.submittedAt, endedAt, plan, unattended,
     state: isOpen ? openState(state, plan, stages, workflow, unattended) : state,
@@ -89,12 +90,11 @@ function openState(
   return isLeft || state === "submitted" ? "waiting" : "running";
 }
 
-async function unattendedQueues(plan: Plan, workflow: WorkflowView, pipelines: Pipelines): Promise<string[]> {
-  const open = new Set(workflow.stages.map(({ name }) => name));
-  const asked = plan.stages.filter(({ name }) => open.size === 0 || open.has(name)).map(({ taskQueue }) => taskQueue);
-  const queues = [...new Set(asked)];
-  const listeners = await Promise.all(queues.map((queue) => pipelines.listeners(queue)));
-  return queues.filter((_, index) => listeners[index]!.length === 0);
+/** Stages that can be done now, or are being done. */
+function openStages(plan: Plan, stages: readonly StageSummary[]): Plan["stages"] {
+  const stateOf = new Map(stages.map(({ name, state }) => [name, state]));
+  const isDone = (name: string) => ["finished", "reused"].includes(stateOf.get(name) ?? "");
+  return plan.stages.filter(({ name, after }) => ["waiting", "running"].includes(stateOf.get(name) ?? "") && after.every(isDone));
 }
 
 function withProgress(stage: StageSummary, open: OpenStage | undefined): ObservedStage {

@@ -1,6 +1,7 @@
 import { availableParallelism } from "node:os";
 import { leaveServer } from "./embedded.js";
 import { enterAddress } from "./connection.js";
+import { gpusFrom } from "./own-gpus.js";
 import { startWorker } from "./worker.js";
 
 // The worker that `run` and `resume` start: it lives as long as its parent, and saves a checkpoint when that is gone.
@@ -11,7 +12,7 @@ process.on("SIGINT", () => undefined);
 
 const address = await enterAddress(home, (text) => console.error(text));
 const worker = await startWorker(home, address, {
-  cpus: availableParallelism(), gpus: Number(process.env.TRUELINE_GPUS ?? 0), ...(slots !== undefined && { slots: Number(slots) }),
+  cpus: availableParallelism(), ...gpusFrom(process.env), ...(slots !== undefined && { slots: Number(slots) }),
 });
 process.once("disconnect", worker.stop);
 process.once("SIGTERM", worker.stop);

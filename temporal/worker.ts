@@ -2,16 +2,15 @@ import { bundleWorkflowCode, DefaultLogger, NativeConnection, Runtime, Worker, t
 import { hostname } from "node:os";
 import { fileURLToPath } from "node:url";
 import { createActivities } from "../activities/index.js";
-import { taskQueues } from "../schemas/task-queue.js";
+import { cpuQueue, gpuQueue, type Gpus } from "../schemas/task-queue.js";
 import { Store } from "../store/store.js";
 import { unreachable, type TemporalAddress } from "./connection.js";
 
-export interface WorkerResources {
+export interface WorkerResources extends Gpus {
   readonly cpus: number;
-  readonly gpus: number;
-  /** Task queues; default: the common one, and the one for GPU stages where there are GPUs. */
-  readonly queues?: readonly string[];
-  /** Stages at once on each queue but the GPU one, which takes one a GPU; default: one for every four processors. */
+  /** Stages that it takes: such as need GPUs, or such as need none; default: both, where it has GPUs. */
+  readonly only?: "cpu" | "gpu";
+  /** Stages without GPUs at once; default: one for every four processors. Of those with GPUs it does one at a time. */
   readonly slots?: number;
 }
 
@@ -29,33 +28,39 @@ export async function startWorker(home: string, address: TemporalAddress, resour
   const store = new Store(home);
   await store.sweep();
   const connection = await NativeConnection.connect(address.options).catch((cause: unknown) => { throw unreachable(address, cause); });
-  const queues = resources.queues ?? [taskQueues.cpu, ...(resources.gpus > 0 ? [taskQueues.gpu] : [])];
+  const queues = queuesOf(resources);
   const activities = createActivities({ store, stallSeconds: Number(process.env.TRUELINE_STALL_SECONDS ?? 3600) });
   const workflowBundle = await bundle();
   const workers = await Promise.all(queues.map((taskQueue) => Worker.create({
     connection, namespace: address.namespace, taskQueue, workflowBundle, activities,
     identity: `${process.pid}@${hostname()}`,
-    maxConcurrentActivityTaskExecutions: slotsOf(taskQueue, resources),
+    maxConcurrentActivityTaskExecutions: taskQueue === cpuQueue ? resources.slots ?? Math.max(1, Math.floor(resources.cpus / 4)) : 1,
     // The workflow tasks of a killed worker wait no longer than this for it before others get them.
     stickyQueueScheduleToStartTimeout: "2 seconds",
     // A kill loses at most the second since the last beat; the store's checkpoint is what counts.
     maxHeartbeatThrottleInterval: "1 second", defaultHeartbeatThrottleInterval: "1 second",
   })));
+  const { cpus, gpus, gpuMemory } = resources;
+  const withdraw = await store.workers.register({ queues, cpus, gpus, ...(gpuMemory !== undefined && { gpuMemory }) });
   let stopped = false;
   const stop = () => {
     if (stopped) return;
     stopped = true;
+    // First of all, so that no more stages are sent here.
+    void withdraw();
     for (const worker of workers) if (worker.getState() === "RUNNING") worker.shutdown();
   };
   const done = Promise.all(workers.map((worker) => worker.run())).then(() => undefined).finally(async () => {
     stop();
+    await withdraw();
     await connection.close();
   });
   return { queues, stop, done };
 }
 
-function slotsOf(queue: string, { cpus, gpus, slots }: WorkerResources): number {
-  return queue === taskQueues.gpu ? Math.max(1, gpus) : slots ?? Math.max(1, Math.floor(cpus / 4));
+function queuesOf(resources: WorkerResources): string[] {
+  const { only, gpus } = resources;
+  return [...(only === "gpu" ? [] : [cpuQueue]), ...(only === "cpu" || gpus === 0 ? [] : [gpuQueue(resources)])];
 }
 
 /** Built with the program; in a checkout's sources, made here. */

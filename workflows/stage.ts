@@ -1,9 +1,10 @@
 import {
-  ActivityCancellationType, ApplicationFailure, CancellationScope, isCancellation, proxyActivities, sleep,
+  ActivityCancellationType, ActivityFailure, ApplicationFailure, CancellationScope, isCancellation, proxyActivities, sleep, TimeoutFailure,
 } from "@temporalio/workflow";
 import type { PlannedStage } from "../schemas/plan.js";
 import type { StageEnd, StageOutcome, StageTask } from "../schemas/task.js";
-import { note } from "./controls.js";
+import { gpusOf } from "../schemas/task-queue.js";
+import { controls, note } from "./controls.js";
 import { approvedOf, pass, type Gate } from "./gates.js";
 import type { Notices } from "./notices.js";
 import type { OrderBook } from "./orders.js";
@@ -40,10 +41,34 @@ export async function doStage(stage: PlannedStage, artifacts: StageTask["artifac
   }
 }
 
-/** Has a stage done by the activity named as its kind, on the queue and with the timeouts that the plan states. */
+/** Has a stage done by the activity named as its kind, by workers that have what it needs. */
 async function attempt(stage: PlannedStage, task: StageTask): Promise<StageEnd> {
+  if (stage.resources.gpus === 0) return attemptOn(stage.taskQueue, stage, task);
+  for (;;) {
+    try {
+      return await attemptOn(await placed(stage), stage, task, (stage.timeouts.queueSeconds ?? 300) * 1000);
+    } catch (error) {
+      // The workers it was sent to have gone or are all busy: there may be others by now.
+      if (!(error instanceof ActivityFailure && error.cause instanceof TimeoutFailure && error.cause.timeoutType === "SCHEDULE_TO_START")) throw error;
+    }
+  }
+}
+
+const longestLookSeconds = 60;
+
+/** Waits until there are workers with the GPUs that a stage needs; gives their queue. */
+async function placed({ resources }: PlannedStage): Promise<string> {
+  for (let seconds = 1; ; seconds = Math.min(longestLookSeconds, seconds * 2)) {
+    const queue = await controls.place(gpusOf(resources));
+    if (queue !== null) return queue;
+    await sleep(seconds * 1000);
+  }
+}
+
+/** The activity on a queue, with the timeouts that the plan states. */
+async function attemptOn(taskQueue: string, stage: PlannedStage, task: StageTask, scheduleToStartTimeout?: number): Promise<StageEnd> {
   const kinds = proxyActivities<Kinds>({
-    taskQueue: stage.taskQueue,
+    taskQueue, scheduleToStartTimeout,
     heartbeatTimeout: stage.timeouts.heartbeatSeconds * 1000,
     startToCloseTimeout: stage.timeouts.attemptHours * 3600_000,
     // Faults alone get here: errors that would repeat are marked as not to be retried where they arise.

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { durationPattern } from "../../foundation/durations.js";
+import { memorySchema } from "../task-queue.js";
 
 /** A length of time in words for people. */
 export const durationSchema = z.string().regex(durationPattern, "a number with s, m, h or d, such as \"6h\"");
@@ -28,7 +29,7 @@ export const operationalParameters = {
   resources: z.strictObject({
     cpus: z.number().int().positive().optional(),
     gpus: z.number().int().min(0).default(0),
-    memory: z.string().regex(/^\d+(\.\d+)?(MB|GB)$/).optional().describe("A number with MB or GB, such as \"8GB\"."),
+    memory: memorySchema.optional().describe("Memory that each of its GPUs has to have, such as \"80GB\"."),
     executionProviders: z.array(z.enum(["cpu", "cuda"])).min(1).optional()
       .describe("ONNX Runtime providers for scoring and generation, in order of preference."),
     backend: z.enum(["onnx", "torch"]).optional()

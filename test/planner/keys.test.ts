@@ -137,8 +137,8 @@ describe("a plan", () => {
     ] } } } });
   });
 
-  it("sends stages that ask for a GPU to the queue of machines that have one", () => {
-    const plan = planOf(pipeline(({ stages }) => { stages["sft"]!["resources"] = { gpus: 1 }; }));
-    expect([stageOf(plan, "sft").taskQueue, stageOf(plan, "rm").taskQueue]).toEqual(["trueline-gpu", "trueline-cpu"]);
+  it("names for a stage that needs GPUs the queue of workers that have just these", () => {
+    const plan = planOf(pipeline(({ stages }) => { stages["sft"]!["resources"] = { gpus: 8, memory: "80GB" }; }));
+    expect([stageOf(plan, "sft").taskQueue, stageOf(plan, "rm").taskQueue]).toEqual(["trueline-gpu-8x80GB", "trueline-cpu"]);
   });
 });

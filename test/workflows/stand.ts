@@ -16,6 +16,7 @@ import { lookSignal } from "../../schemas/control.js";
 import type { LedgerEvent } from "../../schemas/events.js";
 import type { PipelineInput, StageEnd, StageTask } from "../../schemas/task.js";
 import { orderedStop } from "../../store/orders.js";
+import { gpuQueue } from "../../schemas/task-queue.js";
 import { Store } from "../../store/store.js";
 import { findBinary } from "../../temporal/binary.js";
 
@@ -56,6 +57,21 @@ export class Stand {
     });
     const running = worker.run();
     return stand;
+  }
+
+  /** Adds a worker for stages that need GPUs, which logs with its queue's name; gives how it ends. */
+  async offerGpus(gpus: number): Promise<() => Promise<void>> {
+    const queue = gpuQueue({ gpus });
+    const worker = await Worker.create({
+      connection: this.environment.nativeConnection, taskQueue: queue, activities: stages(this.store, (entry) => this.log.push(`${queue}: ${entry}`)),
+    });
+    const running = worker.run();
+    const withdraw = await this.store.workers.register({ queues: [queue], cpus: 1, gpus });
+    return async () => {
+      await withdraw();
+      worker.shutdown();
+      await running;
+    };
   }
 
   /** Starts an attempt at a run; a new run unless one is named. */

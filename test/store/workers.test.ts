@@ -1,0 +1,95 @@
+import { spawnSync } from "node:child_process";
+import { mkdir, readdir, utimes, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { choosePool, place, servesGpus } from "../../store/placement.js";
+import { thisProcess, type ProcessIdentity } from "../../store/processes.js";
+import type { Store } from "../../store/store.js";
+import type { WorkerOffer } from "../../store/workers.js";
+import { gpuQueue, type Gpus } from "../../schemas/task-queue.js";
+import { emptyStore, keyOf } from "./home.js";
+
+const queuesFor = (gpus: Gpus) => ["trueline-cpu", ...(gpus.gpus > 0 ? [gpuQueue(gpus)] : [])];
+const offer = (gpus: Gpus, process: ProcessIdentity = thisProcess): WorkerOffer => ({ process, startedAt: "2026-01-01T00:00:00.000Z", queues: queuesFor(gpus), cpus: 4, ...gpus });
+const elsewhere = (pid: number): ProcessIdentity => ({ pid, host: "elsewhere", started: "1" });
+
+async function recorded(store: Store, record: WorkerOffer, secondsAgo = 0): Promise<void> {
+  await mkdir(join(store.home, "workers"), { recursive: true });
+  const path = join(store.home, "workers", `${record.process.host}-${record.process.pid}.json`);
+  await writeFile(path, JSON.stringify(record));
+  const then = new Date(Date.now() - secondsAgo * 1000);
+  await utimes(path, then, then);
+}
+
+describe("the workers of a home", () => {
+  it("are those that have said so and have not left", async () => {
+    const store = emptyStore();
+    expect(await store.workers.present()).toEqual([]);
+    const withdraw = await store.workers.register({ queues: queuesFor({ gpus: 2 }), cpus: 4, gpus: 2 });
+    expect(await store.workers.present()).toMatchObject([{ process: thisProcess, gpus: 2, queues: ["trueline-cpu", "trueline-gpu-2"] }]);
+    await withdraw();
+    expect(await store.workers.present()).toEqual([]);
+  });
+
+  it("are not those whose process is dead; their records go with the next worker's start", async () => {
+    const store = emptyStore();
+    await recorded(store, offer({ gpus: 1 }, { ...thisProcess, pid: spawnSync("true").pid }));
+    expect(await store.workers.present()).toEqual([]);
+    await store.sweep();
+    expect(await readdir(join(store.home, "workers"))).toEqual([]);
+  });
+
+  it("are, on other hosts, those whose record was renewed within the last minute by the disk's own clock", async () => {
+    const store = emptyStore();
+    await recorded(store, offer({ gpus: 1 }, elsewhere(1)), 30);
+    await recorded(store, offer({ gpus: 4 }, elsewhere(2)), 90);
+    expect((await store.workers.present()).map(({ process }) => process.pid)).toEqual([1]);
+    expect((await readdir(join(store.home, "workers"))).length, "nothing is left of the look at the clock").toBe(2);
+  });
+
+  it("are none where a record is damaged", async () => {
+    const store = emptyStore();
+    await mkdir(join(store.home, "workers"));
+    await writeFile(join(store.home, "workers", "a-1.json"), "{\"gpus\": 8");
+    expect(await store.workers.present()).toEqual([]);
+  });
+});
+
+describe("the choice of a worker", () => {
+  const idle = () => false;
+
+  it("needs as many GPUs, with as much memory", () => {
+    const eighty = { gpus: 8, gpuMemory: 80e9 };
+    expect(servesGpus(offer({ gpus: 8, gpuMemory: 80e9 }), eighty)).toBe(true);
+    expect(servesGpus(offer({ gpus: 4, gpuMemory: 80e9 }), eighty)).toBe(false);
+    expect(servesGpus(offer({ gpus: 8, gpuMemory: 40e9 }), eighty)).toBe(false);
+    expect(servesGpus(offer({ gpus: 8 }), eighty), "says nothing of its memory").toBe(false);
+    expect(servesGpus(offer({ gpus: 8 }), { gpus: 8 })).toBe(true);
+    expect(servesGpus({ ...offer({ gpus: 8 }), queues: ["trueline-cpu"] }, { gpus: 1 }), "takes no such stages").toBe(false);
+  });
+
+  it("falls on the smallest that fits, and spares those with more memory", () => {
+    const offers = [offer({ gpus: 8, gpuMemory: 80e9 }, elsewhere(1)), offer({ gpus: 2, gpuMemory: 80e9 }, elsewhere(2)), offer({ gpus: 2, gpuMemory: 40e9 }, elsewhere(3)), offer({ gpus: 1 }, elsewhere(4))];
+    expect(choosePool({ gpus: 2 }, offers, idle)).toBe("trueline-gpu-2x40GB");
+    expect(choosePool({ gpus: 2, gpuMemory: 48e9 }, offers, idle)).toBe("trueline-gpu-2x80GB");
+    expect(choosePool({ gpus: 3 }, offers, idle)).toBe("trueline-gpu-8x80GB");
+    expect(choosePool({ gpus: 16 }, offers, idle)).toBeUndefined();
+  });
+
+  it("falls on an idle one before a smaller one that is busy", () => {
+    const [small, large] = [offer({ gpus: 1 }, elsewhere(1)), offer({ gpus: 8 }, elsewhere(2))];
+    expect(choosePool({ gpus: 1 }, [large, small], ({ pid }) => pid === 1)).toBe("trueline-gpu-8");
+    expect(choosePool({ gpus: 1 }, [large, small], () => true)).toBe("trueline-gpu-1");
+  });
+
+  it("knows a busy worker by the stage that it has claimed", async () => {
+    const store = emptyStore();
+    await recorded(store, offer({ gpus: 1 }));
+    await recorded(store, offer({ gpus: 2 }, elsewhere(9)));
+    expect(await place(store, { gpus: 1 })).toBe("trueline-gpu-1");
+    const { claim } = await store.claims.take(keyOf("ppo"), { run: "run", stage: "ppo", attempt: 1 });
+    expect(await place(store, { gpus: 1 })).toBe("trueline-gpu-2");
+    await store.claims.release(claim);
+    expect(await place(store, { gpus: 1 })).toBe("trueline-gpu-1");
+  });
+});
