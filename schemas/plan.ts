@@ -42,11 +42,7 @@ export const plannedStageSchema = z.strictObject({
     activationCheckpointing: z.boolean().optional(), offload: z.boolean().optional(),
   }),
   taskQueue: z.string(),
-  timeouts: z.strictObject({
-    heartbeatSeconds: z.number(), attemptHours: z.number(),
-    /** How long a stage that needs GPUs waits for the workers it was sent to before others are looked for; default: five minutes. */
-    queueSeconds: z.number().optional(),
-  }),
+  timeouts: z.strictObject({ heartbeatSeconds: z.number(), attemptHours: z.number() }),
   /** Somebody has to let it through before it computes. */
   approval: z.strictObject({ question: z.string().optional(), withinSeconds: z.number().optional() }).optional(),
   deadlineSeconds: z.number().optional(),

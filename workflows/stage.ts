@@ -44,17 +44,20 @@ export async function doStage(stage: PlannedStage, artifacts: StageTask["artifac
 /** Has a stage done by the activity named as its kind, by workers that have what it needs. */
 async function attempt(stage: PlannedStage, task: StageTask): Promise<StageEnd> {
   if (stage.resources.gpus === 0) return attemptOn(stage.taskQueue, stage, task);
-  for (;;) {
+  for (let seconds = firstQueueSeconds; ; seconds = Math.min(longestQueueSeconds, seconds * 2)) {
     try {
-      return await attemptOn(await placed(stage), stage, task, (stage.timeouts.queueSeconds ?? 300) * 1000);
+      return await attemptOn(await placed(stage), stage, task, seconds * 1000);
     } catch (error) {
-      // The workers it was sent to have gone or are all busy: there may be others by now.
+      // The workers that it was sent to, or that had it and left, are all gone or busy: there may be others by now.
       if (!(error instanceof ActivityFailure && error.cause instanceof TimeoutFailure && error.cause.timeoutType === "SCHEDULE_TO_START")) throw error;
     }
   }
 }
 
 const longestLookSeconds = 60;
+/** How long a stage waits for the workers it was sent to before others are looked for; twice as long each time. */
+const firstQueueSeconds = 10;
+const longestQueueSeconds = 300;
 
 /** Waits until there are workers with the GPUs that a stage needs; gives their queue. */
 async function placed({ resources }: PlannedStage): Promise<string> {

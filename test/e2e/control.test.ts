@@ -7,17 +7,8 @@ import { Webhook } from "standardwebhooks";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { Store } from "../../store/store.js";
-import { Project } from "./program.js";
+import { Project, tiny } from "./program.js";
 
-const tiny = {
-  version: 1, name: "tiny", seed: 5,
-  data: { documents: { format: "text", path: "sample/documents.jsonl.gz", holdout: 0.1 } },
-  models: { nano: { architecture: "llama", layers: 1, hidden: 32, heads: 2, context: 64, tokenizer: "bpe" } },
-  stages: {
-    bpe: { kind: "tokenizer", data: "documents", vocabulary: 320 },
-    base: { kind: "pretrain", model: "nano", data: "documents", steps: 600, batch: 4, length: 32, learningRate: 1e-3, checkpoint: { everySteps: 40 } },
-  },
-};
 const minutes = 60_000;
 const secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const runOutput = z.object({ id: z.string(), state: z.string(), stages: z.array(z.object({ name: z.string(), state: z.string() })) });

@@ -11,6 +11,17 @@ import { findBinary } from "../../temporal/binary.js";
 /** The built program. */
 export const program = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 
+/** A pipeline of two stages that takes seconds. */
+export const tiny = {
+  version: 1, name: "tiny", seed: 5,
+  data: { documents: { format: "text", path: "sample/documents.jsonl.gz", holdout: 0.1 } },
+  models: { nano: { architecture: "llama", layers: 1, hidden: 32, heads: 2, context: 64, tokenizer: "bpe" } },
+  stages: {
+    bpe: { kind: "tokenizer", data: "documents", vocabulary: 320 },
+    base: { kind: "pretrain", model: "nano", data: "documents", steps: 600, batch: 4, length: 32, learningRate: 1e-3, checkpoint: { everySteps: 40 } },
+  },
+};
+
 export interface Ended {
   readonly code: number | null;
   readonly stdout: string;

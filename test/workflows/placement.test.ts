@@ -24,8 +24,7 @@ describe("a stage that needs GPUs", () => {
 
   it("goes elsewhere when the workers it was sent to do not take it", async () => {
     const withdraw = await stand.store.workers.register({ queues: ["trueline-gpu-8"], cpus: 1, gpus: 8 });
-    const stage = onGpus("big", 8);
-    const run = await stand.submit(planOf({ ...stage, timeouts: { ...stage.timeouts, queueSeconds: 1 } }));
+    const run = await stand.submit(planOf(onGpus("big", 8)));
     await sleep(2500);
     expect(stand.log).toEqual([]);
     await withdraw();

@@ -1,0 +1,73 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { z } from "zod";
+import { Store } from "../../store/store.js";
+import { Project, tiny, type Running } from "./program.js";
+
+const minutes = 60_000;
+const workersOutput = z.array(z.object({ pid: z.number(), queues: z.array(z.string()), doing: z.object({ run: z.string(), stage: z.string() }).optional() }));
+
+let project: Project;
+let started: Running[];
+beforeEach(async () => { project = await Project.create(); started = []; });
+afterEach(async () => {
+  // The server last: workers give back what they have.
+  for (const { child, ended } of started.reverse()) {
+    child.kill("SIGTERM");
+    await ended;
+  }
+  await project.remove();
+});
+
+function start(...words: readonly string[]): Running {
+  const running = project.start(...words);
+  started.push(running);
+  return running;
+}
+
+/** Waits for the workers that fit, as `trueline workers` lists them. */
+async function untilWorkers(fit: (workers: z.output<typeof workersOutput>) => boolean): Promise<void> {
+  for (let looks = 0; looks < 120; looks++) {
+    if (fit(workersOutput.parse(JSON.parse((await project.run("workers", "--json")).stdout)))) return;
+    await sleep(250);
+  }
+  throw new Error("the workers did not come");
+}
+
+async function untilStage(id: string, state: string): Promise<void> {
+  for (let looks = 0; looks < 120; looks++) {
+    if ((await project.run("status", id)).stdout.includes(state)) return;
+    await sleep(250);
+  }
+  throw new Error(`no stage is ${state}`);
+}
+
+describe("the built program's workers", () => {
+  it("get the stages that they have the GPUs for, say what they do, and hand them on when they are drained", async () => {
+    const spec = { ...tiny, stages: { ...tiny.stages, base: { ...tiny.stages.base, steps: 20_000, resources: { gpus: 2 } } } };
+    await project.write("gpu.json", spec);
+    start("server");
+    start("worker");
+    await untilWorkers((workers) => workers.length === 1);
+    const submitted = await project.run("submit", "gpu.json");
+    expect(submitted).toMatchObject({ code: 0, stderr: expect.stringContaining("No worker offers 2 GPUs: start one with `trueline worker --gpus 2`.") as string });
+    const id = submitted.stdout.trim();
+    await untilStage(id, "finished");
+    expect((await project.run("status", id)).stdout).toContain("`trueline worker --gpus 2`");
+
+    const first = start("worker", "--only", "gpu", "--gpus", "4");
+    await untilWorkers((workers) => workers.some(({ pid, doing }) => pid === first.child.pid && doing?.run === id && doing.stage === "base"));
+    await project.untilCheckpoint(1);
+    const second = start("worker", "--only", "gpu", "--gpus", "2");
+    await untilWorkers((workers) => workers.length === 3);
+    first.child.kill("SIGTERM");
+    expect((await first.ended).code).toBe(0);
+    await untilWorkers((workers) => workers.some(({ pid, doing }) => pid === second.child.pid && doing?.stage === "base"));
+    await project.run("cancel", id);
+    expect((await project.run("watch", id)).stdout).toContain("cancelled");
+
+    const events = (await new Store(project.home).ledger.read(id)).map(({ event }) => event);
+    const attempts = events.flatMap((event) => event.type === "stage-started" && event.stage === "base" ? [event] : []);
+    expect(attempts.map(({ worker, resumedFrom }) => [worker.pid, resumedFrom !== undefined])).toEqual([[first.child.pid, false], [second.child.pid, true]]);
+  }, 5 * minutes);
+});
