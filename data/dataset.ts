@@ -1,8 +1,8 @@
 import { TruelineError } from "../foundation/errors.js";
-import type { DataFormat } from "../schemas/spec.js";
+import { formatShapes, type DataFormat } from "../schemas/spec.js";
 import type { DataUse } from "../schemas/stages/table.js";
 import { Collection } from "./collection.js";
-import { dataUses } from "./formats.js";
+import { dataUses, fittingFormats } from "./formats.js";
 import { readRows, type BadRow } from "./rows.js";
 import { isHeldOut, promptKey } from "./split.js";
 import type { DialogueRow, PairRow, PromptRow, Split, TextRow } from "./types.js";
@@ -85,7 +85,7 @@ export async function checkDataset(source: Pick<DataSource, "name" | "format" | 
   }
   if (faults.length === 0) throw empty(source);
   throw new TruelineError("TL_DATA_BAD_ROWS", `No row of the first ${faults.length} of ${source.path} can be read as ${source.format}:\n${listed(source, faults)}`, {
-    hint: formatHint,
+    hint: formatHint(source.format, faults),
   });
 }
 
@@ -108,7 +108,12 @@ export function combineDatasets(datasets: readonly Dataset[]): Dataset {
   };
 }
 
-const formatHint = "Each line of the file is one JSON object; see the members that the entry's `format` asks for.";
+/** What rows of the format look like, and of which format those are that were found instead. */
+function formatHint(format: DataFormat, faults: readonly BadRow[]): string {
+  const fitting = fittingFormats(faults.flatMap(({ value }) => (value === undefined ? [] : [value])));
+  const shape = `A row of format ${format} is ${formatShapes[format]}`;
+  return fitting.length === 0 ? `${shape}; docs/data.md shows one of each format.` : `${shape}; these can be read as ${fitting.join(" or ")}.`;
+}
 
 function checkUse(name: string, format: DataFormat, use: DataUse): void {
   if (dataUses(format).includes(use)) return;
@@ -122,7 +127,7 @@ function badRows(source: DataSource, { bad, rows }: { bad: number; rows: number 
   return new TruelineError(
     "TL_DATA_BAD_ROWS",
     `Data entry "${source.name}": ${bad} of ${rows} rows can't be read as ${source.format}; at most ${source.maxBadShare * 100} % may be.\n${listed(source, faults)}${more}`,
-    { hint: formatHint },
+    { hint: formatHint(source.format, faults) },
   );
 }
 

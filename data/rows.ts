@@ -1,23 +1,13 @@
 import { z } from "zod";
-import { TruelineError } from "../foundation/errors.js";
 import type { DataFormat } from "../schemas/spec.js";
+import { containerOf, decodeLine } from "./container.js";
+import { limitsNow, unreadable, type DataLimits } from "./containers/limits.js";
+import { readLines } from "./containers/lines.js";
+import type { RawRow } from "./containers/raw.js";
 import { RowFault } from "./fault.js";
-import { readLines, type Line, type LineLimits } from "./lines.js";
-import { readDialogue } from "./readers/dialogue.js";
-import { readTranscripts } from "./readers/hh-rlhf.js";
+import { readerOf } from "./formats.js";
 import { stretches } from "./readers/plain-text.js";
-import { readPreference } from "./readers/preference.js";
-import { readPrompt } from "./readers/prompt.js";
 import { parseRow, type Content, type Reader } from "./readers/row.js";
-import { readText } from "./readers/text.js";
-
-const readers: Readonly<Record<DataFormat, Reader>> = {
-  "hh-rlhf": readTranscripts,
-  preference: readPreference,
-  dialogue: readDialogue,
-  prompt: readPrompt,
-  text: readText,
-};
 
 /** A usable row: what it holds, and what its file says about it. */
 export interface ReadRow {
@@ -28,10 +18,11 @@ export interface ReadRow {
   readonly tags: Readonly<Record<string, string>>;
 }
 
-/** A row that can't be used. */
+/** A row that can't be used. `value` is what it holds, where that much can be read. */
 export interface BadRow {
   readonly line: number;
   readonly fault: string;
+  readonly value?: unknown;
 }
 
 const word = z.union([z.string(), z.number(), z.boolean()]).transform(String);
@@ -42,66 +33,45 @@ const labelsSchema = z.object({
 });
 
 /**
- * A file's rows in order: a JSON object a line, or stretches of running text where a file of format text is no jsonl.
- * Blank lines are no rows. Errors: TL_DATA_UNREADABLE for the file as a whole; a bad row is a row.
+ * A file's rows in order, as its container and the entry's format have them, or stretches of running text.
+ * Errors: TL_DATA_UNREADABLE for the file as a whole; a bad row is a row.
  */
-export async function* readRows(path: string, format: DataFormat, limits?: LineLimits): AsyncGenerator<ReadRow | BadRow> {
-  if (format === "text" && !isJsonLines(path)) {
+export async function* readRows(path: string, format: DataFormat, limits: DataLimits = limitsNow()): AsyncGenerator<ReadRow | BadRow> {
+  const container = containerOf(path, format);
+  if (container === undefined) {
     for await (const { number, text } of stretches(plainLines(path, limits))) {
       yield { line: number, content: { is: "text", text }, group: undefined, tags: {} };
     }
     return;
   }
-  for await (const line of readLines(path, limits)) {
-    const row = attempt(line, (text) => (text.trim() === "" ? undefined : readRow(text, readers[format])));
-    if (row !== undefined) yield { line: line.number, ...row };
-  }
+  const read = readerOf(format);
+  for await (const row of container(path, limits)) yield readRow(row, read);
 }
 
-function isJsonLines(path: string): boolean {
-  return /\.(jsonl|ndjson|json)(\.gz)?$/i.test(path);
-}
-
-function readRow(text: string, reader: Reader): Omit<ReadRow, "line"> {
-  const row = parseJson(text);
-  const content = reader(row);
-  const { group, tags } = parseRow(labelsSchema, row);
-  return { content, group: group ?? undefined, tags: tags ?? {} };
-}
-
-function parseJson(text: string): unknown {
+function readRow(row: RawRow, read: Reader): ReadRow | BadRow {
+  const { line } = row;
+  if ("fault" in row) return row;
+  const { value } = row;
   try {
-    return JSON.parse(text);
-  } catch {
-    throw new RowFault(`no JSON object: ${text.length > 60 ? `${text.slice(0, 60)}…` : text}`);
-  }
-}
-
-/** Lines of running text. One damaged line spoils the text: it can't be left out without joining what it parts. */
-async function* plainLines(path: string, limits?: LineLimits): AsyncGenerator<{ number: number; text: string }> {
-  for await (const line of readLines(path, limits)) {
-    const read = attempt(line, (text) => ({ text }));
-    if (read !== undefined && "fault" in read) throw new TruelineError("TL_DATA_UNREADABLE", `${path}:${line.number}: ${read.fault}.`);
-    if (read !== undefined) yield { number: line.number, text: read.text };
-  }
-}
-
-function attempt<T>({ bytes }: Line, read: (text: string) => T): T | { fault: string } {
-  try {
-    return read(decode(bytes));
+    const content = read(value);
+    const { group, tags } = labelsOf(value);
+    return { line, content, group: group ?? undefined, tags: tags ?? {} };
   } catch (error) {
-    if (error instanceof RowFault) return { fault: error.message };
+    if (error instanceof RowFault) return { line, fault: error.message, value };
     throw error;
   }
 }
 
-// Leaves a byte order mark out.
-const decoder = new TextDecoder("utf-8", { fatal: true });
+/** Rows that are lists have no room for labels. */
+function labelsOf(value: unknown): z.output<typeof labelsSchema> {
+  return Array.isArray(value) ? {} : parseRow(labelsSchema, value);
+}
 
-function decode(bytes: Uint8Array): string {
-  try {
-    return decoder.decode(bytes);
-  } catch {
-    throw new RowFault("no valid UTF-8");
+/** Lines of running text. One damaged line spoils the text: it can't be left out without joining what it parts. */
+async function* plainLines(path: string, limits: DataLimits): AsyncGenerator<{ number: number; text: string }> {
+  for await (const line of readLines(path, limits)) {
+    const read = decodeLine(line);
+    if ("fault" in read) throw unreadable(`${path}:${line.number}:`, read.fault);
+    yield { number: line.number, text: read.text };
   }
 }

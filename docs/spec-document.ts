@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { dataUses } from "../data/formats.js";
 import { pipelineJsonSchema, type JsonSchema } from "../schemas/json-schema.js";
-import { dataFormats } from "../schemas/spec.js";
+import { dataFormats, formatShapes } from "../schemas/spec.js";
 import { stageMetrics } from "../schemas/metrics.js";
 import { stageKinds, type InputDeclaration } from "../schemas/stages/table.js";
 import { trickParameters } from "../schemas/tricks.js";
@@ -49,7 +49,7 @@ export function specDocument(): string {
   return [
     introduction,
     "## Data entries", "", fieldTable(membersOf(membersOf(properties["data"])["additionalProperties"])), "",
-    "What a format can serve as:", "", ...dataFormats.options.map((format) => `- \`${format}\`: ${dataUses(format).join(", ")}`), "",
+    "What a format can serve as:", "", ...dataFormats.options.map((format) => `- \`${format}\` (${formatShapes[format]}): ${dataUses(format).join(", ")}`), "",
     "## Models", "", "From scratch:", "", fieldTable(scratch!), "", "From files (Llama, Qwen2 or Mistral):", "", fieldTable(files!), "",
     "## Stages", "", "Every stage also takes `description`, `checkpoint`, `resources` and `deadline`, all but the tokenizer a `seed` in place of the pipeline's, and those that train [guards](#guards):", "",
     fieldTable(membersOf(kinds[0]), (name) => shared.includes(name)), "",

@@ -144,7 +144,7 @@ export const errorRegistry = {
   },
   TL_DATA_UNREADABLE: {
     exit: 5, retry: false,
-    meaning: "A data file is there but can't be read: permissions, no regular file, damaged gzip, or past the size limits.",
+    meaning: "A data file is there but can't be read: permissions, no regular file, damaged compression or structure, or past the size limits.",
     remedy: "Mend what the message names.",
   },
   TL_DATA_BAD_ROWS: {

@@ -3,14 +3,29 @@ import { nameSchema } from "./name.js";
 import { durationSchema } from "./stages/common.js";
 import { stageKinds } from "./stages/table.js";
 
-export const dataFormats = z.enum(["hh-rlhf", "preference", "dialogue", "prompt", "text"]);
+export const dataFormats = z.enum([
+  "hh-rlhf", "preference", "dialogue", "prompt-completion", "prompt", "text", "sharegpt", "alpaca", "moss", "moss-prompt", "moss-preference",
+]);
+
+/** What a row of each format looks like. */
+export const formatShapes: Readonly<Record<z.output<typeof dataFormats>, string>> = {
+  "hh-rlhf": "{chosen, rejected} transcripts",
+  preference: "{prompt, chosen, rejected} or {chosen, rejected}",
+  dialogue: "{messages}, or {prompt, response}",
+  "prompt-completion": "{prompt, completion}",
+  prompt: "{prompt}",
+  text: "plain text, or rows of {text}",
+  sharegpt: "{conversations: [{from, value}]}",
+  alpaca: "{instruction, input, output}",
+  moss: "[turn, turn, …], the user's and the assistant's",
+  "moss-prompt": "[turn, turn, …] to be answered",
+  "moss-preference": "{chosen: [turn, …], rejected: [turn, …]}",
+};
 
 export const dataEntrySchema = z.strictObject({
   description: z.string().optional(),
-  format: dataFormats.describe(
-    "hh-rlhf: {chosen, rejected} transcripts; preference: {prompt, chosen, rejected}; dialogue: {prompt, response} or {messages}; "
-    + "prompt: {prompt}; text: plain text, or jsonl of {text}."),
-  path: z.string().min(1).describe("jsonl, or txt for text; .gz allowed. Beside the spec, then in the folder TRUELINE_DATA."),
+  format: dataFormats.describe(`${Object.entries(formatShapes).map(([format, shape]) => `${format}: ${shape}`).join("; ")}.`),
+  path: z.string().min(1).describe("jsonl, json, csv, parquet, or txt for text; .gz and .zst allowed. Beside the spec, then in the folder TRUELINE_DATA."),
   holdout: z.number().min(0).lt(1).default(0)
     .describe("Share held out for evaluation, by hash of the row's `group` where it has one, else of its prompt or text."),
   maxBadShare: z.number().min(0).max(1).default(0.01).describe("More unreadable rows than this share is an error."),

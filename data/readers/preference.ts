@@ -1,29 +1,28 @@
 import { z } from "zod";
 import { RowFault } from "../fault.js";
-import type { Message } from "../types.js";
-import { asPair, lastAnswer, pairOfDialogues, parseRow, sameTurns, turnsSchema, type Content, type Turns } from "./row.js";
+import { answerTo, asPair, pairOfDialogues, parseRow, turnsSchema, type Content } from "./row.js";
 
 const schema = z.object({ prompt: turnsSchema.optional(), chosen: turnsSchema, rejected: turnsSchema });
 
 /**
  * {prompt, chosen, rejected}: each a string, or messages. The answers may repeat the prompt before their own turn, and
- * when they do `prompt` may be left out: it is what both share.
+ * when they do `prompt` may be left out: it is what both share. Of two strings without a prompt it is their common start.
  */
 export function readPreference(row: unknown): Content {
   const { prompt, chosen, rejected } = parseRow(schema, row);
   if (prompt !== undefined) return asPair(prompt, answerTo(prompt, chosen, "chosen"), answerTo(prompt, rejected, "rejected"));
-  if (typeof chosen === "string" || typeof rejected === "string") {
-    const transcripts = [chosen, rejected].every((side) => typeof side === "string" && /^\s*Human:/.test(side));
-    throw new RowFault(transcripts ? "no prompt; these are transcripts, of format hh-rlhf" : "no prompt, and chosen and rejected are no messages that share one");
-  }
+  if (typeof chosen === "string" && typeof rejected === "string") return pairOfStrings(chosen, rejected);
+  if (typeof chosen === "string" || typeof rejected === "string") throw new RowFault("no prompt, and of chosen and rejected one is a string and one is messages");
   return pairOfDialogues(chosen, rejected);
 }
 
-/** An answer's text, without the prompt it may repeat. Throws RowFault when it is more than one assistant's turn. */
-function answerTo(prompt: Turns, side: Turns, member: string): string {
-  if (typeof side === "string") return side;
-  const asked: readonly Message[] = typeof prompt === "string" ? [{ role: "user", content: prompt }] : prompt;
-  const { prompt: before, answer } = lastAnswer(side, member);
-  if (before.length > 0 && !sameTurns(asked, before)) throw new RowFault(`${member} holds turns before its answer that are not the prompt's`);
-  return answer;
+/** As in TRL's `extract_prompt`: the common start is the prompt, and a space before the difference is the answers'. */
+function pairOfStrings(chosen: string, rejected: string): Content {
+  if ([chosen, rejected].every((side) => /^\s*Human:/.test(side))) throw new RowFault("no prompt; these are transcripts, of format hh-rlhf");
+  if (chosen === rejected) throw new RowFault("chosen and rejected are the same");
+  let common = 0;
+  while (common < chosen.length && chosen[common] === rejected[common]) common++;
+  if (common > 0 && chosen[common - 1] === " ") common--;
+  if (common === 0) throw new RowFault("no prompt, and chosen and rejected have no common start that could be one");
+  return asPair(chosen.slice(0, common), chosen.slice(common), rejected.slice(common));
 }

@@ -35,6 +35,23 @@ export function parseRow<Schema extends z.ZodType>(schema: Schema, row: unknown)
   throw new RowFault(place === "" ? issue.message : `${place}: ${issue.message}`);
 }
 
+/** Whether a row is an object that has a member of this name. */
+export function hasMember(row: unknown, name: string): boolean {
+  return typeof row === "object" && row !== null && Object.hasOwn(row, name);
+}
+
+/** A dialogue's turns as they alternate, counted from the `last` one. A history cut at its start may begin with the assistant. */
+export function alternating(turns: readonly string[], last: "user" | "assistant"): readonly Message[] {
+  const other = last === "user" ? "assistant" : "user";
+  return turns.map((content, turn) => ({ role: (turns.length - 1 - turn) % 2 === 0 ? last : other, content }));
+}
+
+/** A whole dialogue that ends with an assistant's turn, as content. Throws RowFault when it ends otherwise. */
+export function asDialogue(messages: readonly Message[], member: string): Content {
+  const { prompt, answer } = lastAnswer(messages, member);
+  return { is: "dialogue", prompt: asPrompt(prompt), answer: asAnswer(answer, `the answer of ${member}`) };
+}
+
 /** A prompt as messages. Throws RowFault when it is empty or does not end with a user's turn. */
 export function asPrompt(turns: Turns): readonly Message[] {
   const messages: readonly Message[] = typeof turns === "string" ? [{ role: "user", content: turns }] : turns;
@@ -73,4 +90,13 @@ export function lastAnswer(messages: readonly Message[], member: string): { prom
   const last = messages.at(-1);
   if (last?.role !== "assistant") throw new RowFault(`${member} ends with a turn of ${last?.role ?? "nobody"}, not of the assistant`);
   return { prompt: messages.slice(0, -1), answer: last.content };
+}
+
+/** An answer's text, without the prompt it may repeat. Throws RowFault when it is more than one assistant's turn. */
+export function answerTo(prompt: Turns, side: Turns, member: string): string {
+  if (typeof side === "string") return side;
+  const asked: readonly Message[] = typeof prompt === "string" ? [{ role: "user", content: prompt }] : prompt;
+  const { prompt: before, answer } = lastAnswer(side, member);
+  if (before.length > 0 && !sameTurns(asked, before)) throw new RowFault(`${member} holds turns before its answer that are not the prompt's`);
+  return answer;
 }

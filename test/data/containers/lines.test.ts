@@ -3,13 +3,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { defaultLimits, readLines, type LineLimits } from "../../data/lines.js";
+import { defaultLimits, type DataLimits } from "../../../data/containers/limits.js";
+import { readLines } from "../../../data/containers/lines.js";
 
 let folder: string;
 beforeAll(async () => { folder = await mkdtemp(join(tmpdir(), "trueline-lines-")); });
 afterAll(() => rm(folder, { recursive: true }));
 
-async function linesOf(name: string, content: string | Uint8Array, limits: Partial<LineLimits> = {}): Promise<string[]> {
+async function linesOf(name: string, content: string | Uint8Array, limits: Partial<DataLimits> = {}): Promise<string[]> {
   const path = join(folder, name);
   await writeFile(path, content);
   const lines: string[] = [];
