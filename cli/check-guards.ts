@@ -1,19 +1,16 @@
-import { join } from "node:path";
 import { z } from "zod";
 import { guardsOf } from "../activities/guards.js";
 import { TruelineError } from "../foundation/errors.js";
 import { suggestion } from "../foundation/suggest.js";
 import { createPlan } from "../planner/plan.js";
 import type { PlannedStage } from "../schemas/plan.js";
-import { parseMetrics, type MetricsLine } from "../schemas/report.js";
-import { readIfThere } from "../store/files.js";
+import type { MetricsLine } from "../schemas/report.js";
 import type { Store } from "../store/store.js";
-import { METRICS_FILE } from "../training/loop.js";
 import { replay, type Replay } from "../training/replay.js";
 import { allowPathOption, defineCommand, jsonOption } from "./command.js";
 import { table } from "./output.js";
 import { number } from "./run-view.js";
-import { stageArtifacts } from "./stage-artifact.js";
+import { recordedMetrics } from "./stage-artifact.js";
 import { openStore } from "./store.js";
 
 interface Checked extends Replay {
@@ -65,17 +62,14 @@ function stageNamed(stages: readonly PlannedStage[], name: string): PlannedStage
   return stage;
 }
 
-/** The stages of a run with the metrics that they left: those of the artifact, else of the newest checkpoint. */
+/** The stages of a run with the metrics that they have recorded. */
 async function recordedStages(store: Store, run: string): Promise<{ readonly stage: PlannedStage; readonly lines: readonly MetricsLine[] }[]> {
+  const recorded = await recordedMetrics(store, run);
   const { stages } = await store.runs.plan(run);
-  const artifacts = await stageArtifacts(store, run);
-  const found = await Promise.all(stages.map(async (stage) => {
-    const directory = artifacts.get(stage.name)?.directory ?? (await store.checkpoints.newest(stage.key))?.directory;
-    const path = directory && join(directory, METRICS_FILE);
-    const text = path && await readIfThere(path);
-    return text === undefined || path === undefined ? [] : [{ stage, lines: parseMetrics(text, path) }];
-  }));
-  return found.flat();
+  return stages.flatMap((stage) => {
+    const lines = recorded.get(stage.name)?.lines ?? [];
+    return lines.length === 0 ? [] : [{ stage, lines }];
+  });
 }
 
 function rowsOf({ stage, steps, guards }: Checked): string[][] {

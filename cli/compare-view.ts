@@ -35,12 +35,13 @@ function sameText({ name, standing }: ComparedStage): string {
   return standing === "same-key" ? name : `${name} (other settings, the same bytes)`;
 }
 
-function stageText({ name, kind, standing, figures, curves, artifacts }: ComparedStage, labels: Labels, all: boolean, colors: Output["colors"]): string[] {
+function stageText({ name, kind, only, figures, curves, artifacts, steps }: ComparedStage, labels: Labels, all: boolean, colors: Output["colors"]): string[] {
   const title = `${colors.bold(name)}  ${kind}`;
-  if (standing === "one") return [`${title}: only in ${artifacts.before === undefined && figures.every(({ before }) => before === undefined) ? labels.now : labels.before}`];
+  if (only !== undefined) return [`${title}: only in ${labels[only]}`];
   const differing = figures.filter(({ difference }) => all || difference !== 0);
   const rows = differing.map((figure) => [figure.name, known(figure.before), known(figure.now), figure.difference === undefined ? "" : signed(figure.difference)]);
-  const missing = (["before", "now"] as const).filter((side) => artifacts[side] === undefined).map((side) => labels[side]);
+  const missing = (["before", "now"] as const).filter((side) => artifacts[side] === undefined)
+    .map((side) => `${labels[side]}${steps[side] === undefined ? "" : ` (step ${steps[side]} so far)`}`);
   return [
     missing.length === 0 ? title : `${title}: not finished in ${missing.join(" and ")}`,
     ...(rows.length === 0 ? [] : [table(["", labels.before, labels.now, "difference"], rows, [1, 2, 3])]),

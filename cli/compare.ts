@@ -1,4 +1,4 @@
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { z } from "zod";
 import { TruelineError } from "../foundation/errors.js";
 import { writeDurably } from "../foundation/files.js";
@@ -7,14 +7,11 @@ import { compareRuns, type Side, type SideResult } from "../planner/compare.js";
 import { plansNamedBy } from "../planner/knowledge.js";
 import { renderComparison, type ComparedRun } from "../reports/comparison.js";
 import type { Plan } from "../schemas/plan.js";
-import { parseMetrics } from "../schemas/report.js";
-import { readIfThere } from "../store/files.js";
 import type { Store } from "../store/store.js";
-import { METRICS_FILE } from "../training/loop.js";
 import { comparisonText } from "./compare-view.js";
 import { defineCommand, jsonOption } from "./command.js";
 import { writtenAt } from "./place.js";
-import { stageArtifacts } from "./stage-artifact.js";
+import { recordedMetrics } from "./stage-artifact.js";
 import { openStore } from "./store.js";
 
 /** `trueline compare RUN RUN`: what differs between two runs, or between the first and the present plan of one. */
@@ -22,8 +19,9 @@ export const compareCommand = defineCommand({
   name: "compare",
   arguments: "<run> <other>",
   summary: "say what differs between two runs: spec, data, environment, results, curves",
-  details: "Only differences are shown; stages that both share by their key are named in one line. The same run twice compares its first plan\n"
-    + "with its present one, where it was resumed with an edited spec.",
+  details: "Only differences are shown; stages that both share by their key are named in one line. A stage that has not\n"
+    + "finished is compared as far as its newest checkpoint. The same run twice compares its first plan with its present one, where it\n"
+    + "was resumed with an edited spec.",
   examples: [
     "trueline compare hh-ppo-max-20260101-k3v9qz hh-ppo-max-20260102-abcdef",
     "trueline compare first-20260101-k3v9qz second-20260102-abcdef --stage ppo=ppo-long --svg curves.svg",
@@ -45,7 +43,7 @@ export const compareCommand = defineCommand({
     if (options.svg !== undefined) {
       const path = resolve(options.svg);
       const drawn = [...curvesOf(before), ...curvesOf(now)];
-      if (drawn.length === 0) throw new TruelineError("TL_RUN_STAGE_UNFINISHED", "Neither run has a finished PPO stage whose curves could be drawn.");
+      if (drawn.length === 0) throw new TruelineError("TL_RUN_STAGE_UNFINISHED", "Neither run has recorded metrics of a PPO stage that could be drawn.");
       await writtenAt(path, () => writeDurably(path, renderComparison(drawn)));
       output.note(`Wrote ${path}`);
     }
@@ -67,12 +65,8 @@ async function sidesOfOne(store: Store, id: string): Promise<[Side, Side]> {
 }
 
 async function resultsOf(store: Store, id: string, plan?: Plan): Promise<Map<string, SideResult>> {
-  const found = new Map<string, SideResult>();
-  for (const [name, { digest, directory, figures }] of await stageArtifacts(store, id, plan)) {
-    const text = await readIfThere(join(directory, METRICS_FILE));
-    found.set(name, { artifact: digest, figures, metrics: text === undefined ? [] : parseMetrics(text, METRICS_FILE) });
-  }
-  return found;
+  return new Map([...await recordedMetrics(store, id, plan)].map(([name, { artifact, step, lines }]) =>
+    [name, { artifact: artifact?.digest, ...(step !== undefined && { step }), figures: artifact?.figures ?? {}, metrics: lines }]));
 }
 
 /** @throws TL_RUN_STAGE_UNKNOWN */
@@ -85,8 +79,8 @@ function namedPair(pair: string, before: Side, now: Side): readonly [string, str
   return [one, other];
 }
 
-/** The finished PPO stages of a side; a run with several has a colour for each. */
+/** The PPO stages of a side, as far as they have come; a run with several has a colour for each. */
 function curvesOf({ label, plan, results }: Side): ComparedRun[] {
-  const stages = plan.stages.filter(({ kind, name }) => kind === "ppo" && results.has(name));
+  const stages = plan.stages.filter(({ kind, name }) => kind === "ppo" && (results.get(name)?.metrics.length ?? 0) > 0);
   return stages.map(({ name, seed }) => ({ name: stages.length === 1 ? label : `${label}/${name}`, seed, metrics: results.get(name)!.metrics }));
 }

@@ -12,7 +12,7 @@ import type { Store } from "../store/store.js";
 import { goOn } from "./attempt.js";
 import { allowPathOption, defineCommand, jsonOption } from "./command.js";
 import { resumptionJson, resumptionText } from "./resume-view.js";
-import { conclude, endingHelp, slotsOption } from "./run.js";
+import { conclude, endingHelp, slotsOption, untilOption } from "./run.js";
 import { openStore } from "./store.js";
 import { allResults } from "./submission.js";
 
@@ -36,7 +36,7 @@ export const resumeCommand = defineCommand({
     preview: { flags: "--preview", summary: "show what would happen, and a token; change nothing", schema: z.boolean().default(false) },
     token: { flags: "--token <token>", summary: "do what the preview with this token showed, or nothing", schema: text },
     from: { flags: "--from <stage>", summary: "compute this stage and everything after it anew", schema: text },
-    until: { flags: "--until <stage>", summary: "go no further than this stage and what it needs; the run then ends paused", schema: text },
+    until: untilOption,
     reason: { flags: "--reason <text>", summary: "why, for the ledger", schema: text },
   },
   async run({ arguments: [id = ""], options, output }) {

@@ -10,7 +10,7 @@ import { isWorkedOn, observe } from "../temporal/observe.js";
 import { goOn } from "./attempt.js";
 import { defineCommand, jsonOption } from "./command.js";
 import { by, order, reasonOption, withRun } from "./order.js";
-import { slotsOption } from "./run.js";
+import { endingHelp, slotsOption } from "./run.js";
 import { detachOption } from "./unpause.js";
 
 /** `trueline retry RUN STAGE`: has a failed stage tried again, and what comes after it. */
@@ -19,7 +19,7 @@ export const retryCommand = defineCommand({
   arguments: "<run> <stage>",
   summary: "try a failed stage again, and go on with what comes after it",
   details: "Continues from the stage's newest checkpoint. While other branches of the run still go on, they are left alone; in a run\n"
-    + "that has ended, a new attempt does this stage, what it lacks, and what comes after it.",
+    + "that has ended, a new attempt does this stage, what it lacks, and what comes after it.\n" + endingHelp,
   examples: ["trueline retry hh-ppo-max-20260101-k3v9qz ppo", "trueline retry hh-ppo-max-20260101-k3v9qz ppo --reason \"disk freed\""],
   options: { json: jsonOption, reason: reasonOption, slots: slotsOption, detach: detachOption },
   async run({ arguments: [id = "", stage = ""], options: { reason, ...options }, output }) {

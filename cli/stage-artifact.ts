@@ -1,10 +1,14 @@
+import { join } from "node:path";
 import { TruelineError } from "../foundation/errors.js";
 import { suggestion } from "../foundation/suggest.js";
 import { artifactTypes } from "../schemas/artifact.js";
 import type { Plan } from "../schemas/plan.js";
+import { parseMetrics, type MetricsLine } from "../schemas/report.js";
 import type { ArtifactType } from "../schemas/stages/table.js";
+import { readIfThere } from "../store/files.js";
 import { summarize, type StageSummary } from "../store/state.js";
 import type { Store } from "../store/store.js";
+import { METRICS_FILE } from "../training/loop.js";
 
 /** What a stage of a run has left. */
 export interface StageArtifact {
@@ -47,6 +51,31 @@ export async function stageArtifact(
 /** When and by whom an artifact was taken out of the store, as in "removed by ada@host on 2026-01-01 (gc --keep 5)". */
 export function removedText({ at, actor, reason }: NonNullable<StageSummary["removed"]>): string {
   return `removed by ${actor} on ${at.slice(0, 10)}${reason === undefined ? "" : ` (${reason})`}`;
+}
+
+/** What a stage of a run has recorded of its training: all of it, or as far as its newest checkpoint. */
+export interface RecordedMetrics {
+  readonly lines: readonly MetricsLine[];
+  /** Undefined where the stage has not finished. */
+  readonly artifact: StageArtifact | undefined;
+  /** Steps done, where it has not. */
+  readonly step: number | undefined;
+}
+
+/** The recorded metrics of all stages of a run, by stage; none of a stage that left nothing yet. `plan` as for stageArtifacts. */
+export async function recordedMetrics(store: Store, run: string, plan?: Plan): Promise<Map<string, RecordedMetrics>> {
+  const { stages } = plan ?? await store.runs.plan(run);
+  const artifacts = await stageArtifacts(store, run, plan);
+  const found = await Promise.all(stages.map(async ({ name, key }): Promise<[string, RecordedMetrics][]> => {
+    const artifact = artifacts.get(name);
+    const checkpoint = artifact === undefined ? await store.checkpoints.newest(key) : undefined;
+    const directory = artifact?.directory ?? checkpoint?.directory;
+    if (directory === undefined) return [];
+    const path = join(directory, METRICS_FILE);
+    const text = await readIfThere(path);
+    return [[name, { artifact, step: checkpoint?.step, lines: text === undefined ? [] : parseMetrics(text, path) }]];
+  }));
+  return new Map(found.flat());
 }
 
 /**

@@ -6,12 +6,11 @@ import { number } from "./run-view.js";
 export function story(event: LedgerEvent): string {
   switch (event.type) {
     case "run-submitted":
-      return `${event.actor} submitted ${event.name} from ${event.specPath} (spec ${event.specDigest.slice(0, 12)}, Trueline ${event.versions.trueline ?? "?"})`;
+      return `${event.actor} submitted ${event.name} from ${event.specPath} (spec ${event.specDigest.slice(0, 12)}, Trueline ${event.versions.trueline ?? "?"})${limit(event.only)}`;
     case "run-resumed": {
       const { plan, only } = event;
-      const limit = only === undefined ? "" : `, for ${only.join(", ")} alone`;
       const edit = plan === undefined ? "" : `, with ${plan.specPath} as it is now (spec ${plan.specDigest.slice(0, 12)}): ${plan.changes.join("; ") || "no change"}`;
-      return `${event.actor} resumed the run, which was ${event.found}: attempt ${event.attempt}${limit}${edit}${because(event)}`;
+      return `${event.actor} resumed the run, which was ${event.found}: attempt ${event.attempt}${limit(only)}${edit}${because(event)}`;
     }
     case "stage-set-aside": {
       const what = [
@@ -66,6 +65,10 @@ export function story(event: LedgerEvent): string {
     case "run-failed": return `the run failed: ${event.failures.map(({ stage, code }) => `${stage} (${code})`).join(", ")}`;
     case "run-finished": return "the run finished";
   }
+}
+
+function limit(only: readonly string[] | undefined): string {
+  return only === undefined ? "" : `, for ${only.join(", ")} alone`;
 }
 
 function because({ reason }: { readonly reason?: string | undefined }): string {

@@ -17,11 +17,11 @@ export function newRunId(name: string, now = new Date()): string {
 /** Of the program that gives a command, for the ledger. */
 export const versions = { trueline: version, node: process.versions.node } as const;
 
-/** Records a new run: its frozen plan, and the first line of its ledger. */
-export async function recordSubmission(store: Store, id: string, plan: Plan): Promise<void> {
+/** Records a new run: its frozen plan, and the first line of its ledger. `only`: the stages that it is limited to at first. */
+export async function recordSubmission(store: Store, id: string, plan: Plan, only?: readonly string[]): Promise<void> {
   await store.runs.create(id, plan, actor(), (record) => store.ledger.append(id, {
     type: "run-submitted", name: plan.name, specPath: plan.specPath, specDigest: plan.specDigest, planDigest: record.planDigest, actor: record.actor,
-    versions,
+    versions, ...(only !== undefined && { only: [...only] }),
   }));
 }
 

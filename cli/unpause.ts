@@ -5,7 +5,7 @@ import { observe } from "../temporal/observe.js";
 import { goOn } from "./attempt.js";
 import { defineCommand, jsonOption, type OptionDefinition } from "./command.js";
 import { by, order, reasonOption, withRun } from "./order.js";
-import { slotsOption } from "./run.js";
+import { endingHelp, slotsOption } from "./run.js";
 
 export const detachOption = {
   flags: "--detach", summary: "leave the run to the server and the workers that are there, and return at once", schema: z.boolean().default(false),
@@ -17,7 +17,7 @@ export const unpauseCommand = defineCommand({
   arguments: "<run>",
   summary: "go on with a paused run",
   details: "Continues from the checkpoints and follows the run, as `resume` does. A pause that was asked for and not carried out\n"
-    + "yet is withdrawn.",
+    + "yet is withdrawn.\n" + endingHelp,
   examples: ["trueline unpause hh-ppo-max-20260101-k3v9qz", "trueline unpause hh-ppo-max-20260101-k3v9qz --detach"],
   options: { json: jsonOption, reason: reasonOption, slots: slotsOption, detach: detachOption },
   async run({ arguments: [id = ""], options: { reason, ...options }, output }) {

@@ -14,7 +14,10 @@ export interface Side {
 }
 
 export interface SideResult {
-  readonly artifact: string;
+  /** Undefined where the stage has not finished. */
+  readonly artifact: string | undefined;
+  /** Steps of the newest checkpoint, where it has not. */
+  readonly step?: number;
   readonly figures: Readonly<Record<string, number>>;
   readonly metrics: readonly MetricsLine[];
 }
@@ -32,7 +35,11 @@ export interface ComparedStage {
   readonly kind: string;
   /** `same-key`: the same settings and inputs. `same-bytes`: the same artifact all the same. `one`: only one side has the stage. */
   readonly standing: "same-key" | "same-bytes" | "differs" | "one";
+  /** The side that has the stage, where only one has. */
+  readonly only?: "before" | "now";
   readonly artifacts: Pair<string>;
+  /** Steps that a side has done which has not finished: its curves end there, and it has no figures. */
+  readonly steps: Pair<number>;
   readonly figures: readonly (Pair<number> & { readonly difference: number | undefined })[];
   readonly curves: readonly AlignedCurve[];
 }
@@ -138,9 +145,11 @@ function comparedStage({ name, before, now }: StagePair, resultsBefore: Side["re
   const [one, other] = [before && resultsBefore.get(before.name), now && resultsNow.get(now.name)];
   const names = [...new Set([...Object.keys(one?.figures ?? {}), ...Object.keys(other?.figures ?? {})])];
   const standing = before === undefined || now === undefined ? "one"
-    : before.key === now.key ? "same-key" : one !== undefined && one.artifact === other?.artifact ? "same-bytes" : "differs";
+    : before.key === now.key ? "same-key" : one?.artifact !== undefined && one.artifact === other?.artifact ? "same-bytes" : "differs";
   return {
-    name, kind: (now ?? before)!.kind, standing, artifacts: { name: "artifact", before: one?.artifact, now: other?.artifact },
+    name, kind: (now ?? before)!.kind, standing, ...(standing === "one" && { only: now === undefined ? "before" : "now" }),
+    artifacts: { name: "artifact", before: one?.artifact, now: other?.artifact },
+    steps: { name: "steps", before: one?.step, now: other?.step },
     figures: names.map((figure) => {
       const [a, b] = [one?.figures[figure], other?.figures[figure]];
       return { name: figure, before: a, now: b, difference: a === undefined || b === undefined ? undefined : b - a };

@@ -29,25 +29,26 @@ export type Decision = {
   | { readonly action: "run" }
 );
 
-/** Whether a stage is reused, resumed or run. `willRun`: the stages before it that are not reused. */
-export function decide(stage: PlannedStage, knowledge: StageKnowledge, willRun: ReadonlySet<string>): Decision {
+/** Whether a stage is reused, resumed or run. `willRun`: the stages before it that are not reused; `own`: the run that it is decided for, if there is one yet. */
+export function decide(stage: PlannedStage, knowledge: StageKnowledge, willRun: ReadonlySet<string>, own?: string): Decision {
   const { standing, earlier } = knowledge;
   const whole = estimate(stage, earlier);
+  const named = (run: string) => (run === own ? "this run" : `run ${run}`);
   switch (standing.action) {
     case "reuse": {
       const { run, finishedAt } = standing.result;
-      return { action: "reuse", run, seconds: 0, reason: `finished in run ${run}, ${finishedAt.slice(0, 16).replace("T", " ")}` };
+      return { action: "reuse", run, seconds: 0, reason: `finished in ${named(run)}, ${finishedAt.slice(0, 16).replace("T", " ")}` };
     }
     case "resume": {
       const { step, run } = standing.checkpoint;
       const steps = stepsOf(stage);
       return {
-        action: "resume", step, reason: `checkpoint after step ${step}${steps === undefined ? "" : ` of ${steps}`} from run ${run}`,
+        action: "resume", step, reason: `checkpoint after step ${step}${steps === undefined ? "" : ` of ${steps}`} from ${named(run)}`,
         seconds: whole === undefined || steps === undefined ? whole : whole * Math.max(0, 1 - step / steps),
       };
     }
     case "run":
-      return { action: "run", seconds: whole, reason: reasonToRun(stage, earlier, willRun) };
+      return { action: "run", seconds: whole, reason: reasonToRun(stage, earlier, willRun, named) };
   }
 }
 
@@ -62,14 +63,14 @@ export function decideAll(plan: Plan, knowledge: ReadonlyMap<string, StageKnowle
 }
 
 /** What changed against the most similar earlier plan of the stage. */
-function reasonToRun(stage: PlannedStage, earlier: readonly EarlierStage[], willRun: ReadonlySet<string>): string {
+function reasonToRun(stage: PlannedStage, earlier: readonly EarlierStage[], willRun: ReadonlySet<string>, named: (run: string) => string): string {
   const compared = earlier.filter((each) => each.stage.kind === stage.kind)
     .map((each) => ({ ...each, changes: differences(each.stage, stage, willRun) }));
   if (compared.length === 0) return "never run before";
   // Sorting is stable, so that of equally similar ones the newest counts; finished ones tell more.
   const [nearest] = compared.sort((a, b) => a.changes.length - b.changes.length || Number(b.result !== undefined) - Number(a.result !== undefined));
   const { changes, run } = nearest!;
-  if (changes.length === 0) return `not finished in run ${run}, and no checkpoint was kept`;
+  if (changes.length === 0) return `not finished in ${named(run)}, and no checkpoint was kept`;
   return changes.length <= 3 ? changes.join("; ") : `${changes.slice(0, 3).join("; ")}; and ${changes.length - 3} more changes`;
 }
 

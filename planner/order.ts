@@ -40,6 +40,13 @@ export function afterStage(stages: Ordered, name: string): Set<string> {
   return found;
 }
 
+/** The names of a stage and of all that it needs, in the order of the stages; undefined where no stage is named. */
+export function limitedTo(stages: Ordered, until: string | undefined): string[] | undefined {
+  if (until === undefined) return undefined;
+  const needed = upToStage(stages, until);
+  return stages.map(({ name }) => name).filter((name) => needed.has(name));
+}
+
 /** A stage and all that it needs, directly or not. */
 export function upToStage(stages: Ordered, name: string): Set<string> {
   const found = new Set([name]);

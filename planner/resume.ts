@@ -8,7 +8,7 @@ import type { Store } from "../store/store.js";
 import { decide, type Decision, type StageKnowledge } from "./decide.js";
 import { planChanges } from "./differences.js";
 import { collectKnowledge, plansNamedBy, plansOfRun } from "./knowledge.js";
-import { afterStage, upToStage } from "./order.js";
+import { afterStage, limitedTo } from "./order.js";
 
 /**
  * What a resume makes of a stage. `kept`: its result is there. `continues`: from a checkpoint. `anew`: what there was of it is not
@@ -78,12 +78,12 @@ export async function planResumption(store: Store, id: string, request: ResumeRe
   const asked = request.from === undefined ? new Set<string>() : afterStage(plan.stages, request.from);
   const unfinished = new Set(unfinishedAsides(entries).map(({ key }) => key));
   const setAside = plan.stages.filter(({ name, key }) => asked.has(name) || unfinished.has(key));
-  const only = request.until === undefined ? undefined : upToStage(plan.stages, request.until);
+  const only = limitedTo(plan.stages, request.until);
   return {
     plan, setAside, standings, head: entries.at(-1)?.hash ?? "",
-    ...(only !== undefined && { only: plan.stages.map(({ name }) => name).filter((name) => only.has(name)) }),
+    ...(only !== undefined && { only }),
     ...(recorded !== undefined && recorded !== digestOf(plan) && { changes: planChanges(await planBefore(store, id, recorded, present), plan) }),
-    stages: fatesOf({ plan, present, knowledge, spent, entries, setAside: new Set(setAside.map(({ name }) => name)), only, from: request.from, until: request.until }),
+    stages: fatesOf({ id, plan, present, knowledge, spent, entries, setAside: new Set(setAside.map(({ name }) => name)), only, from: request.from, until: request.until }),
   };
 }
 
@@ -114,16 +114,17 @@ function more(one: Spent, other: Spent | undefined): Spent {
 }
 
 interface Known extends Pick<ResumeRequest, "from" | "until"> {
+  readonly id: string;
   readonly plan: Plan;
   readonly present: Plan;
   readonly knowledge: ReadonlyMap<string, StageKnowledge>;
   readonly spent: ReadonlyMap<string, Spent>;
   readonly entries: readonly LedgerEntry[];
   readonly setAside: ReadonlySet<string>;
-  readonly only: ReadonlySet<string> | undefined;
+  readonly only: readonly string[] | undefined;
 }
 
-function fatesOf({ plan, present, knowledge, spent, entries, setAside, only, from, until }: Known): StageFate[] {
+function fatesOf({ id, plan, present, knowledge, spent, entries, setAside, only, from, until }: Known): StageFate[] {
   const before = new Map(present.stages.map((stage) => [stage.name, stage]));
   const begun = new Set(entries.flatMap(({ event }) => event.type === "stage-started" || event.type === "stage-reused" ? [event.key] : []));
   const willRun = new Set<string>();
@@ -132,12 +133,12 @@ function fatesOf({ plan, present, knowledge, spent, entries, setAside, only, fro
     const old = before.get(stage.name);
     const asked = setAside.has(stage.name);
     const standing: Standing = asked ? { action: "run" } : known.standing;
-    const decision = decide(stage, { ...known, standing }, willRun);
+    const decision = decide(stage, { ...known, standing }, willRun, id);
     if (decision.action !== "reuse") willRun.add(stage.name);
     const spentNow = spent.get(stage.key);
     const secondsKept = standing.action === "reuse" ? mostOf(spentNow) : standing.action === "resume" ? spentNow?.upTo.get(standing.checkpoint.step) ?? 0 : 0;
     const spentBefore = old === undefined ? 0 : mostOf(spent.get(old.key));
-    const fate = only?.has(stage.name) === false && decision.action !== "reuse" ? "waits" : fateOf(decision, old !== undefined, old !== undefined && begun.has(old.key));
+    const fate = only?.includes(stage.name) === false && decision.action !== "reuse" ? "waits" : fateOf(decision, old !== undefined, old !== undefined && begun.has(old.key));
     const reason = asked ? reasonAside(stage.name, from)
       : fate === "waits" ? `the resume goes no further than \`${until}\``
         : fate === "runs" && old?.key === stage.key ? "not begun yet" : decision.reason;

@@ -24,6 +24,8 @@ export const eventSchema = z.discriminatedUnion("type", [
   z.strictObject({
     type: z.literal("run-submitted"), name: z.string(), specPath: z.string(), specDigest: digest, planDigest: digest, actor,
     versions: z.record(z.string(), z.string()),
+    /** Stages that this attempt is limited to, where `--until` named one. */
+    only: z.array(stage).optional(),
   }),
   z.strictObject({
     type: z.literal("run-resumed"), attempt: z.number().int(), actor, reason, versions: z.record(z.string(), z.string()),

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { digestOf } from "../../foundation/canonical.js";
 import { createPlan } from "../../planner/plan.js";
 import { Store } from "../../store/store.js";
-import { failedRun, finishStage } from "../planner/finished.js";
+import { failedRun, finishStage, saveCheckpoint } from "../planner/finished.js";
 import { hhRow, pipeline, stageOf } from "../planner/pipeline.js";
 import { trueline } from "./trueline.js";
 
@@ -61,6 +61,29 @@ describe("compare", () => {
     const { stages } = JSON.parse((await trueline(["compare", "first", "second", "--json"])).stdout) as { stages: { name: string; curves: { metric: string; points: number[][] }[] }[] };
     expect(stages.find(({ name }) => name === "ppo")!.curves[0]).toMatchObject({ metric: "objective/kl" });
     expect(stages.find(({ name }) => name === "ppo")!.curves[0]!.points).toHaveLength(20);
+  });
+
+  it("compares a stage that has not finished as far as its newest checkpoint, and says how far that is", async () => {
+    const plan = await planFor(longer);
+    const ppo = stageOf(plan, "ppo");
+    await failedRun(store, "second", plan, all.filter((name) => name !== "ppo" && name !== "eval"));
+    await saveCheckpoint(store, ppo, "second", 12, {
+      "metrics.jsonl": Array.from({ length: 12 }, (_, index) => `${JSON.stringify({ step: index + 1, "objective/kl": index + 2 })}\n`).join(""),
+    });
+    const { stdout } = await trueline(["compare", "first", "second"]);
+    expect(stdout).toContain("ppo  ppo: not finished in second (step 12 so far)\n");
+    expect(stdout).toMatch(/\n +12 +12 → 13(\.0)?\n/);
+    const { stages } = JSON.parse((await trueline(["compare", "first", "second", "--json"])).stdout) as { stages: { name: string; steps: object }[] };
+    expect(stages.find(({ name }) => name === "ppo")).toMatchObject({ steps: { now: 12 }, artifacts: { before: expect.any(String) as string } });
+  });
+
+  it("says in which of the runs a stage is that the other has not, finished or not", async () => {
+    const without = await planFor(({ stages }) => { delete stages["eval"]; });
+    await failedRun(store, "second", without, []);
+    await failedRun(store, "third", await planFor(longer), []);
+    expect((await trueline(["compare", "first", "second"])).stdout).toContain("eval  evaluate: only in first\n");
+    expect((await trueline(["compare", "third", "second"])).stdout).toContain("eval  evaluate: only in third\n");
+    expect((await trueline(["compare", "second", "third"])).stdout).toContain("eval  evaluate: only in third\n");
   });
 
   it("finds nothing between runs of the same spec", async () => {

@@ -54,7 +54,7 @@ describe("resume --preview", () => {
     const before = await homeNow();
     const { code, stdout, stderr } = await trueline(["resume", "first", "--spec", edited, "--preview"]);
     expect([code, stderr]).toEqual([0, ""]);
-    expect(stdout).toMatch(/^stage +kind +kept +lost +to do +reason\nbpe +tokenizer +kept +2 min +finished in run first/);
+    expect(stdout).toMatch(/^stage +kind +kept +lost +to do +reason\nbpe +tokenizer +kept +2 min +finished in this run, /);
     expect(stdout).toMatch(/\nppo +ppo +runs anew +2 min +2 min +steps of ppo changed from 80 to 100\n/);
     expect(stdout).toContain("Compute that is kept: 8 min; no longer used: 3 min (it stays in the store: resuming with the former spec finds it).");
     expect(stdout).toContain("Changed: steps of ppo changed from 80 to 100.");
@@ -157,6 +157,22 @@ describe("resume carries out", () => {
     });
     const history = (await trueline(["history", "first"])).stdout;
     expect(history).toContain("steps of ppo changed from 80 to 100, because: more steps");
+  });
+
+  it("no more than run --until was asked for, which it tells the ledger, and knows the stages of the spec", async () => {
+    const path = await write("spec.json");
+    const { code, stdout } = await trueline(["run", path, "--until", "sft", "--json"]);
+    expect(code, "the run waits for somebody").toBe(6);
+    const { id, state, stages } = JSON.parse(stdout) as { id: string; state: string; stages: { name: string; state: string }[] };
+    expect([state, ...stages.map((stage) => `${stage.name} ${stage.state}`)].join(", "))
+      .toBe("paused, bpe reused, base reused, sft reused, rm waiting, critic waiting, ppo waiting, eval waiting");
+    const events = (await store.ledger.read(id)).map(({ event }) => event);
+    expect(events[0]).toMatchObject({ type: "run-submitted", only: ["bpe", "base", "sft"] });
+    expect(events.at(-1)).toEqual({ type: "run-paused", until: "sft" });
+    expect((await trueline(["history", id])).stdout).toContain(", for bpe, base, sft alone");
+    expect(await trueline(["resume", id])).toMatchObject({ code: 0, stdout: expect.stringContaining("finished, attempt 2") as string });
+    expect(await trueline(["run", path, "--until", "eval"])).toMatchObject({ code: 0 });
+    expect(await trueline(["run", path, "--until", "stf"])).toMatchObject({ code: 3, stderr: expect.stringMatching(/TL_RUN_STAGE_UNKNOWN.*did you mean `sft`/s) as string });
   });
 
   it("nothing for a finished run that is asked for nothing", async () => {

@@ -92,4 +92,9 @@ it("goes on with an edited spec: what the edit leaves alone is kept, the policy 
   expect(JSON.parse(until.stdout)).toMatchObject({ state: "paused", stages: [{}, {}, { name: "rm", state: "finished" }, { name: "ppo", state: "waiting" }] });
   expect(await project.run("resume", id)).toMatchObject({ code: 0, stdout: expect.stringContaining("finished, attempt 5") as string });
   expect(await project.weights()).toEqual(weights);
+
+  await project.write("other.json", { ...spec, name: "other", stages: { ...spec.stages, bpe: { ...spec.stages.bpe, vocabulary: 290 } } });
+  const first = await project.run("run", "other.json", "--until", "bpe", "--json");
+  expect(`${first.code} ${first.stderr}`).toMatch(/^6 /);
+  expect(JSON.parse(first.stdout)).toMatchObject({ state: "paused", stages: [{ name: "bpe", state: "finished" }, { name: "sft", state: "waiting" }, {}, {}] });
 }, 8 * minutes);

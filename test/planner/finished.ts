@@ -23,12 +23,12 @@ export async function finishStage(store: Store, stage: PlannedStage, run: string
 }
 
 /** Leaves a checkpoint of a stage. */
-export async function saveCheckpoint(store: Store, stage: PlannedStage, run: string, step: number): Promise<void> {
+export async function saveCheckpoint(store: Store, stage: PlannedStage, run: string, step: number, files: Readonly<Record<string, string>> = {}): Promise<void> {
   const { claim } = await store.claims.take(stage.key, { run, stage: stage.name, attempt: 1 });
   await store.withScratch(async (scratch) => {
     const directory = join(scratch, "checkpoint");
     await mkdir(directory);
-    await writeFile(join(directory, "state.json"), String(step));
+    for (const [name, text] of Object.entries({ "state.json": String(step), ...files })) await writeFile(join(directory, name), text);
     const { digest } = await store.checkpoints.publish(claim, step, directory);
     await store.ledger.append(run, { type: "checkpoint-saved", stage: stage.name, key: stage.key, step, checkpoint: digest, bytes: 1 });
   });

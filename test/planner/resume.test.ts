@@ -44,7 +44,7 @@ describe("a resume of the plan as it is", () => {
     await saveCheckpoint(store, stageOf(plan, "ppo"), "first", 40);
     const found = await resumption(store);
     expect(fates(found)).toEqual([...upToCritic.map((name) => `${name} kept`), "ppo continues 40", "eval runs"]);
-    expect(of(found, "ppo").reason).toBe("checkpoint after step 40 of 80 from run first");
+    expect(of(found, "ppo").reason).toBe("checkpoint after step 40 of 80 from this run");
     expect(of(found, "eval").reason).toBe("not begun yet");
     expect(found).toMatchObject({ setAside: [] });
     expect(found.changes).toBeUndefined();
@@ -53,7 +53,7 @@ describe("a resume of the plan as it is", () => {
   it("runs anew what had begun and left nothing", async () => {
     const { store, plan } = await failed();
     await begin(store, stageOf(plan, "ppo"), "first");
-    expect(of(await resumption(store), "ppo")).toMatchObject({ fate: "anew", reason: "not finished in run first, and no checkpoint was kept" });
+    expect(of(await resumption(store), "ppo")).toMatchObject({ fate: "anew", reason: "not finished in this run, and no checkpoint was kept" });
   });
 });
 
