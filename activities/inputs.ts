@@ -1,23 +1,19 @@
 import { hostname } from "node:os";
 import { join } from "node:path";
-import type { z } from "zod";
 import { combineDatasets, readDataset } from "../data/dataset.js";
 import { TruelineError } from "../foundation/errors.js";
 import { makeFolder } from "../foundation/files.js";
-import type { ModelConfiguration } from "../models/configuration.js";
 import { initializeModel } from "../models/initialize.js";
+import { scratchConfiguration } from "../models/scratch.js";
 import { digestNow, refuseChanged, sourcesOf } from "../models/sources.js";
 import { Tokenizer } from "../models/tokenizer.js";
 import { artifactTypes, manifestSchema } from "../schemas/artifact.js";
 import type { PlanInput } from "../schemas/plan.js";
-import { modelEntrySchema } from "../schemas/spec.js";
+import { scratchSizesSchema } from "../schemas/spec.js";
 import { readIfThere } from "../store/files.js";
 import { parseJson } from "../store/records.js";
 import type { InputArtifact, StageData } from "../training/trainer.js";
 import type { Attempt } from "./stage.js";
-
-/** Sizes of a model from scratch, as the planner completes them. */
-const sizes = modelEntrySchema.options[0].omit({ description: true, tokenizer: true }).required();
 
 type From<Where extends PlanInput["from"]> = Extract<PlanInput, { from: Where }>;
 
@@ -98,18 +94,12 @@ async function scratchModel(attempt: Pick<Attempt, "task" | "store" | "scratch">
   const directory = join(attempt.scratch, "inputs", name);
   await makeFolder(directory);
   const tokenizer = await Tokenizer.load((await finishedArtifact(attempt, input.tokenizer)).directory);
-  await initializeModel(directory, scratchConfiguration(sizes.parse(input.configuration), tokenizer), attempt.task.stage.seed);
+  await initializeModel(directory, scratchConfiguration(scratchSizesSchema.parse(input.configuration), tokensOf(tokenizer)), attempt.task.stage.seed);
   await tokenizer.copyTo(directory);
   return { type: "language-model", directory, metadata: { figures: {} } };
 }
 
-function scratchConfiguration({ architecture, heads, hidden, ...others }: z.output<typeof sizes>, tokenizer: Tokenizer): ModelConfiguration {
-  const { vocabulary, beginToken, endTokens, padToken } = tokenizer;
-  return {
-    family: architecture, hidden, heads, headSize: hidden / heads, ...others, normEpsilon: 1e-5,
-    attentionBias: false, outputBias: false, mlpBias: false, vocabulary, beginToken, endTokens, padToken,
-  };
-}
+const tokensOf = ({ vocabulary, beginToken, endTokens, padToken }: Tokenizer) => ({ vocabulary, beginToken, endTokens, padToken });
 
 async function checkUnchanged(field: string, input: PlanInput): Promise<void> {
   for (const source of sourcesOf(field, input)) refuseChanged(source, await digestNow(source));

@@ -50,7 +50,7 @@ export function specDocument(): string {
     introduction,
     "## Data entries", "", fieldTable(membersOf(membersOf(properties["data"])["additionalProperties"])), "",
     "What a format can serve as:", "", ...dataFormats.options.map((format) => `- \`${format}\` (${formatShapes[format]}): ${dataUses(format).join(", ")}`), "",
-    "## Models", "", "From scratch:", "", fieldTable(scratch!), "", "From files (Llama, Qwen2 or Mistral):", "", fieldTable(files!), "",
+    "## Models", "", "From scratch:", "", fieldTable(scratch!), "", "From files ([models.md](models.md) lists the architectures):", "", fieldTable(files!), "",
     "## Stages", "", "Every stage also takes `description`, `checkpoint`, `resources` and `deadline`, all but the tokenizer a `seed` in place of the pipeline's, and those that train [guards](#guards):", "",
     fieldTable(membersOf(kinds[0]), (name) => shared.includes(name)), "",
     ...kinds.map(stageSection),

@@ -31,7 +31,7 @@ export interface Family {
   readonly positions: "rotary" | "learned";
   /** Matrices lie [in, out] in files, as Conv1D of transformers, rather than [out, in]. */
   readonly inputFirst: boolean;
-  /** Which biases there is room for: attention's projections, its output, the feed-forward layers. */
+  /** Which biases there is room for: attention's projections, its output, the feed-forward layers. The first are the usual ones. */
   readonly biases: readonly (readonly [attention: boolean, output: boolean, feedForward: boolean])[];
   readonly window: "none" | "all layers" | "some layers";
   /** What a saved decoder's names begin with, and those of some published files do not. */

@@ -1,24 +1,34 @@
 import { maxModelBytes, parameterCount, trainedBytes } from "../models/parameters.js";
-import type { ModelEntry } from "../schemas/spec.js";
+import { type Family, families } from "../models/families.js";
+import { scratchConfiguration } from "../models/scratch.js";
+import type { ModelEntry, ScratchSizes } from "../schemas/spec.js";
 import type { Draft } from "./draft.js";
 import type { Fault } from "./fault.js";
 
 type ScratchEntry = Extract<ModelEntry, { readonly architecture: string }>;
 
-/** Sizes of a model from scratch, all of them. */
-export function sizesOf(entry: ScratchEntry) {
-  const { architecture, layers, hidden, heads, context, tiedEmbeddings, ropeTheta } = entry;
-  const { keyValueHeads = heads, intermediate = Math.ceil(hidden / 3) * 8 } = entry;
-  return { architecture, layers, hidden, heads, keyValueHeads, intermediate, context, tiedEmbeddings, ropeTheta };
+/** Sizes of a model from scratch: all that its architecture has, and those that were left out and have no default only where they were given. */
+export function sizesOf(entry: ScratchEntry): ScratchSizes {
+  const { architecture, layers, hidden, heads, context, tiedEmbeddings, ropeTheta = 10000, headSize, window } = entry;
+  const rotary = families[architecture].positions === "rotary";
+  const { keyValueHeads = heads, intermediate = rotary ? Math.ceil(hidden / 3) * 8 : 4 * hidden } = entry;
+  return {
+    architecture, layers, hidden, heads, keyValueHeads, intermediate, context, tiedEmbeddings, ...(rotary && { ropeTheta }),
+    ...(headSize !== undefined && { headSize }), ...(window !== undefined && { window }),
+  };
 }
 
 /** Sizes of an entry of `models` that do not go together, or that no machine's embedded backend can hold. */
 export function sizeFaults(draft: Draft, name: string, entry: ModelEntry): Fault[] {
   if (!("architecture" in entry)) return [];
-  const { hidden, heads, keyValueHeads = heads } = entry;
+  const { hidden, heads, keyValueHeads = heads, headSize = hidden / heads } = entry;
   const fault = (field: string, message: string, hint?: string): Fault => ({ code: "TL_SPEC_WRONG_VALUE", path: ["models", name, field], message, hint });
-  if (hidden % heads !== 0) return [fault("heads", `\`hidden\` ${hidden} does not divide into ${heads} heads`)];
-  if ((hidden / heads) % 2 !== 0) return [fault("heads", `a head of ${hidden / heads} numbers is odd; rotary embeddings turn pairs`)];
+  const strange = foreignField(entry);
+  if (strange !== undefined) return [fault(strange.field, `a ${entry.architecture} model has no \`${strange.field}\``, strange.hint)];
+  if (entry.headSize === undefined && hidden % heads !== 0) return [fault("heads", `\`hidden\` ${hidden} does not divide into ${heads} heads`)];
+  if (families[entry.architecture].positions === "rotary" && headSize % 2 !== 0) {
+    return [fault(entry.headSize === undefined ? "heads" : "headSize", `a head of ${headSize} numbers is odd; rotary embeddings turn pairs`)];
+  }
   if (heads % keyValueHeads !== 0) return [fault("keyValueHeads", `${heads} heads do not divide among ${keyValueHeads} key-value heads`)];
   const tokenizer = draft.stages.get(entry.tokenizer)?.complete;
   const vocabulary = tokenizer?.kind === "tokenizer" ? tokenizer.vocabulary : 0;
@@ -29,13 +39,20 @@ export function sizeFaults(draft: Draft, name: string, entry: ModelEntry): Fault
     `${trainedBytes} bytes a parameter: weight, gradient and both of Adam's moments; ${figure(maxModelBytes / trainedBytes)} parameters fit`)];
 }
 
+/** A field that the architecture does not have, and what it has instead. */
+function foreignField(entry: ScratchEntry): { readonly field: string; readonly hint: string } | undefined {
+  const family: Family = families[entry.architecture];
+  const fused = "fused" in family.names.projections;
+  const foreign = {
+    keyValueHeads: fused && "it has as many as it has heads", headSize: fused && "its heads share `hidden`",
+    ropeTheta: family.positions === "learned" && "its positions are learned", window: family.window !== "all layers" && "of the architectures from scratch, mistral has one",
+  };
+  return Object.entries(foreign).flatMap(([field, hint]) => (hint !== false && entry[field as keyof typeof foreign] !== undefined ? [{ field, hint }] : []))[0];
+}
+
 /** Counted for one layer and multiplied, for the number of layers may be absurd too. */
 function parametersOf(entry: ScratchEntry, vocabulary: number): number {
-  const { architecture, ...sizes } = sizesOf(entry);
-  const withLayers = (layers: number) => parameterCount({
-    family: architecture, ...sizes, layers, vocabulary, headSize: sizes.hidden / sizes.heads, normEpsilon: 1e-5,
-    attentionBias: false, outputBias: false, mlpBias: false, endTokens: [],
-  }, "language");
+  const withLayers = (layers: number) => parameterCount(scratchConfiguration({ ...sizesOf(entry), window: undefined, layers }, { vocabulary, endTokens: [] }), "language");
   return withLayers(0) + entry.layers * (withLayers(1) - withLayers(0));
 }
 

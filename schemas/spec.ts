@@ -31,25 +31,33 @@ export const dataEntrySchema = z.strictObject({
   maxBadShare: z.number().min(0).max(1).default(0.01).describe("More unreadable rows than this share is an error."),
 });
 
+const positive = z.number().int().positive();
+
 export const modelEntrySchema = z.union([
   z.strictObject({
     description: z.string().optional(),
-    architecture: z.literal("llama"),
-    layers: z.number().int().positive(),
-    hidden: z.number().int().positive(),
-    heads: z.number().int().positive(),
-    keyValueHeads: z.number().int().positive().optional().describe("Fewer than heads: grouped-query attention. Default: heads."),
-    intermediate: z.number().int().positive().optional().describe("Width of SwiGLU; default 8/3 · hidden, rounded up to a multiple of 8."),
+    architecture: z.enum(["llama", "qwen2", "qwen3", "mistral", "gpt2"]),
+    layers: positive,
+    hidden: positive,
+    heads: positive,
+    keyValueHeads: positive.optional().describe("Fewer than heads: grouped-query attention. Default: heads. Not of gpt2."),
+    headSize: positive.optional().describe("Width of one head; default hidden / heads. Not of gpt2."),
+    intermediate: positive.optional().describe("Width of the feed-forward layers; default 8/3 · hidden, rounded up to a multiple of 8; 4 · hidden of gpt2."),
     context: z.number().int().min(16),
+    window: positive.optional().describe("Tokens that attention looks back on; all where left out. Of mistral alone."),
     tokenizer: z.string().describe("Name of a tokenizer stage."),
     tiedEmbeddings: z.boolean().default(true),
-    ropeTheta: z.number().positive().default(10000),
+    ropeTheta: z.number().positive().optional().describe("Of rotary positions; default 10000. Not of gpt2, whose positions are learned."),
   }).describe("A model from scratch."),
   z.strictObject({
     description: z.string().optional(),
     path: z.string().min(1).describe("A Hugging Face directory."),
   }).describe("A model from files."),
 ]);
+
+/** Sizes of a model from scratch, as the planner completes them. */
+export const scratchSizesSchema = modelEntrySchema.options[0].omit({ description: true, tokenizer: true }).required({ keyValueHeads: true, intermediate: true });
+export type ScratchSizes = z.output<typeof scratchSizesSchema>;
 
 const [first, ...rest] = Object.values(stageKinds).map((kind) => kind.parameters);
 export const stageSchema = z.discriminatedUnion("kind", [first!, ...rest]);

@@ -124,6 +124,19 @@ describe("a plan", () => {
     });
   });
 
+  it.each([
+    ["qwen2", {}, { keyValueHeads: 2, intermediate: 88, ropeTheta: 10000 }],
+    ["qwen3", { headSize: 24, ropeTheta: 1e6 }, { keyValueHeads: 2, intermediate: 88, headSize: 24, ropeTheta: 1e6 }],
+    ["mistral", { window: 16, keyValueHeads: 1 }, { keyValueHeads: 1, intermediate: 88, ropeTheta: 10000, window: 16 }],
+    ["gpt2", {}, { keyValueHeads: 2, intermediate: 128 }],
+  ])("completes them for %s, with what it has alone", (architecture, given, expected) => {
+    const plan = planOf(pipeline((spec) => { Object.assign(spec.models["tiny"]!, { architecture, ...given }); }));
+    expect(stageOf(plan, "base").inputs["model"]).toEqual({
+      from: "scratch", model: "tiny", tokenizer: "bpe",
+      configuration: { architecture, layers: 2, hidden: 32, heads: 2, context: 64, tiedEmbeddings: true, ...expected },
+    });
+  });
+
   it("holds a rollback's changes complete, each resting on the one before", () => {
     const change = [{ tricks: { gae: { lambda: 0.8 } } }, { policyLearningRate: 1e-5, tricks: { klPenalty: {}, gae: { gamma: 0.9 }, clippedSurrogate: false } }];
     const spec = pipeline(({ stages }) => {
