@@ -5,7 +5,7 @@ import { blueprintOf } from "../models/blueprint.js";
 import { type ModelConfiguration, describeModel, writeConfiguration } from "../models/configuration.js";
 import { families } from "../models/families.js";
 import { checkTensors, parameterShapes, sizeOf } from "../models/parameters.js";
-import { type Tensor, readModelTensors, readSafetensors, writeSafetensors } from "../models/safetensors.js";
+import { type Tensor, readModelTensors, readSafetensors, writeModelTensors, writeSafetensors } from "../models/safetensors.js";
 import type { Head, LoadRequest } from "./backend.js";
 
 export type Tensors = ReadonlyMap<string, Tensor>;
@@ -71,10 +71,10 @@ export async function loadModel(request: LoadRequest): Promise<LoadedModel> {
 const withPrefix = (tensors: Tensors, prefix: string): Tensors =>
   new Map([...[...tensors].map(([name, tensor]) => [prefix + name, tensor] as const), ...tensors]);
 
-/** Writes config.json, model.safetensors and, with optimizer state, optimizer.safetensors; each whole and fsynced. */
+/** Writes config.json, model.safetensors or its shards and, with optimizer state, optimizer.safetensors; each whole and fsynced. */
 export async function saveModel(directory: string, model: StoredModel): Promise<void> {
   await writeConfiguration(directory, model.configuration, model.head);
-  await writeSafetensors(join(directory, "model.safetensors"), model.parameters);
+  await writeModelTensors(directory, model.parameters);
   if (model.optimizer === undefined) return;
   const { updates, ...moments } = model.optimizer;
   const prefixed = (kind: keyof typeof momentPrefixes): (readonly [string, Tensor])[] =>

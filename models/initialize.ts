@@ -1,9 +1,8 @@
-import { join } from "node:path";
 import { randomAt } from "../foundation/random.js";
 import { blueprintOf, linearsOf } from "./blueprint.js";
 import { type Head, type ModelConfiguration, writeConfiguration, writeGenerationConfiguration } from "./configuration.js";
 import { parameterShapes, sizeOf } from "./parameters.js";
-import { type Tensor, writeSafetensors } from "./safetensors.js";
+import { type Tensor, writeModelTensors } from "./safetensors.js";
 
 /** Standard deviation of new matrices, as `initializer_range` in config.json says. */
 const spread = 0.02;
@@ -18,7 +17,7 @@ export async function initializeModel(
 ): Promise<void> {
   await writeConfiguration(directory, configuration, head);
   await writeGenerationConfiguration(directory, configuration);
-  await writeSafetensors(join(directory, "model.safetensors"), initialTensors(configuration, head, seed));
+  await writeModelTensors(directory, initialTensors(configuration, head, seed));
 }
 
 /**

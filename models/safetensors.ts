@@ -1,5 +1,5 @@
 import { constants } from "node:fs";
-import { type FileHandle, open, readdir } from "node:fs/promises";
+import { type FileHandle, open, readdir, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { z } from "zod";
 import { TruelineError } from "../foundation/errors.js";
@@ -53,6 +53,9 @@ export async function readSafetensors(path: string): Promise<SafetensorsFile> {
   }
 }
 
+const wholeFile = "model.safetensors";
+const indexFile = "model.safetensors.index.json";
+
 const indexForm = z.looseObject({ weight_map: z.record(z.string(), z.string()) });
 
 /**
@@ -61,10 +64,10 @@ const indexForm = z.looseObject({ weight_map: z.record(z.string(), z.string()) }
  */
 export async function readModelTensors(directory: string): Promise<ReadonlyMap<string, Tensor>> {
   const names: readonly string[] = await readdir(directory).catch(() => []);
-  if (names.includes("model.safetensors")) return (await readSafetensors(join(directory, "model.safetensors"))).tensors;
-  if (names.includes("model.safetensors.index.json")) return readShards(directory, join(directory, "model.safetensors.index.json"));
+  if (names.includes(wholeFile)) return (await readSafetensors(join(directory, wholeFile))).tensors;
+  if (names.includes(indexFile)) return readShards(directory, join(directory, indexFile));
   const pickled = names.find((name) => /^pytorch_model.*\.bin$/.test(name));
-  throw new TruelineError("TL_MODEL_MISSING", `${directory} has neither model.safetensors nor model.safetensors.index.json`, {
+  throw new TruelineError("TL_MODEL_MISSING", `${directory} has neither ${wholeFile} nor ${indexFile}`, {
     hint: pickled === undefined ? "Point to a Hugging Face model directory." : `${pickled} holds Python objects, which are not read: save the model again as safetensors.`,
   });
 }
@@ -99,7 +102,7 @@ function parseIndex(text: string): Readonly<Record<string, string>> | undefined 
 }
 
 /**
- * Writes tensors as float32 in the given order, whole or not at all, and fsynced. `format: "pt"`, without which
+ * Writes one file of tensors as float32 in the given order, whole or not at all, and fsynced. `format: "pt"`, without which
  * transformers refuses a file, is added to the metadata.
  */
 export async function writeSafetensors(
@@ -120,6 +123,43 @@ export async function writeSafetensors(
   length.writeBigUInt64LE(BigInt(padded.length));
   const data = listed.map(([, tensor]) => new Uint8Array(tensor.data.buffer, tensor.data.byteOffset, tensor.data.byteLength));
   await writeDurably(path, [length, padded, ...data]);
+}
+
+/** Bytes of tensors in one file, at most, as in transformers. */
+export const usualShardBytes = 5_000_000_000;
+
+/**
+ * Writes a model's tensors as float32: model.safetensors, or where they take more than `shardBytes` as many shards as it needs
+ * and model.safetensors.index.json, in the layout of transformers. The index comes last, so that what it names is there.
+ */
+export async function writeModelTensors(directory: string, tensors: ReadonlyMap<string, Tensor>, shardBytes = usualShardBytes): Promise<void> {
+  const shards: [string, Tensor][][] = [[]];
+  let [room, total] = [shardBytes, 0];
+  for (const [name, tensor] of tensors) {
+    const bytes = tensor.data.byteLength;
+    if (bytes > room && shards.at(-1)!.length > 0) {
+      shards.push([]);
+      room = shardBytes;
+    }
+    shards.at(-1)!.push([name, tensor]);
+    room -= bytes;
+    total += bytes;
+  }
+  if (shards.length === 1) {
+    await writeSafetensors(join(directory, wholeFile), tensors);
+    await rm(join(directory, indexFile), { force: true });
+    return;
+  }
+  const weightMap: Record<string, string> = {};
+  for (const [index, shard] of shards.entries()) {
+    const number = (value: number): string => String(value).padStart(5, "0");
+    const file = `model-${number(index + 1)}-of-${number(shards.length)}.safetensors`;
+    await writeSafetensors(join(directory, file), shard);
+    for (const [name] of shard) weightMap[name] = file;
+  }
+  await writeDurably(join(directory, indexFile), `${JSON.stringify({ metadata: { total_size: total }, weight_map: weightMap }, undefined, 2)}\n`);
+  // readers take the whole file where there is one
+  await rm(join(directory, wholeFile), { force: true });
 }
 
 async function openModelFile(path: string): Promise<FileHandle> {

@@ -2,6 +2,7 @@ import { availableParallelism } from "node:os";
 import { z } from "zod";
 import { TruelineError } from "../../foundation/errors.js";
 import { heads } from "../../models/configuration.js";
+import { usualShardBytes } from "../../models/safetensors.js";
 import type { Backend, LoadRequest, ModelInformation } from "../backend.js";
 import { parseResult } from "../messages.js";
 import { checkLoad, headRecipe } from "../model-files.js";
@@ -25,6 +26,8 @@ export interface TorchBackendOptions {
   readonly activationCheckpointing?: boolean;
   /** Keeps weights, gradients and moments in the host's memory between uses. */
   readonly offload?: boolean;
+  /** Bytes of weights in one file, at most; default 5 GB, as in transformers. */
+  readonly shardBytes?: number;
   /** A call without a sign of life for this long fails with TL_STAGE_STALLED; default 3600. */
   readonly stallSeconds?: number;
   /** Ends the backend at once when aborted; what is under way rejects with TL_BACKEND_CLOSED. */
@@ -59,6 +62,7 @@ export async function startTorchBackend(options: TorchBackendOptions = {}): Prom
     settings: {
       device: options.device ?? "auto", dtype: options.dtype ?? "float32", threads: each, piece_tokens: options.pieceTokens ?? null,
       activation_checkpointing: options.activationCheckpointing ?? false, offload: options.offload ?? false,
+      shard_bytes: options.shardBytes ?? usualShardBytes,
     },
   });
   return backendOn(group);

@@ -1,7 +1,7 @@
 import { readFile, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { readModelTensors, readSafetensors, writeSafetensors } from "../../models/safetensors.js";
+import { readModelTensors, readSafetensors, writeModelTensors, writeSafetensors } from "../../models/safetensors.js";
 import { temporaryDirectory } from "./support.js";
 
 /** A file with the given header over so many bytes of data. */
@@ -107,6 +107,32 @@ describe("a header is not believed", () => {
   });
 });
 
+describe("a model's tensors", () => {
+  const tensors = new Map(["a", "b", "c"].map((name, index) => [name, { shape: [4], data: new Float32Array(4).fill(index) }]));
+
+  it("are one file up to the size of a shard, and as many as are needed beyond", async () => {
+    const directory = await temporaryDirectory();
+    await writeModelTensors(directory, tensors, 3 * 16);
+    expect(await readdir(directory)).toEqual(["model.safetensors"]);
+    await writeModelTensors(directory, tensors, 2 * 16);
+    expect((await readdir(directory)).sort()).toEqual(["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors", "model.safetensors.index.json"]);
+    const [first, second] = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"];
+    expect(JSON.parse(await readFile(join(directory, "model.safetensors.index.json"), "utf8")))
+      .toEqual({ metadata: { total_size: 48 }, weight_map: { a: first, b: first, c: second } });
+    expect(await readModelTensors(directory)).toEqual(tensors);
+    await writeModelTensors(directory, tensors);
+    expect((await readdir(directory)).includes("model.safetensors.index.json")).toBe(false);
+    expect(await readModelTensors(directory)).toEqual(tensors);
+  });
+
+  it("that are larger than a shard have one each", async () => {
+    const directory = await temporaryDirectory();
+    await writeModelTensors(directory, tensors, 1);
+    expect((await readdir(directory)).length).toBe(4);
+    expect(await readModelTensors(directory)).toEqual(tensors);
+  });
+});
+
 describe("shards", () => {
   const one = { shape: [1], data: Float32Array.of(1) };
   async function sharded(map: Record<string, string>, files: Record<string, readonly string[]>): Promise<string> {
@@ -125,6 +151,7 @@ describe("shards", () => {
     ["lie outside the directory", { a: "../1.safetensors" }, { "1.safetensors": ["a"] }, "TL_MODEL_FILE", /beside their index/],
     ["hold a tensor twice", { a: "1.safetensors", b: "2.safetensors" }, { "1.safetensors": ["a"], "2.safetensors": ["a", "b"] }, "TL_MODEL_FILE", /tensor a is in 2\.safetensors and in another/],
     ["hold a tensor the index does not name", { a: "1.safetensors" }, { "1.safetensors": ["a", "x"] }, "TL_MODEL_FILE", /tensor x/],
+    ["have each other's tensors", { a: "2.safetensors", b: "1.safetensors" }, { "1.safetensors": ["a"], "2.safetensors": ["b"] }, "TL_MODEL_FILE", /tensor a is in 1\.safetensors, which weight_map does not say/],
     ["lack a tensor the index names", { a: "1.safetensors", b: "1.safetensors" }, { "1.safetensors": ["a"] }, "TL_MODEL_FILE", /tensor b is not in/],
     ["are not there", { a: "1.safetensors" }, {}, "TL_MODEL_MISSING", /1\.safetensors can't be opened/],
   ])("that %s are refused", async (_, map: Record<string, string>, files: Record<string, readonly string[]>, code, message) => {

@@ -26,17 +26,45 @@ MOMENTS = {"exp_avg.": "exp_avg", "exp_avg_sq.": "exp_avg_sq"}
 OPTIMIZER_FILE = "optimizer.safetensors"
 
 
-def save(held: Held, directory: pathlib.Path, optimizer: bool, world: World) -> None:
-    """Writes config.json, model.safetensors and, if asked, optimizer.safetensors; each whole and fsynced."""
+def save(held: Held, directory: pathlib.Path, optimizer: bool, world: World, shard_bytes: int) -> None:
+    """Writes config.json, model.safetensors or its shards and, if asked, optimizer.safetensors; each whole and fsynced."""
     if world.rank == 0:
         write_durably(directory / "config.json", json.dumps(held.config, indent=2, ensure_ascii=False).encode() + b"\n")
-    write_tensors(directory / "model.safetensors", held.weights, {}, world, held.alive)
+    write_model(directory, held.weights, world, held.alive, shard_bytes)
     if optimizer:
         moments = {
             prefix + name: moment
             for prefix, kind in MOMENTS.items() for name, moment in held.optimizer.moments(kind).items()
         }
         write_tensors(directory / OPTIMIZER_FILE, moments, {"updates": str(held.optimizer.updates)}, world, held.alive)
+
+
+def write_model(directory: pathlib.Path, weights: dict[str, Tensor], world: World, alive: Callable[[], None], shard_bytes: int) -> None:
+    """model.safetensors; or shards of at most so many bytes and, when all are there, the index that names them."""
+    shards: list[dict[str, Tensor]] = [{}]
+    room = shard_bytes
+    for name, weight in weights.items():
+        if 4 * weight.numel() > room and shards[-1]:
+            shards.append({})
+            room = shard_bytes
+        shards[-1][name] = weight
+        room -= 4 * weight.numel()
+    whole, index = directory / "model.safetensors", directory / "model.safetensors.index.json"
+    if len(shards) == 1:
+        write_tensors(whole, weights, {}, world, alive)
+        index.unlink(missing_ok=True)
+        return
+    weight_map = {}
+    for place, shard in enumerate(shards):
+        name = f"model-{place + 1:05d}-of-{len(shards):05d}.safetensors"
+        write_tensors(directory / name, shard, {}, world, alive)
+        weight_map |= dict.fromkeys(shard, name)
+    if world.rank == 0:
+        total = sum(4 * weight.numel() for weight in weights.values())
+        write_durably(index, json.dumps({"metadata": {"total_size": total}, "weight_map": weight_map}, indent=2).encode() + b"\n")
+        # readers take the whole file where there is one
+        whole.unlink(missing_ok=True)
+    world.wait()
 
 
 def load_optimizer(optimizer: Optimizer, directory: pathlib.Path, alive: Callable[[], None]) -> None:

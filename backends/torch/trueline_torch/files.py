@@ -45,7 +45,7 @@ class ModelTensors:
         if whole.exists():
             files = [TensorFile(whole)]
         elif index.exists():
-            files = [TensorFile(directory / name) for name in shard_names(index)]
+            files = shards(index)
         else:
             raise Failure("TL_MODEL_MISSING", f"{directory} has neither {whole.name} nor {index.name}", "Point to a Hugging Face model directory.")
         self.directory = directory
@@ -70,11 +70,27 @@ class ModelTensors:
         return self.converted[name] if name in self.converted else self.by_name[name].read(name)
 
 
-def shard_names(index: pathlib.Path) -> list[str]:
+def shards(index: pathlib.Path) -> list[TensorFile]:
+    """The files beside an index that it names, each with the tensors that it says and no others."""
+    def lie(wrong: str) -> Failure:
+        return Failure("TL_MODEL_FILE", f"{index}: {wrong}", "The index and its shards must come from one save.")
+
     weight_map = read_json(index).get("weight_map")
-    if not isinstance(weight_map, dict) or any(pathlib.PurePath(str(name)).name != name for name in weight_map.values()):
-        raise Failure("TL_MODEL_FILE", f"{index}: it is not an index of shards beside it")
-    return sorted(set(weight_map.values()))
+    if not isinstance(weight_map, dict):
+        raise lie("it is not a JSON object with a weight_map of names to files")
+    for name in weight_map.values():
+        if not isinstance(name, str) or pathlib.PurePath(name).name != name or name.startswith("."):
+            raise lie(f"weight_map names {name!r}; shards lie beside their index")
+    files = [TensorFile(index.parent / name) for name in sorted(set(weight_map.values()))]
+    for file in files:
+        for name in file.names:
+            if weight_map.get(name) != file.path.name:
+                raise lie(f"tensor {name} is in {file.path.name}, which weight_map does not say")
+    there = {name for file in files for name in file.names}
+    for name, file_name in weight_map.items():
+        if name not in there:
+            raise lie(f"tensor {name} is not in {file_name}")
+    return files
 
 
 def read_json(path: pathlib.Path) -> dict[str, Any]:

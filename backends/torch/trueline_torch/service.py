@@ -30,7 +30,7 @@ class Service:
             "inspect": loading.inspect,
             "load": self.load,
             "unload": self.unload,
-            "save": lambda model, directory, optimizer: checkpoint.save(self.models[model], pathlib.Path(directory), optimizer, world),
+            "save": lambda model, directory, optimizer: checkpoint.save(self.models[model], pathlib.Path(directory), optimizer, world, settings.shard_bytes),
             "forward": lambda model, request: scoring.forward(self.models[model], request, world),
             "generate": lambda model, request: generation.generate(self.models[model], request, world),
             "step": lambda model, request: training.step(self.models[model], request, world),

@@ -16,3 +16,5 @@ class Settings:
     activation_checkpointing: bool
     #: Keeps weights, gradients and moments in the host's memory between uses.
     offload: bool
+    #: Bytes of weights in one file, at most.
+    shard_bytes: int

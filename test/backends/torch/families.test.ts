@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { cp, mkdtemp, rm } from "node:fs/promises";
+import { cp, mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
 import type { Batch } from "../../../backends/backend.js";
 import { constant, logProbabilities, multiply, scores, square, values } from "../../../backends/expressions.js";
+import type { ErrorCode } from "../../../foundation/errors.js";
 import { startTorchBackend, type TorchBackend } from "../../../backends/torch/index.js";
 import { findPython } from "../../../backends/torch/python.js";
 import { expectAllClose, expectFailure } from "../contract/support.js";
@@ -36,7 +37,8 @@ describeWithPython("the torch backend loads what transformers loads", () => {
   beforeAll(async () => {
     home = await mkdtemp(join(tmpdir(), "trueline-families-"));
     expected = await transformers("write", home);
-    backend = await startTorchBackend({ processes: 2, threads: 2, device: "cpu" });
+    // small enough that every model is saved in shards
+    backend = await startTorchBackend({ processes: 2, threads: 2, device: "cpu", shardBytes: 3000 });
   });
   afterAll(async () => {
     await backend.close();
@@ -83,9 +85,29 @@ describeWithPython("the torch backend loads what transformers loads", () => {
       expected.families[family]!.logProbabilities = [...(await backend.forward("policy", { batch: batch(), quantities: ["logProbabilities"] })).logProbabilities!];
       const saved = await mkdtemp(join(home, `${family}-saved-`));
       await backend.save("policy", saved, { optimizer: false });
+      expect(await readdir(saved)).toContain("model.safetensors.index.json");
+      await rm(join(home, family, "model.safetensors"));
       await cp(saved, join(home, family), { recursive: true });
     }
     const found = await transformers("read", home);
     for (const family of families) expectAllClose(found.families[family]!.logProbabilities, expected.families[family]!.logProbabilities, 2e-5, family);
+  });
+
+  it("and refuses an index that lies", async () => {
+    const saved = await mkdtemp(join(home, "lying-"));
+    await backend.load({ model: "policy", directory: join(home, "qwen3"), head: "language", trainable: false });
+    await backend.save("policy", saved, { optimizer: false });
+    const path = join(saved, "model.safetensors.index.json");
+    const map = z.object({ weight_map: z.record(z.string(), z.string()) }).parse(JSON.parse(await readFile(path, "utf8"))).weight_map;
+    const names = Object.keys(map);
+    const [first, last] = [names[0]!, names.at(-1)!];
+    const refused = async (change: Record<string, string>, code: ErrorCode): Promise<string> => {
+      await writeFile(path, JSON.stringify({ weight_map: { ...map, ...change } }));
+      return (await expectFailure(backend.load({ model: "policy", directory: saved, head: "language", trainable: false }), code)).message;
+    };
+    expect(await refused({ [first]: map[last]! }, "TL_MODEL_FILE")).toContain(first);
+    expect(await refused({ more: map[first]! }, "TL_MODEL_FILE")).toContain("more");
+    expect(await refused({ [first]: `../${map[first]!}` }, "TL_MODEL_FILE")).toContain("beside their index");
+    expect(await refused({ [first]: "model-9.safetensors" }, "TL_MODEL_MISSING")).toContain("model-9.safetensors");
   });
 });
