@@ -1,8 +1,8 @@
 import { Context } from "@temporalio/activity";
 import { TruelineError } from "../foundation/errors.js";
+import { storageFault } from "../foundation/storage-faults.js";
 import { stageKinds, type StageKind } from "../schemas/stages/table.js";
 import { gpusSchema, type ControlActivities } from "../schemas/control.js";
-import { storageFault } from "../store/files.js";
 import { place } from "../store/placement.js";
 import type { Store } from "../store/store.js";
 import { ask, expire, readOrders, record, recordEnd } from "./control.js";

@@ -3,6 +3,7 @@ import { mkdir, mkdtemp } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { storageFault } from "../foundation/storage-faults.js";
 import { version } from "../foundation/version.js";
 import type { ArtifactMetadata } from "../schemas/artifact.js";
 import type { Environment, LedgerEvent } from "../schemas/events.js";
@@ -11,7 +12,6 @@ import { stageTaskSchema, type StageEnd, type StageOutcome, type StageQuestion, 
 import type { Change } from "../schemas/guards.js";
 import type { Checkpoint, Placing } from "../store/checkpoints.js";
 import type { Claim } from "../store/claims.js";
-import { storageFault } from "../store/files.js";
 import { orderedStop, type OrderedStop } from "../store/orders.js";
 import { standingOf } from "../store/standing.js";
 import type { Store } from "../store/store.js";

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { errorRegistry, TruelineError, type ErrorCode } from "../foundation/errors.js";
+import { storageFault } from "../foundation/storage-faults.js";
 import type { Backend } from "./backend.js";
 import type { BinaryOperation, Expression, UnaryOperation } from "./expressions.js";
 
@@ -129,8 +130,12 @@ export const replySchema = z.union([
 export type Call = z.infer<typeof callSchema>;
 export type Reply = z.infer<typeof replySchema>;
 
-/** An error as a message. Errors without a code become TL_INTERNAL with their stack, allocation failures a code of their own. */
-export function toFailure(error: unknown): Failure {
+/**
+ * An error as a message. Full disks and allocation failures have codes of their own, which say that a retry may help; other
+ * errors without a code become TL_INTERNAL with their stack.
+ */
+export function toFailure(fault: unknown): Failure {
+  const error = storageFault(fault);
   if (error instanceof TruelineError) {
     return { code: error.code, message: error.message, hint: error.hint, stack: error.stack };
   }

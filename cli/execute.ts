@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { TruelineError } from "../foundation/errors.js";
+import { storageFault } from "../foundation/storage-faults.js";
 import { cpuQueue } from "../schemas/task-queue.js";
 import type { PipelineInput } from "../schemas/task.js";
 import type { Store } from "../store/store.js";
@@ -46,6 +47,9 @@ export async function execute({ store, input, output, slots }: Execution, begin:
     interrupts.remove();
     if (hasEnded(run)) await told(id, pipelines, output);
     return run;
+  } catch (error) {
+    // What fails without the server says less than why there is none.
+    throw server?.fault ?? error;
   } finally {
     interrupts.remove();
     await crew.stop();
@@ -79,7 +83,7 @@ class Crew {
   readonly lost: Promise<never>;
   private worker: ChildWorker | undefined;
   private starts = 0;
-  private lose: (error: TruelineError) => void = () => undefined;
+  private lose: (error: unknown) => void = () => undefined;
 
   constructor(private readonly options: CrewOptions) {
     this.lost = new Promise((_, reject) => { this.lose = reject; });
@@ -105,7 +109,11 @@ class Crew {
       return;
     }
     this.options.output.note(`${words}\nStarting another worker.`);
-    this.start();
+    try {
+      this.start();
+    } catch (error) {
+      return this.lose(storageFault(error));
+    }
     // If that fails, the server finds out by itself, a minute later.
     this.options.giveUp(worker.identity).catch(() => undefined);
   }

@@ -1,6 +1,6 @@
 import { dirname } from "node:path";
 import { TruelineError } from "../foundation/errors.js";
-import { systemCode } from "../store/files.js";
+import { systemCode } from "../foundation/storage-faults.js";
 
 /** What keeps a file or folder from being written, by the operating system's code. */
 const obstacles = new Map<string | undefined, (path: string) => string>([

@@ -2,6 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { regularFile } from "./regular-file.js";
+import { systemCode } from "./storage-faults.js";
 
 /**
  * Writes a whole file or nothing: temporary file beside it, fsync, rename, fsync of the directory. A reader sees the
@@ -21,7 +22,9 @@ export async function writeDurably(path: string, chunks: string | Iterable<Uint8
     await rename(temporary, path);
   } catch (error) {
     await rm(temporary, { force: true });
-    throw error;
+    if (systemCode(error) === undefined) throw error;
+    // What the system says of a write names no file.
+    throw new Error(`${path} can't be written: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
   }
   await syncDirectory(dirname(path));
 }
@@ -34,13 +37,13 @@ export async function makeFolder(path: string): Promise<void> {
   try {
     await mkdir(path);
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    const code = systemCode(error);
     if (code === "EEXIST" && (await stat(path)).isDirectory()) return;
     if (code !== "ENOENT" || dirname(path) === path) throw error;
     await makeFolder(dirname(path));
     await mkdir(path).catch((again: unknown) => {
       // Another process may have made it in between.
-      if (!(again instanceof Error && "code" in again && again.code === "EEXIST")) throw again;
+      if (systemCode(again) !== "EEXIST") throw again;
     });
   }
 }

@@ -3,9 +3,10 @@ import { join } from "node:path";
 import { digestOf } from "../foundation/canonical.js";
 import { TruelineError } from "../foundation/errors.js";
 import { makeFolder, syncDirectory } from "../foundation/files.js";
+import { systemCode } from "../foundation/storage-faults.js";
 import { manifestSchema, type ArtifactMetadata, type Manifest } from "../schemas/artifact.js";
 import type { ArtifactType } from "../schemas/stages/table.js";
-import { faultIn, guarded, namesIn, readIfThere, recordFiles, syncTree, systemCode, writeWhole } from "./files.js";
+import { faultIn, guarded, namesIn, readIfThere, recordFiles, syncTree, writeWhole } from "./files.js";
 import { withLock } from "./lock.js";
 import { parseJson, recordText } from "./records.js";
 

@@ -2,33 +2,12 @@ import { open, readFile, readdir, rename, stat } from "node:fs/promises";
 import { basename, dirname, join, posix } from "node:path";
 import { TruelineError } from "../foundation/errors.js";
 import { hashFile, makeFolder, syncDirectory, writeDurably } from "../foundation/files.js";
+import { storageFault, systemCode } from "../foundation/storage-faults.js";
 
 export interface FileRecord {
   readonly path: string;
   readonly bytes: number;
   readonly sha256: string;
-}
-
-/** The operating system's code of an error or of anything it was caused by, such as "ENOSPC". */
-export function systemCode(error: unknown): string | undefined {
-  for (let at = error; at instanceof Error; at = at.cause) {
-    if ("code" in at && typeof at.code === "string" && /^E[A-Z0-9]+$/.test(at.code)) return at.code;
-  }
-  return undefined;
-}
-
-/** The coded error behind a failed read or write of the store, or the error itself. */
-export function storageFault(error: unknown): unknown {
-  if (error instanceof TruelineError) return error;
-  const code = systemCode(error);
-  const text = error instanceof Error ? error.message : String(error);
-  if (code === "ENOSPC" || code === "EDQUOT") {
-    return new TruelineError("TL_STORE_FULL", text, { hint: "Free some space; the stage is tried again from its checkpoint.", cause: error });
-  }
-  if (code === "EROFS" || code === "EACCES" || code === "EPERM") {
-    return new TruelineError("TL_STORE_DENIED", text, { hint: "Point TRUELINE_HOME at a folder that may be written.", cause: error });
-  }
-  return error;
 }
 
 /** What is in the way where a store can't be, by the operating system's code. */

@@ -3,7 +3,8 @@ import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { TruelineError } from "../foundation/errors.js";
 import { makeFolder } from "../foundation/files.js";
-import { guarded, readIfThere, systemCode } from "./files.js";
+import { systemCode } from "../foundation/storage-faults.js";
+import { guarded, readIfThere } from "./files.js";
 import { isAlive, processSchema, thisProcess } from "./processes.js";
 import { parseJson } from "./records.js";
 

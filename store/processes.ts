@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { z } from "zod";
-import { systemCode } from "./files.js";
+import { systemCode } from "../foundation/storage-faults.js";
 
 export const processSchema = z.strictObject({ pid: z.number().int(), host: z.string(), started: z.string() });
 /** A process told apart from a later one that got the same number. */

@@ -28,7 +28,10 @@ export async function prepareHome(home: string): Promise<void> {
   await guarded(() => makeFolder(logsFolder(home)));
 }
 
-/** A worker in a process of its own, in this process group, which ends when this process does. Its log is kept in the prepared home. */
+/**
+ * A worker in a process of its own, in this process group, which ends when this process does. Its log is kept in the prepared home.
+ * Errors of the system where there is no room for the log.
+ */
 export function startChildWorker(home: string, slots?: number): ChildWorker {
   const opened = join(logsFolder(home), `worker-of-${process.pid}.log`);
   const log = openSync(opened, "a");
@@ -44,8 +47,7 @@ export function startChildWorker(home: string, slots?: number): ChildWorker {
       if (stopping) return resolve(undefined);
       const words = readFileSync(logPath, "utf8").trim().split("\n").slice(-8).join("\n");
       const how = `Worker process ${child.pid} ended ${signal === null ? `with exit code ${code}` : `by ${signal}`}.`;
-      // Who ends by a signal tells nobody: whoever looks into the log later is to find it.
-      appendFileSync(logPath, `${how}\n`);
+      tell(logPath, how);
       resolve(`${how} Its log: ${logPath}${words === "" ? "" : `\n${words}`}`);
     });
   });
@@ -55,4 +57,13 @@ export function startChildWorker(home: string, slots?: number): ChildWorker {
     await ended;
   };
   return { pid: child.pid, identity: `${child.pid}@${hostname()}`, ended, stop };
+}
+
+/** Who ends by a signal tells nobody: whoever looks into the log later is to find it, unless the disk has no room for it. */
+function tell(logPath: string, how: string): void {
+  try {
+    appendFileSync(logPath, `${how}\n`);
+  } catch {
+    // It is said on the screen all the same.
+  }
 }

@@ -1,4 +1,4 @@
-import { Client, Connection, isGrpcServiceError, WorkflowNotFoundError, type WorkflowExecutionDescription, type WorkflowHandle } from "@temporalio/client";
+import { Client, Connection, isGrpcServiceError, ServiceError, WorkflowNotFoundError, type WorkflowExecutionDescription, type WorkflowHandle } from "@temporalio/client";
 import { ApplicationFailure, defaultPayloadConverter, WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from "@temporalio/common";
 import { hostname } from "node:os";
 import { TruelineError } from "../foundation/errors.js";
@@ -72,10 +72,7 @@ export class Pipelines {
       return view.status === "FAILED" ? { ...view, failure: await failureOf(handle) } : view;
     } catch (error) {
       if (error instanceof WorkflowNotFoundError) return undefined;
-      if (!isGrpcServiceError(error)) throw error;
-      throw new TruelineError("TL_TEMPORAL_UNAVAILABLE", `The Temporal server answers no more: ${error.details || error.message}`, {
-        hint: `Once it is there again: trueline resume ${run}`, cause: error,
-      });
+      throw unanswered(run, error);
     }
   }
 
@@ -117,6 +114,15 @@ export class Pipelines {
   async close(): Promise<void> {
     await this.connection.close();
   }
+}
+
+/** The error behind a request about a run that the server did not answer, or the error itself. */
+function unanswered(run: string, error: unknown): unknown {
+  const cause = error instanceof ServiceError ? error.cause : error;
+  if (!isGrpcServiceError(cause)) return error;
+  return new TruelineError("TL_TEMPORAL_UNAVAILABLE", `The Temporal server answers no more: ${cause.details || cause.message}`, {
+    hint: `Once it is there again: trueline resume ${run}`, cause: error,
+  });
 }
 
 function viewOf(description: WorkflowExecutionDescription): WorkflowView {

@@ -15,8 +15,11 @@ import { forkModule } from "./entry.js";
 export const serverSchema = z.strictObject({ keeper: processSchema, port: z.number().int().min(1).max(65_535), startedAt: z.string() });
 export type EmbeddedServer = z.output<typeof serverSchema>;
 
+const keeperFailureSchema = z.object({ failed: z.string(), code: z.enum(["TL_TEMPORAL_START", "TL_TEMPORAL_PORT", "TL_STORE_FULL"]) });
+/** Why a keeper could not start a server. */
+export type KeeperFailure = z.output<typeof keeperFailureSchema>;
 /** The keeper's first and only word. */
-const keeperMessage = z.union([z.object({ ready: serverSchema }), z.object({ failed: z.string(), portTaken: z.boolean() })]);
+const keeperMessage = z.union([z.object({ ready: serverSchema }), keeperFailureSchema]);
 
 const usersFolder = "server-users";
 const holdMilliseconds = 1000;
@@ -40,7 +43,7 @@ async function recordedServer(home: string): Promise<EmbeddedServer | undefined>
 
 /**
  * Uses the home's embedded server, started if it does not run. It ends by itself when no process that called this is
- * alive or has left. Errors: TL_TEMPORAL_UNAVAILABLE, TL_TEMPORAL_PORT, TL_TEMPORAL_START.
+ * alive or has left. Errors: TL_TEMPORAL_UNAVAILABLE, TL_TEMPORAL_PORT, TL_TEMPORAL_START, TL_STORE_FULL.
  */
 export async function enterServer(home: string, say: (text: string) => void, port?: number): Promise<EmbeddedServer> {
   await untilSettled(home);
@@ -67,36 +70,49 @@ async function untilSettled(home: string): Promise<void> {
   while (await keptServer(home) !== undefined && await runningServer(home) === undefined && performance.now() - began < settleMilliseconds) await sleep(200);
 }
 
+export interface HeldServer {
+  /** Why the server, which has ended, can't be started again; undefined while all is well. */
+  readonly fault: TruelineError | undefined;
+  stop(): Promise<void>;
+}
+
 /**
  * Keeps the embedded server that this process has entered there: one that ends is started again, on its port and with its
  * history, so that workers and clients go on by themselves.
  */
-export function holdServer(home: string, say: (text: string) => void): { stop(): Promise<void> } {
+export function holdServer(home: string, say: (text: string) => void): HeldServer {
   const stopping = new AbortController();
+  let fault: TruelineError | undefined;
   const watch = async () => {
     // It may have died by now; its port is the one to come back on.
     const port = (await recordedServer(home))?.port;
-    let isSaid = false;
     while (!stopping.signal.aborted) {
       await sleep(holdMilliseconds, undefined, { signal: stopping.signal }).catch(() => undefined);
       if (stopping.signal.aborted || await keptServer(home) !== undefined) continue;
       try {
         await guarded(() => enterServer(home, () => undefined, port));
         say("The Temporal server had ended and was started again.");
-        isSaid = false;
+        fault = undefined;
       } catch (error) {
-        if (!isSaid) say(`The Temporal server has ended and can't be started again: ${error instanceof TruelineError ? `${error.code} ` : ""}${error instanceof Error ? error.message : String(error)}`);
-        isSaid = true;
+        const isNew = fault === undefined;
+        fault = whyNotAgain(error);
+        if (isNew) say(`${fault.code} ${fault.message}`);
       }
     }
   };
   const watching = watch();
   return {
+    get fault() { return fault; },
     stop: async () => {
       stopping.abort();
       await watching;
     },
   };
+}
+
+function whyNotAgain(error: unknown): TruelineError {
+  const [code, hint] = error instanceof TruelineError ? [error.code, error.hint] as const : ["TL_TEMPORAL_START"] as const;
+  return new TruelineError(code, `The Temporal server has ended and can't be started again: ${error instanceof Error ? error.message : String(error)}`, { hint, cause: error });
 }
 
 /** Says that this process needs the embedded server no more. */
@@ -125,18 +141,17 @@ async function startKeeper(home: string, binary: string, port: number | undefine
   const keeper = forkModule("keeper", [home, binary, ...(port === undefined ? [] : [String(port)])], { detached: true, stdio: "ignore" });
   const message = await new Promise<unknown>((resolve) => {
     keeper.once("message", resolve);
-    keeper.once("exit", (code) => resolve({ failed: `its keeper ended with code ${code}`, portTaken: false }));
+    keeper.once("exit", (code) => resolve({ failed: `its keeper ended with code ${code}`, code: "TL_TEMPORAL_START" } satisfies KeeperFailure));
   });
   if (keeper.connected) keeper.disconnect();
   keeper.unref();
   const told = keeperMessage.parse(message);
   if ("ready" in told) return told.ready;
-  if (told.portTaken) {
-    throw new TruelineError("TL_TEMPORAL_PORT", `Port ${port} is in use.`, { hint: "Name another with --port, or none: a free one is then taken." });
+  switch (told.code) {
+    case "TL_TEMPORAL_PORT": throw new TruelineError(told.code, `Port ${port} is in use.`, { hint: "Name another with --port, or none: a free one is then taken." });
+    case "TL_STORE_FULL": throw new TruelineError(told.code, `The embedded Temporal server did not start: ${told.failed}`, { hint: `Its database is in ${home}: free some space there.` });
+    case "TL_TEMPORAL_START": throw new TruelineError(told.code, `The embedded Temporal server did not start: ${told.failed}`, { hint: `Its log is ${join(home, "server.log")}.` });
   }
-  throw new TruelineError("TL_TEMPORAL_START", `The embedded Temporal server did not start: ${told.failed}`, {
-    hint: `Its log is ${join(home, "server.log")}.`,
-  });
 }
 
 /** Whether something listens on a port of this host. */

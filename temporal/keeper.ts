@@ -4,10 +4,12 @@ import { rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { TruelineError } from "../foundation/errors.js";
+import { storageFault } from "../foundation/storage-faults.js";
 import { writeWhole } from "../store/files.js";
 import { withLock } from "../store/lock.js";
 import { thisProcess } from "../store/processes.js";
-import { answers, liveUsers, serverLock, type EmbeddedServer } from "./embedded.js";
+import { answers, liveUsers, serverLock, type EmbeddedServer, type KeeperFailure } from "./embedded.js";
 
 // The process that holds an embedded Temporal server and ends it when nobody uses it any more, however they went.
 
@@ -15,16 +17,31 @@ const startSeconds = 60;
 const [home, binary, wanted] = process.argv.slice(2) as [string, string, string | undefined];
 const logPath = join(home, "server.log");
 
+interface Kept {
+  readonly child: ChildProcess;
+  /** What ends the child should this keeper be killed. */
+  readonly survivor: ChildProcess;
+}
+
 const server = await start();
 if (server !== undefined) await keep(server);
 
-async function start(): Promise<ChildProcess | undefined> {
-  if (wanted !== undefined && await answers(Number(wanted))) return give({ failed: "its port is in use", portTaken: true });
+async function start(): Promise<Kept | undefined> {
+  if (wanted !== undefined && await answers(Number(wanted))) return tell({ failed: "its port is in use", code: "TL_TEMPORAL_PORT" });
   const port = wanted === undefined ? await freePort() : Number(wanted);
   const log = openSync(logPath, "w");
   const child = spawn(binary, [
     "server", "start-dev", "--headless", "--ip", "127.0.0.1", "--port", String(port), "--db-filename", join(home, "temporal.db"), "--log-level", "error",
   ], { stdio: ["ignore", log, log] });
+  const kept = { child, survivor: outlive(child) };
+  const failure = await untilReady(child, port).catch(failureOf);
+  if (failure === undefined) return kept;
+  await end(kept);
+  return tell(failure);
+}
+
+/** Announces the server once it answers; gives why it does not. */
+async function untilReady(child: ChildProcess, port: number): Promise<KeeperFailure | undefined> {
   let ended = false;
   child.once("error", () => { ended = true; });
   child.once("exit", () => { ended = true; });
@@ -33,38 +50,51 @@ async function start(): Promise<ChildProcess | undefined> {
       const ready: EmbeddedServer = { keeper: thisProcess, port, startedAt: new Date().toISOString() };
       await writeWhole(join(home, "server.json"), JSON.stringify(ready));
       process.send?.({ ready });
-      return child;
+      return undefined;
     }
     await sleep(50);
   }
-  child.kill("SIGKILL");
-  return give({ failed: readFileSync(logPath, "utf8").trim().slice(-500) || "it said nothing", portTaken: false });
+  const failed = readFileSync(logPath, "utf8").trim().slice(-500) || "it said nothing";
+  return { failed, code: /database or disk is full|no space left on device/i.test(failed) ? "TL_STORE_FULL" : "TL_TEMPORAL_START" };
 }
 
-function give(message: object): undefined {
-  process.send?.(message);
+function failureOf(error: unknown): KeeperFailure {
+  const fault = storageFault(error);
+  const isFull = fault instanceof TruelineError && fault.code === "TL_STORE_FULL";
+  return { failed: error instanceof Error ? error.message : String(error), code: isFull ? "TL_STORE_FULL" : "TL_TEMPORAL_START" };
+}
+
+function tell(failure: KeeperFailure): undefined {
+  process.send?.(failure);
   return undefined;
 }
 
 /** Watches server and users; ends one when the others have gone. */
-async function keep(child: ChildProcess): Promise<void> {
-  const survivor = outlive(child);
+async function keep(kept: Kept): Promise<void> {
   let stop = false;
-  let gone = false;
+  let gone = kept.child.exitCode !== null || kept.child.signalCode !== null;
   process.once("SIGTERM", () => { stop = true; });
   process.on("SIGINT", () => undefined);
-  child.once("exit", () => { gone = true; });
-  while (!gone) {
+  kept.child.once("exit", () => { gone = true; });
+  const close = async () => {
+    await rm(join(home, "server.json"), { force: true });
+    await end(kept);
+  };
+  for (let isOver = false; !isOver;) {
     await sleep(1000);
-    await withLock(serverLock(home), async () => {
-      if (!gone && !stop && (await liveUsers(home)).length > 0) return;
-      // Under the lock nobody can enter between the look and the end.
-      await rm(join(home, "server.json"), { force: true });
-      if (!gone) await endChild(child);
-      gone = true;
-    });
+    try {
+      await withLock(serverLock(home), async () => {
+        isOver = gone || stop || (await liveUsers(home)).length === 0;
+        // Under the lock nobody can enter between the look and the end.
+        if (isOver) await close();
+      });
+    } catch (error) {
+      if (error instanceof TruelineError && error.code === "TL_STORE_LOCKED") continue;
+      // Where no lock can be written, the server can't write its database: whoever holds it starts it again when there is room.
+      isOver = true;
+      await close();
+    }
   }
-  survivor.kill("SIGKILL");
 }
 
 /** Ends the server should this keeper be killed: a shell that waits for its end of a pipe to close. */
@@ -74,11 +104,14 @@ function outlive(child: ChildProcess): ChildProcess {
   return shell;
 }
 
-async function endChild(child: ChildProcess): Promise<void> {
-  const exited = new Promise((resolve) => { child.once("exit", resolve); });
-  child.kill("SIGTERM");
-  await Promise.race([exited, sleep(10_000)]);
-  child.kill("SIGKILL");
+async function end({ child, survivor }: Kept): Promise<void> {
+  if (child.pid !== undefined && child.exitCode === null && child.signalCode === null) {
+    const exited = new Promise((resolve) => { child.once("exit", resolve); });
+    child.kill("SIGTERM");
+    await Promise.race([exited, sleep(10_000)]);
+    child.kill("SIGKILL");
+  }
+  survivor.kill("SIGKILL");
 }
 
 function freePort(): Promise<number> {

@@ -9,6 +9,8 @@ import { startWorker } from "./worker.js";
 const [home, slots] = process.argv.slice(2) as [string, string | undefined];
 // Ctrl-C reaches the whole group; what it means is the parent's to say.
 process.on("SIGINT", () => undefined);
+// A log that a full disk has no room for ends no training.
+process.stderr.on("error", () => undefined);
 
 const address = await enterAddress(home, (text) => console.error(text));
 const worker = await startWorker(home, address, {

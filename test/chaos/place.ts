@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Store } from "../../store/store.js";
 import { program, Project, type Ended, type Running } from "../e2e/program.js";
 import { markVariable, processesMarked, signal, type Found, type Role } from "./processes.js";
-import { must } from "./scenario.js";
+import { Broken, must } from "./scenario.js";
 
 export interface Setting {
   /** Another build of the program. */
@@ -30,6 +30,15 @@ export class Place extends Project {
 
   startWith({ program: path = program, environment = {} }: Setting, ...words: readonly string[]): Running {
     return this.startProgram(path, words, { [markVariable]: this.mark, ...environment });
+  }
+
+  /** A server for processes of other places; gives its address once it answers. */
+  async startServer(): Promise<string> {
+    const { child, ended } = this.start("server", "--json");
+    return new Promise((resolve, reject) => {
+      child.stdout!.once("data", (text: Buffer) => resolve((JSON.parse(text.toString()) as { address: string }).address));
+      void ended.then(({ stderr }) => reject(new Broken(`the server has ended: ${stderr}`)));
+    });
   }
 
   processes(...roles: readonly Role[]): Found[] {

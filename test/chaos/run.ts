@@ -6,6 +6,7 @@ import { parseArgs } from "node:util";
 import { chaosReportSchema, type ChaosResult } from "../../docs/reliability-document.js";
 import { randomAt } from "../../foundation/random.js";
 import { version } from "../../foundation/version.js";
+import { mustBeClean } from "./leftovers.js";
 import { outcomeOf, type Outcome } from "./outcome.js";
 import { Place } from "./place.js";
 import { Skipped, type Figures, type Ground, type Scenario } from "./scenario.js";
@@ -65,6 +66,8 @@ async function attempt(scenario: Scenario): Promise<ChaosResult> {
   if (ground.left() <= 0) return ended("skipped", {}, "the time given with --minutes was up");
   try {
     const figures = await scenario.run(ground);
+    // The newest first: it may use the server of one before.
+    for (const place of [...places].reverse()) await mustBeClean(place);
     await Promise.all(places.map((place) => place.remove()));
     return ended("held", figures);
   } catch (error) {

@@ -1,7 +1,7 @@
 import { chmod, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { storageFault } from "../../store/files.js";
+import { storageFault } from "../../foundation/storage-faults.js";
 import { Store } from "../../store/store.js";
 import { emptyStore, filled, keyOf } from "./home.js";
 

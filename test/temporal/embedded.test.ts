@@ -79,6 +79,29 @@ describe("the embedded server", () => {
     await untilStopped(home);
   });
 
+  it("that has no room for its database is told as such, and is there again once there is room", async () => {
+    const home = emptyHome();
+    const { port, keeper } = await enterServer(home, () => undefined);
+    const pipelines = await Pipelines.connect((await presentAddress(home))!);
+    const said: string[] = [];
+    const held = holdServer(home, (text) => said.push(text));
+    const wholePath = process.env.PATH;
+    const folder = emptyHome();
+    await writeFile(join(folder, "temporal"), "#!/bin/sh\necho 'error: database or disk is full (13)'\nexit 1\n", { mode: 0o755 });
+    process.env.PATH = `${folder}:${wholePath}`;
+    process.kill(keeper.pid, "SIGKILL");
+    await expect(pipelines.view("run")).rejects.toMatchObject({ code: "TL_TEMPORAL_UNAVAILABLE" });
+    expect(held.fault).toMatchObject({ code: "TL_STORE_FULL", message: expect.stringContaining("disk is full") as string });
+    process.env.PATH = wholePath;
+    await vi.waitFor(() => expect(held.fault).toBeUndefined(), { timeout: 20_000 });
+    expect(await runningServer(home)).toMatchObject({ port });
+    expect(said).toEqual([expect.stringMatching(/^TL_STORE_FULL .* can't be started again/), expect.stringMatching(/was started again/)]);
+    await pipelines.close();
+    await held.stop();
+    await leaveServer(home);
+    await untilStopped(home);
+  });
+
   it("says so when the port asked for is in use", async () => {
     const home = emptyHome();
     const taken = createServer().listen(0, "127.0.0.1");

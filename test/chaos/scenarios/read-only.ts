@@ -12,10 +12,7 @@ export const readOnly: Scenario = {
   async run(ground) {
     const expected = await ground.expected(spec);
     const elsewhere = await ground.place("server");
-    const server = elsewhere.start("server", "--json");
-    const { address } = await new Promise<{ address: string }>((resolve) => {
-      server.child.stdout!.once("data", (text: Buffer) => resolve(JSON.parse(text.toString()) as { address: string }));
-    });
+    const address = await elsewhere.startServer();
     const place = await ground.place("read-only");
     mountHome(place, 64);
     await place.write("spec.json", spec);
