@@ -90,8 +90,8 @@ describe("the embedded server", () => {
     await writeFile(join(folder, "temporal"), "#!/bin/sh\necho 'error: database or disk is full (13)'\nexit 1\n", { mode: 0o755 });
     process.env.PATH = `${folder}:${wholePath}`;
     process.kill(keeper.pid, "SIGKILL");
+    await vi.waitFor(() => expect(held.fault).toMatchObject({ code: "TL_STORE_FULL", message: expect.stringContaining("disk is full") as string }), { timeout: 20_000 });
     await expect(pipelines.view("run")).rejects.toMatchObject({ code: "TL_TEMPORAL_UNAVAILABLE" });
-    expect(held.fault).toMatchObject({ code: "TL_STORE_FULL", message: expect.stringContaining("disk is full") as string });
     process.env.PATH = wholePath;
     await vi.waitFor(() => expect(held.fault).toBeUndefined(), { timeout: 20_000 });
     expect(await runningServer(home)).toMatchObject({ port });
