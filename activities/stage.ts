@@ -7,6 +7,7 @@ import { storageFault } from "../foundation/storage-faults.js";
 import { version } from "../foundation/version.js";
 import type { ArtifactMetadata } from "../schemas/artifact.js";
 import type { Environment, LedgerEvent } from "../schemas/events.js";
+import { filesOf } from "../schemas/plan.js";
 import type { ArtifactType } from "../schemas/stages/table.js";
 import { stageTaskSchema, type StageEnd, type StageOutcome, type StageQuestion, type StageTask } from "../schemas/task.js";
 import type { Change } from "../schemas/guards.js";
@@ -191,7 +192,7 @@ function inputDigests({ stage, artifacts }: StageTask): Record<string, string[]>
       case "stage": return [name, [artifacts[input.stage]!]];
       case "directory": return [name, [input.digest]];
       case "scratch": return [name, [artifacts[input.tokenizer]!]];
-      case "data": return [name, input.entries.map(({ digest }) => digest)];
+      case "data": return [name, input.entries.flatMap((entry) => filesOf(entry).map(({ digest }) => digest))];
     }
   }));
 }

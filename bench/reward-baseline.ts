@@ -7,7 +7,7 @@ import { parseArgs } from "node:util";
 import { readDataset } from "../data/dataset.js";
 import type { PairRow } from "../data/types.js";
 import { readSpec } from "../planner/read-spec.js";
-import { resolveDataPath } from "../data/paths.js";
+import { resolveDataFiles } from "../data/data-files.js";
 import { peerPython } from "../test/peers/environment.js";
 
 // usage: npm run bench:reward [-- SPEC DATA] : TF-IDF with logistic regression on the split that a spec's data entry makes.
@@ -16,8 +16,8 @@ const [specPath = "pipelines/hh-ppo-max.json", name = "hh"] = positionals;
 const spec = await readSpec(specPath);
 const entry = spec.data[name];
 if (!entry) throw new Error(`${specPath} has no data entry "${name}"`);
-const path = await resolveDataPath(entry.path, { specDirectory: resolve(specPath, ".."), allowPaths: [] });
-const { pairs } = await readDataset({ ...entry, name, path }, ["pairs"]);
+const { files } = await resolveDataFiles(entry.path, { specDirectory: resolve(specPath, ".."), allowPaths: [] });
+const { pairs } = await readDataset({ ...entry, name, path: name, files: files.map((path) => ({ path })) }, ["pairs"]);
 
 const folder = mkdtempSync(join(tmpdir(), "trueline-baseline-"));
 try {

@@ -27,11 +27,8 @@ function endingOf(path: string): string {
   return /\.[^./\\]*$/.exec(name)?.[0].toLowerCase() ?? "";
 }
 
-/** Whether a file is one that data are kept in, by its name: what a folder is searched for. */
-export function isDataFile(path: string): boolean {
-  const ending = endingOf(path);
-  return ending === ".txt" || Object.hasOwn(containers, ending);
-}
+/** Endings of names of files that data are kept in: what a folder is searched for. */
+export const dataEndings: readonly string[] = [...Object.keys(containers), ".txt"];
 
 /**
  * What reads the rows of a file; undefined for running text, which has none. A file of another name is a row a line, and

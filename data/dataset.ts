@@ -12,6 +12,8 @@ export interface DataSource {
   readonly name: string;
   readonly format: DataFormat;
   readonly path: string;
+  /** Where they are several, in their order; `path` then says where they were found. */
+  readonly files?: readonly { readonly path: string }[];
   /** Share of the keys that is held out. */
   readonly holdout: number;
   /** More unusable rows than this share is an error. */
@@ -46,13 +48,13 @@ export async function readDataset(source: DataSource, uses?: readonly DataUse[])
   const wanted = new Set(uses ?? dataUses(format));
   const sides = { train: new Collection(wanted), heldOut: new Collection(wanted) };
   const count = { rows: 0, bad: 0, train: 0, heldOut: 0, duplicates: 0 };
-  const faults: BadRow[] = [];
+  const faults: PlacedFault[] = [];
   const seen = new Set<string>();
-  for await (const row of readRows(source.path, format)) {
+  for await (const { path, row } of rowsOf(source)) {
     count.rows++;
     if ("fault" in row) {
       count.bad++;
-      if (faults.length < shownFaults) faults.push(row);
+      if (faults.length < shownFaults) faults.push({ ...row, path });
       continue;
     }
     const key = row.content.is === "text" ? row.content.text : promptKey(row.content.prompt);
@@ -61,7 +63,7 @@ export async function readDataset(source: DataSource, uses?: readonly DataUse[])
     if (row.content.is !== "text") seen.add(key);
     count[side]++;
     if (repeated) count.duplicates++;
-    sides[side].add(row, source.path, !repeated);
+    sides[side].add(row, path, !repeated);
   }
   if (count.rows === 0) throw empty(source);
   if (count.bad > source.maxBadShare * count.rows || count.bad === count.rows) throw badRows(source, count, faults);
@@ -72,19 +74,28 @@ export async function readDataset(source: DataSource, uses?: readonly DataUse[])
   };
 }
 
+interface PlacedFault extends BadRow {
+  readonly path: string;
+}
+
+/** The rows of all files of an entry. Errors: TL_DATA_UNREADABLE. */
+async function* rowsOf({ path, files = [{ path }], format }: Pick<DataSource, "path" | "files" | "format">) {
+  for (const file of files) for await (const row of readRows(file.path, format)) yield { path: file.path, row };
+}
+
 /**
  * Looks at a data entry's first rows only. Errors: TL_DATA_UNREADABLE, TL_DATA_EMPTY, or TL_DATA_BAD_ROWS when none of the
  * first 20 rows is of the entry's format.
  */
 export async function checkDataset(source: Pick<DataSource, "name" | "format" | "path">): Promise<void> {
-  const faults: BadRow[] = [];
-  for await (const row of readRows(source.path, source.format)) {
+  const faults: PlacedFault[] = [];
+  for await (const { path, row } of rowsOf(source)) {
     if (!("fault" in row)) return;
-    faults.push(row);
+    faults.push({ ...row, path });
     if (faults.length === 20) break;
   }
   if (faults.length === 0) throw empty(source);
-  throw new TruelineError("TL_DATA_BAD_ROWS", `No row of the first ${faults.length} of ${source.path} can be read as ${source.format}:\n${listed(source, faults)}`, {
+  throw new TruelineError("TL_DATA_BAD_ROWS", `No row of the first ${faults.length} of ${source.path} can be read as ${source.format}:\n${listed(faults)}`, {
     hint: formatHint(source.format, faults),
   });
 }
@@ -122,17 +133,17 @@ function checkUse(name: string, format: DataFormat, use: DataUse): void {
   });
 }
 
-function badRows(source: DataSource, { bad, rows }: { bad: number; rows: number }, faults: readonly BadRow[]): TruelineError {
+function badRows(source: DataSource, { bad, rows }: { bad: number; rows: number }, faults: readonly PlacedFault[]): TruelineError {
   const more = bad > faults.length ? `\n… and ${bad - faults.length} more` : "";
   return new TruelineError(
     "TL_DATA_BAD_ROWS",
-    `Data entry "${source.name}": ${bad} of ${rows} rows can't be read as ${source.format}; at most ${source.maxBadShare * 100} % may be.\n${listed(source, faults)}${more}`,
+    `Data entry "${source.name}": ${bad} of ${rows} rows can't be read as ${source.format}; at most ${source.maxBadShare * 100} % may be.\n${listed(faults)}${more}`,
     { hint: formatHint(source.format, faults) },
   );
 }
 
-function listed({ path }: Pick<DataSource, "path">, faults: readonly BadRow[]): string {
-  return faults.slice(0, shownFaults).map(({ line, fault }) => `  ${path}:${line}: ${fault}`).join("\n");
+function listed(faults: readonly PlacedFault[]): string {
+  return faults.slice(0, shownFaults).map(({ path, line, fault }) => `  ${path}:${line}: ${fault}`).join("\n");
 }
 
 function empty({ path }: Pick<DataSource, "path">): TruelineError {

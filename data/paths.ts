@@ -1,7 +1,8 @@
 import { constants } from "node:fs";
 import { access, realpath, stat } from "node:fs/promises";
-import { dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
+import { dirname, isAbsolute, join, resolve, sep } from "node:path";
 import { TruelineError } from "../foundation/errors.js";
+import { isInside } from "../foundation/inside.js";
 import { packageData } from "./package.js";
 
 export interface PathOptions {
@@ -10,14 +11,14 @@ export interface PathOptions {
   /** Directories that absolute paths may lie in (`--allow-path`). */
   readonly allowPaths: readonly string[];
   /** What the path has to be; a model is a directory. */
-  readonly kind?: "file" | "directory";
+  readonly kind?: "file" | "directory" | "any";
 }
 
 /** Folders that ship with the package, by the first part of the path that names them: `sample/dialogues.jsonl`. */
 const shippedFolders: ReadonlyMap<string, string> = new Map([["sample", "sample/files"]]);
 
 /** A folder that is searched, and the path below it. */
-interface Place {
+export interface Place {
   readonly base: string;
   readonly below: string;
 }
@@ -34,15 +35,21 @@ export async function resolveDataPath(path: string, options: PathOptions): Promi
   return isAbsolute(path) ? resolveAbsolute(path, options) : resolveRelative(path, options);
 }
 
+/** The allowed folder that an absolute path lies in, as written and without links. Errors: TL_DATA_OUTSIDE. */
+export async function allowedFolder(path: string, allowPaths: readonly string[]): Promise<{ readonly written: string; readonly real: string | undefined }> {
+  for (const folder of allowPaths) {
+    const [written, real] = [resolve(folder), await realPath(folder)];
+    if (isInside(written, resolve(path)) || (real !== undefined && isInside(real, resolve(path)))) return { written, real };
+  }
+  throw new TruelineError("TL_DATA_OUTSIDE", `${path} is an absolute path, and no allowed folder holds it.`, {
+    hint: `Write it relative to the spec, or allow its folder: --allow-path ${dirname(path)}`,
+  });
+}
+
 async function resolveAbsolute(path: string, options: PathOptions): Promise<string> {
   // Both the path as written and its real path are checked, so that nothing outside is even probed.
-  const allowed = await Promise.all(options.allowPaths.map(async (folder) => ({ written: resolve(folder), real: await realPath(folder) })));
-  const named = allowed.some(({ written, real }) => isInside(written, resolve(path)) || (real !== undefined && isInside(real, resolve(path))));
-  if (!named) {
-    throw new TruelineError("TL_DATA_OUTSIDE", `${path} is an absolute path, and no allowed folder holds it.`, {
-      hint: `Write it relative to the spec, or allow its folder: --allow-path ${dirname(path)}`,
-    });
-  }
+  await allowedFolder(path, options.allowPaths);
+  const allowed = await Promise.all(options.allowPaths.map(async (folder) => ({ real: await realPath(folder) })));
   const real = await realPath(path);
   if (real === undefined) throw missing(path, [path]);
   if (!allowed.some((folder) => folder.real !== undefined && isInside(folder.real, real))) throw leaves(path, real);
@@ -53,11 +60,6 @@ async function resolveRelative(path: string, options: PathOptions): Promise<stri
   const places = searched(path, options);
   for (const { base, below } of places) {
     const wanted = resolve(base, below);
-    if (!isInside(resolve(base), wanted)) {
-      throw new TruelineError("TL_DATA_OUTSIDE", `${path} leads out of the folder it is looked for in.`, {
-        hint: "Put the file beside the spec or below it, or in the folder TRUELINE_DATA; an absolute path needs --allow-path.",
-      });
-    }
     const [realBase, real] = await Promise.all([realPath(base), realPath(wanted)]);
     if (realBase === undefined || real === undefined) continue;
     if (!isInside(realBase, real)) throw leaves(path, real);
@@ -66,18 +68,24 @@ async function resolveRelative(path: string, options: PathOptions): Promise<stri
   throw missing(path, places.map(({ base, below }) => join(base, below)));
 }
 
-function searched(path: string, options: PathOptions): Place[] {
+/** Where a relative path is looked for, in order. Errors: TL_DATA_OUTSIDE where it leads out of one. */
+export function searched(path: string, options: PathOptions): Place[] {
   const places: Place[] = [{ base: resolve(options.specDirectory), below: path }];
   const folder = process.env["TRUELINE_DATA"];
   if (folder !== undefined && folder !== "") places.push({ base: resolve(folder), below: path });
   const [first = "", ...rest] = path.split(/[/\\]/);
   const shipped = shippedFolders.get(first);
   if (shipped !== undefined && rest.length > 0) places.push({ base: join(packageData(), shipped), below: rest.join(sep) });
+  if (places.some(({ base, below }) => !isInside(resolve(base), resolve(base, below)))) {
+    throw new TruelineError("TL_DATA_OUTSIDE", `${path} leads out of the folder it is looked for in.`, {
+      hint: "Put the file beside the spec or below it, or in the folder TRUELINE_DATA; an absolute path needs --allow-path.",
+    });
+  }
   return places;
 }
 
 /** Undefined where nothing is. */
-async function realPath(path: string): Promise<string | undefined> {
+export async function realPath(path: string): Promise<string | undefined> {
   try {
     return await realpath(path);
   } catch (error) {
@@ -88,8 +96,9 @@ async function realPath(path: string): Promise<string | undefined> {
 
 async function usable(path: string, real: string, { kind = "file" }: PathOptions): Promise<string> {
   const found = await stat(real);
-  if (kind === "file" ? !found.isFile() : !found.isDirectory()) {
-    throw new TruelineError("TL_DATA_UNREADABLE", `${path} (${real}) is no ${kind === "file" ? "regular file" : "directory"}.`);
+  const is = { file: found.isFile(), directory: found.isDirectory(), any: found.isFile() || found.isDirectory() };
+  if (!is[kind]) {
+    throw new TruelineError("TL_DATA_UNREADABLE", `${path} (${real}) is no ${kind === "directory" ? "directory" : "regular file"}.`);
   }
   try {
     await access(real, constants.R_OK);
@@ -99,12 +108,7 @@ async function usable(path: string, real: string, { kind = "file" }: PathOptions
   return real;
 }
 
-function isInside(folder: string, path: string): boolean {
-  const way = relative(folder, path);
-  return way !== ".." && !way.startsWith(`..${sep}`) && !isAbsolute(way);
-}
-
-function missing(path: string, places: readonly string[]): TruelineError {
+export function missing(path: string, places: readonly string[]): TruelineError {
   const hint = process.env["TRUELINE_DATA"] === undefined
     ? "Put the file beside the spec, or set TRUELINE_DATA to the folder that holds it."
     : "Put the file beside the spec, or in the folder TRUELINE_DATA.";

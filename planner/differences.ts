@@ -1,7 +1,7 @@
 import { basename } from "node:path";
 import { z } from "zod";
 import { canonicalJson } from "../foundation/canonical.js";
-import type { Plan, PlanInput, PlannedStage } from "../schemas/plan.js";
+import { filesOf, type DataFile, type Plan, type PlanInput, type PlannedStage } from "../schemas/plan.js";
 
 /**
  * What changed between two plans of a stage, in words, one phrase a change: everything that makes its key another one,
@@ -130,9 +130,22 @@ function dataChanges(field: string, stage: string, before: DataInput, now: DataI
 
 function contentChange(field: string, stage: string, before: DataInput["entries"][number], now: DataInput["entries"][number]): string[] {
   if (before.digest === now.digest) return [];
+  if (before.files !== undefined || now.files !== undefined) return fileChanges(filesOf(before), filesOf(now), now.name);
   if (before.path === now.path) return [`the content of ${basename(now.path)} changed`];
   const [old, fresh] = basename(before.path) === basename(now.path) ? [before.path, now.path] : [basename(before.path), basename(now.path)];
   return [`${field} of ${stage} changed from ${old} to ${fresh}`];
+}
+
+/** Which of several files are new, gone, or changed, by name; else it is their order. */
+function fileChanges(before: readonly DataFile[], now: readonly DataFile[], entry: string): string[] {
+  const [old, fresh] = [before, now].map((files) => new Map(files.map(({ path, digest }) => [path, digest])));
+  const said = (paths: readonly string[], what: string) => paths.length === 0 ? [] : [`${what}: ${paths.map((path) => basename(path)).join(", ")}`];
+  const changes = [
+    ...said([...fresh!.keys()].filter((path) => !old!.has(path)), "added"),
+    ...said([...old!.keys()].filter((path) => !fresh!.has(path)), "removed"),
+    ...said([...fresh!].filter(([path, digest]) => old!.has(path) && old!.get(path) !== digest).map(([path]) => path), "changed"),
+  ];
+  return [`files of data entry ${entry} ${changes.length === 0 ? "have another order" : changes.join("; ")}`];
 }
 
 function nameOf(input: PlanInput): string {

@@ -1,3 +1,4 @@
+import { z } from "zod";
 import { nameSchema } from "../schemas/name.js";
 import { dataEntrySchema, modelEntrySchema, type DataEntry, type ModelEntry, type StageSpec } from "../schemas/spec.js";
 import { stageKinds, type ArtifactType, type InputDeclaration, type StageKind } from "../schemas/stages/table.js";
@@ -13,7 +14,7 @@ export interface Draft {
   /** Names of stages in `approval.before`, as written. */
   readonly approval: readonly string[];
   /** Files and directories that are named, also by entries of the wrong form. */
-  readonly paths: { readonly data: ReadonlyMap<string, string>; readonly models: ReadonlyMap<string, string> };
+  readonly paths: { readonly data: ReadonlyMap<string, string | readonly string[]>; readonly models: ReadonlyMap<string, string> };
 }
 
 export interface DraftStage {
@@ -48,7 +49,7 @@ export function draftOf(value: unknown): Draft {
     models: new Map(models!.map(([name, entry]) => [name, modelEntrySchema.safeParse(entry).data])),
     stages: new Map(stages!.map(([name, stage]) => [name, draftStage(name, membersOf(stage))])),
     approval: [membersOf(members["approval"])["before"]].flat().filter((name) => typeof name === "string"),
-    paths: { data: pathsOf(data!), models: pathsOf(models!) },
+    paths: { data: pathsOf(data!, dataPath), models: pathsOf(models!, z.string().min(1)) },
   };
 }
 
@@ -57,10 +58,12 @@ function namedMembers(value: unknown): [string, unknown][] {
   return Object.entries(membersOf(value)).filter(([name]) => nameSchema.safeParse(name).success);
 }
 
-function pathsOf(entries: readonly [string, unknown][]): Map<string, string> {
+const dataPath = dataEntrySchema.shape.path;
+
+function pathsOf<Schema extends z.ZodType>(entries: readonly [string, unknown][], schema: Schema): Map<string, z.output<Schema>> {
   return new Map(entries.flatMap(([name, entry]) => {
-    const path = membersOf(entry)["path"];
-    return typeof path === "string" && path !== "" ? [[name, path] as const] : [];
+    const { success, data } = schema.safeParse(membersOf(entry)["path"]);
+    return success ? [[name, data] as const] : [];
   }));
 }
 

@@ -1,11 +1,15 @@
 import { stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { checkDataset } from "../data/dataset.js";
+import { resolveDataFiles } from "../data/data-files.js";
 import { resolveDataPath, type PathOptions } from "../data/paths.js";
+import { digestOf } from "../foundation/canonical.js";
 import { TruelineError } from "../foundation/errors.js";
+import type { FileList } from "../foundation/file-list.js";
 import { hashFile } from "../foundation/files.js";
 import { describeModel, type Head } from "../models/configuration.js";
 import { digestModelDirectory } from "../models/directory-digest.js";
+import { filesOf } from "../schemas/plan.js";
 import type { ArtifactType } from "../schemas/stages/table.js";
 import { membersOf, type Draft } from "./draft.js";
 import type { Fault } from "./fault.js";
@@ -13,7 +17,7 @@ import type { Fault } from "./fault.js";
 /** What the planner has to know of the world outside the spec. */
 export interface Facts {
   /** Files of data entries, by entry. */
-  readonly data: ReadonlyMap<string, FileFact>;
+  readonly data: ReadonlyMap<string, DataFact>;
   /** Model directories, by entry of `models`. */
   readonly models: ReadonlyMap<string, ModelFact>;
   /** Files of answers that stages of kind evaluate name as baseline, by stage. */
@@ -25,6 +29,13 @@ export interface FileFact {
   readonly path: string;
   /** SHA-256 of the content. */
   readonly digest: string;
+}
+
+/** A data entry's file or, where it does not name one file by its path, its `files`, whose digests `digest` is of. */
+export interface DataFact extends FileFact {
+  readonly files?: FileFact[];
+  /** Where they were found. */
+  readonly lists?: FileList[];
 }
 
 export interface ModelFact extends FileFact {
@@ -62,13 +73,13 @@ export async function collectFacts(draft: Draft, { specPath, allowPaths }: Place
     const real = await resolveDataPath(path, options);
     return { path: real, digest: await fileDigest(real) };
   };
-  const data = new Map<string, FileFact>();
+  const data = new Map<string, DataFact>();
   for (const [name, path] of draft.paths.data) {
     const found = await lookUp(["data", name, "path"], async () => {
-      const fact = await file(path);
+      const fact = await dataFact(path, options);
       const entry = draft.data.get(name);
       // A wrong format or an empty file is told here, before a stage has waited for its turn to fail.
-      if (entry) await checkDataset({ name, format: entry.format, path: fact.path });
+      if (entry) for (const { path: one } of filesOf(fact)) await checkDataset({ name, format: entry.format, path: one });
       return fact;
     });
     if (found) data.set(name, found);
@@ -86,6 +97,20 @@ export async function collectFacts(draft: Draft, { specPath, allowPaths }: Place
     if (found) answers.set(name, found);
   }
   return { facts: { data, models, answers }, faults };
+}
+
+/** One file is the same however it was named: its digest is the entry's. */
+async function dataFact(path: string | readonly string[], options: PathOptions): Promise<DataFact> {
+  const { files, lists } = await resolveDataFiles(path, options);
+  const facts: FileFact[] = [];
+  for (const one of files) facts.push({ path: one, digest: await fileDigest(one) });
+  const [first, ...others] = facts;
+  if (typeof path === "string" && lists.length === 0) return first!;
+  return {
+    path: lists.length === 0 ? files.join(", ") : lists.map(({ folder, glob }) => join(folder, glob)).join(", "),
+    digest: others.length === 0 ? first!.digest : digestOf(facts.map(({ digest }) => digest)),
+    files: facts, ...(lists.length > 0 && { lists: [...lists] }),
+  };
 }
 
 /** A refusal of the file system as a fault of the spec; anything else is ours. */

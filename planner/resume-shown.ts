@@ -5,9 +5,7 @@ import { willCompute, type Resumption } from "./resume.js";
 import type { ShownParts } from "./resume-token.js";
 
 /** A data file or model directory of a stage that will compute, with the digest that it has now. */
-export interface PresentSource extends Source {
-  readonly now: string | undefined;
-}
+export type PresentSource = Source & { readonly now: string | undefined };
 
 /** Digests what the stages that will compute read from outside the store; each path once. */
 export async function presentSources({ plan, stages }: Pick<Resumption, "plan" | "stages">): Promise<PresentSource[]> {
@@ -15,7 +13,7 @@ export async function presentSources({ plan, stages }: Pick<Resumption, "plan" |
   const sources = new Map<string, Source>();
   for (const { name, inputs } of plan.stages) {
     if (!computed.has(name)) continue;
-    for (const [field, input] of Object.entries(inputs)) for (const source of sourcesOf(field, input)) sources.set(source.path, source);
+    for (const [field, input] of Object.entries(inputs)) for (const source of sourcesOf(field, input)) sources.set(`${source.kind} ${source.path}`, source);
   }
   const found: PresentSource[] = [];
   for (const source of sources.values()) found.push({ ...source, now: await digestNow(source) });

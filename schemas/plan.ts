@@ -16,8 +16,14 @@ export const planInputSchema = z.discriminatedUnion("from", [
     from: z.literal("data"),
     use: z.enum(["text", "dialogues", "pairs", "prompts"]),
     entries: z.array(z.strictObject({
-      name: z.string(), format: dataFormats, path: z.string(), digest,
+      name: z.string(), format: dataFormats,
+      /** The file and its digest; of an entry with `files` where they are, and the digest of theirs. */
+      path: z.string(), digest,
       holdout: z.number(), maxBadShare: z.number(),
+      /** In their order, where the entry does not name one file by its path. */
+      files: z.array(z.strictObject({ path: z.string(), digest })).optional(),
+      /** Where they were found, so that files that come later are noticed. */
+      lists: z.array(z.strictObject({ folder: z.string(), glob: z.string() })).optional(),
     })).min(1),
   }),
 ]);
@@ -65,6 +71,16 @@ export const planSchema = z.strictObject({
 export type PlanInput = z.output<typeof planInputSchema>;
 export type PlannedStage = z.output<typeof plannedStageSchema>;
 export type Plan = z.output<typeof planSchema>;
+
+export interface DataFile {
+  readonly path: string;
+  readonly digest: string;
+}
+
+/** A data entry's files, in their order. */
+export function filesOf({ path, digest, files }: DataFile & { readonly files?: readonly DataFile[] }): readonly DataFile[] {
+  return files ?? [{ path, digest }];
+}
 
 /** What people call an input: the name of its stage or model; `otherwise` where the stage has none such. */
 export function nameOfInput(input: PlanInput | undefined, otherwise: string): string {

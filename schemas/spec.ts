@@ -25,7 +25,8 @@ export const formatShapes: Readonly<Record<z.output<typeof dataFormats>, string>
 export const dataEntrySchema = z.strictObject({
   description: z.string().optional(),
   format: dataFormats.describe(`${Object.entries(formatShapes).map(([format, shape]) => `${format}: ${shape}`).join("; ")}.`),
-  path: z.string().min(1).describe("jsonl, json, csv, parquet, or txt for text; .gz and .zst allowed. Beside the spec, then in the folder TRUELINE_DATA."),
+  path: z.union([z.string().min(1), z.array(z.string().min(1)).min(1)])
+    .describe("A file, a folder of files, a pattern such as \"shards/*.jsonl.gz\", or a list of these: jsonl, json, csv, parquet, or txt for text; .gz and .zst allowed. Beside the spec, then in the folder TRUELINE_DATA."),
   holdout: z.number().min(0).lt(1).default(0)
     .describe("Share held out for evaluation, by hash of the row's `group` where it has one, else of its prompt or text."),
   maxBadShare: z.number().min(0).max(1).default(0.01).describe("More unreadable rows than this share is an error."),

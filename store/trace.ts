@@ -1,5 +1,5 @@
 import type { LedgerEntry } from "../schemas/events.js";
-import type { Plan, PlannedStage } from "../schemas/plan.js";
+import { filesOf, type Plan, type PlannedStage } from "../schemas/plan.js";
 import { entriesOf, type Chronicle } from "./chronicle.js";
 import { planDigests } from "./verify-run.js";
 
@@ -129,7 +129,10 @@ function tracedInputs(input: string, digests: readonly string[], planned: Planne
       case "stage": return { input, from: "stage", name: source.stage, digest };
       case "scratch": return { input, from: "stage", name: source.tokenizer, digest };
       case "directory": return { input, from: "directory", name: source.path, digest };
-      case "data": return { input, from: "file", name: source.entries[index]?.path ?? input, digest, format: source.entries[index]?.format };
+      case "data": {
+        const file = source.entries.flatMap((entry) => filesOf(entry).map(({ path }) => ({ path, format: entry.format })))[index];
+        return { input, from: "file", name: file?.path ?? input, digest, format: file?.format };
+      }
       case undefined: return { input, from: "stage", name: input, digest };
     }
   });

@@ -9,9 +9,12 @@ type Unpack = (packed: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>;
 
 const compressions: Readonly<Record<string, Unpack>> = { ".gz": gunzip, ".zst": unzstd };
 
+/** Endings of names that say how a file is compressed. */
+export const compressionEndings: readonly string[] = Object.keys(compressions);
+
 /** The ending of a path that names its compression, such as ".gz"; empty where it has none. */
 export function compressionOf(path: string): string {
-  return Object.keys(compressions).find((ending) => path.toLowerCase().endsWith(ending)) ?? "";
+  return compressionEndings.find((ending) => path.toLowerCase().endsWith(ending)) ?? "";
 }
 
 /**
