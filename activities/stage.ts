@@ -14,6 +14,7 @@ import type { Change } from "../schemas/guards.js";
 import type { Checkpoint, Placing } from "../store/checkpoints.js";
 import type { Claim } from "../store/claims.js";
 import { orderedStop, type OrderedStop } from "../store/orders.js";
+import type { Damage } from "../store/results.js";
 import { standingOf } from "../store/standing.js";
 import type { Store } from "../store/store.js";
 import type { CheckpointSlot } from "../training/loop.js";
@@ -101,6 +102,7 @@ async function compute(
     deep: true,
     onSkip: (skipped) => store.ledger.append(run, { type: "checkpoint-skipped", ...named, ...skipped }),
   });
+  if (standing.action !== "reuse" && standing.damage !== undefined) await setAsideDamaged(store, task, standing.damage);
   const resume = standing.action === "resume" ? standing.checkpoint : undefined;
   let environment: Environment | undefined;
   const started: Attempt["started"] = async (found, overrides = {}) => {
@@ -143,6 +145,16 @@ async function compute(
     await store.checkpoints.remove(stage.key);
     return { artifact, reused: false };
   }).finally(fence.stop);
+}
+
+/** Moves a damaged artifact out of the way of the one that is made now, and tells the ledger of the damage. */
+async function setAsideDamaged(store: Store, { run, stage }: StageTask, damage: Damage): Promise<void> {
+  if (damage.of === "nothing") return;
+  if (damage.of === "artifact") await store.artifacts.setAside(damage.artifact);
+  await store.ledger.append(run, {
+    type: "stage-set-aside", stage: stage.name, key: stage.key, ...(damage.of === "artifact" && { artifact: damage.artifact }),
+    actor: `worker ${process.pid}@${hostname()}`, reason: damage.fault,
+  });
 }
 
 /** Renews a claim while its attempt works, and tells by its signal when another attempt has taken over. */

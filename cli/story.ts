@@ -17,7 +17,7 @@ export function story(event: LedgerEvent): string {
         ...(event.artifact === undefined ? [] : [`artifact ${event.artifact.slice(0, 12)}`]),
         ...(event.checkpoint === undefined ? [] : [`the checkpoint of step ${event.checkpoint}`]),
       ];
-      return `${event.stage}: ${event.actor} set aside ${what.join(" and ") || "nothing"}, to compute it anew${because(event)}`;
+      return `${event.stage}: ${event.actor} set aside ${what.join(" and ") || "its result"}, to compute it anew${because(event)}`;
     }
     case "stage-started": {
       const { environment, resumedFrom, worker, differs } = event;

@@ -47,8 +47,10 @@ export function decide(stage: PlannedStage, knowledge: StageKnowledge, willRun: 
         seconds: whole === undefined || steps === undefined ? whole : whole * Math.max(0, 1 - step / steps),
       };
     }
-    case "run":
-      return { action: "run", seconds: whole, reason: reasonToRun(stage, earlier, willRun, named) };
+    case "run": {
+      const { damage } = standing;
+      return { action: "run", seconds: whole, reason: damage === undefined ? reasonToRun(stage, earlier, willRun, named) : `its result is damaged: ${damage.fault}` };
+    }
   }
 }
 

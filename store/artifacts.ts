@@ -1,4 +1,4 @@
-import { mkdtemp, rename, rm, utimes } from "node:fs/promises";
+import { mkdtemp, rename, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { digestOf } from "../foundation/canonical.js";
 import { TruelineError } from "../foundation/errors.js";
@@ -67,6 +67,11 @@ export class Artifacts {
   /** Does `work` while nobody else begins to use the artifact, publishes or removes it. */
   async exclusively<T>(digest: string, work: () => Promise<T>): Promise<T> {
     return withLock(`${this.directory(digest)}.lock`, work);
+  }
+
+  /** Whether there is a directory of an artifact, whole or not. */
+  async isThere(digest: string): Promise<boolean> {
+    return stat(this.directory(digest)).then(() => true, () => false);
   }
 
   /** The manifest of an artifact. Throws TL_STORE_MISSING or TL_STORE_CORRUPT. */

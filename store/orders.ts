@@ -1,10 +1,19 @@
 import { deadlineActor, type Answer, type Orders } from "../schemas/control.js";
 import type { LedgerEntry, LedgerEvent } from "../schemas/events.js";
 
-/** Stages that an attempt which never began has set aside: a kill on the way may have left their results and checkpoints in place. Pure. */
+/**
+ * Stages that have been set aside and not been begun since: a kill on the way may have left their results and checkpoints in
+ * place. Pure.
+ */
 export function unfinishedAsides(entries: readonly LedgerEntry[]): readonly { readonly name: string; readonly key: string }[] {
   const begun = entries.findLastIndex(({ event: { type } }) => type === "run-submitted" || type === "run-resumed");
-  return entries.slice(begun + 1).flatMap(({ event }) => (event.type === "stage-set-aside" ? [{ name: event.stage, key: event.key }] : []));
+  const since = entries.slice(begun + 1).map(({ event }) => event);
+  return since.flatMap((event, index) => event.type !== "stage-set-aside" || since.slice(index).some((later) => isBegun(later, event.key)) ? []
+    : [{ name: event.stage, key: event.key }]);
+}
+
+function isBegun(event: LedgerEvent, key: string): boolean {
+  return (event.type === "stage-started" || event.type === "stage-reused") && event.key === key;
 }
 
 /** Why a stage that the workflow cancels is to stop. */

@@ -6,6 +6,9 @@ import type { Claim, Claims } from "./claims.js";
 import { guarded, moveIfThere, namesIn, readIfThere, writeWhole } from "./files.js";
 import { sealedText, unsealed } from "./records.js";
 
+/** What is wrong with a key's result, in words: with its record, with the artifact that it names, or that this is not there any more. */
+export type Damage = { readonly fault: string } & ({ readonly of: "record" | "nothing" } | { readonly of: "artifact"; readonly artifact: string });
+
 /** Finished results by stage key: `results/<key>.json`. */
 export class Results {
   constructor(private readonly home: string, private readonly artifacts: Artifacts, private readonly claims: Claims) {}
@@ -14,6 +17,17 @@ export class Results {
   async find(key: string): Promise<StageResult | undefined> {
     const result = await this.read(key);
     return result !== undefined && await this.artifacts.fault(result.artifact) === undefined ? result : undefined;
+  }
+
+  /** Why a key's result, which is there, can't be used; undefined where there is none or nothing is wrong with it. */
+  async damage(key: string): Promise<Damage | undefined> {
+    const text = await guarded(() => readIfThere(this.path(key)));
+    if (text === undefined) return undefined;
+    const artifact = unsealed(text, resultSchema)?.artifact;
+    if (artifact === undefined) return { of: "record", fault: `${this.path(key)} is not as it was written` };
+    const fault = await this.artifacts.fault(artifact);
+    if (fault === undefined) return undefined;
+    return await this.artifacts.isThere(artifact) ? { of: "artifact", fault: `of its artifact ${artifact.slice(0, 12)} ${fault}`, artifact } : { of: "nothing", fault };
   }
 
   /** The same, to be used: its artifact stays for the next hour, whatever `gc` has planned. */

@@ -1,12 +1,13 @@
 import type { StageResult } from "../schemas/artifact.js";
 import type { Checkpoint, Skipped } from "./checkpoints.js";
+import type { Damage } from "./results.js";
 import type { Store } from "./store.js";
 
-/** What happens next with a stage: `plan` announces it, and an attempt does it. */
+/** What happens next with a stage: `plan` announces it, and an attempt does it. `damage`: why a result that is there is not used. */
 export type Standing =
   | { readonly action: "reuse"; readonly result: StageResult }
-  | { readonly action: "resume"; readonly checkpoint: Checkpoint }
-  | { readonly action: "run" };
+  | { readonly action: "resume"; readonly checkpoint: Checkpoint; readonly damage?: Damage }
+  | { readonly action: "run"; readonly damage?: Damage };
 
 /**
  * Decides by a stage's key alone: a finished result is reused, else the newest whole checkpoint is continued from, else the
@@ -18,6 +19,7 @@ export async function standingOf(
 ): Promise<Standing> {
   const result = await results.find(key);
   if (result !== undefined) return { action: "reuse", result };
+  const damage = await results.damage(key);
   const checkpoint = await checkpoints.newest(key, look);
-  return checkpoint === undefined ? { action: "run" } : { action: "resume", checkpoint };
+  return { ...checkpoint === undefined ? { action: "run" } : { action: "resume", checkpoint }, ...(damage !== undefined && { damage }) };
 }

@@ -1,7 +1,7 @@
 import { Context } from "@temporalio/activity";
 import { ActivityCancellationDetails, ApplicationFailure, CancelledFailure } from "@temporalio/common";
 import { MockActivityEnvironment } from "@temporalio/testing";
-import { readFile, rm, writeFile } from "node:fs/promises";
+import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it, vi } from "vitest";
 import { recordEnd } from "../../activities/control.js";
@@ -70,6 +70,20 @@ describe("an attempt at a stage", () => {
     expect(await attempt(store, easy)).toEqual({ artifact, reused: false });
     expect(await events(store)).toEqual(["stage-started", "stage-finished", "stage-started", "stage-finished"]);
     expect(await store.artifacts.fault(artifact, { deep: true })).toBeUndefined();
+  });
+
+  it("computes anew what is damaged, sets it aside and tells the ledger why", async () => {
+    const store = emptyStore();
+    const { artifact } = await attempt(store, easy);
+    await writeFile(join(store.artifacts.directory(artifact), "model"), "wei");
+    expect(await attempt(store, easy)).toEqual({ artifact, reused: false });
+    const told = { type: "stage-set-aside", key: stage.key };
+    expect((await store.ledger.read("r"))[2]!.event).toMatchObject({ ...told, artifact, reason: expect.stringMatching(/model has 3 bytes, not 7$/) as string });
+    expect(await readdir(join(store.home, "damaged"))).toHaveLength(1);
+    await writeFile(store.results.path(stage.key), "{}");
+    expect(await attempt(store, easy)).toEqual({ artifact, reused: false });
+    expect((await store.ledger.read("r"))[5]!.event).toMatchObject({ ...told, reason: `${store.results.path(stage.key)} is not as it was written` });
+    expect(await events(store)).toEqual([...Array(2).fill(["stage-started", "stage-finished", "stage-set-aside"]).flat(), "stage-started", "stage-finished"]);
   });
 
   it("continues from the newest whole checkpoint, telling which it passed over, and removes them in the end", async () => {

@@ -50,7 +50,18 @@ describe("a decision", () => {
     const plan = planOf(pipeline());
     await submit(plan, "first", ["bpe"]);
     await rm(join(home, "artifacts"), { recursive: true });
-    expect((await decisions(plan))["bpe"]).toMatchObject({ action: "run" });
+    expect((await decisions(plan))["bpe"]).toMatchObject({ action: "run", reason: expect.stringMatching(/^its result is damaged: There is no artifact/) as string });
+  });
+
+  it("is to run again what is damaged, and says what is wrong with it", async () => {
+    const plan = planOf(pipeline());
+    const { key } = stageOf(plan, "bpe");
+    await submit(plan, "first", ["bpe"]);
+    const { artifact } = (await store.results.find(key))!;
+    await writeFile(join(store.artifacts.directory(artifact), "key"), "cut");
+    expect((await decisions(plan))["bpe"]).toMatchObject({ action: "run", reason: `its result is damaged: of its artifact ${artifact.slice(0, 12)} key has 3 bytes, not 64` });
+    await writeFile(store.results.path(key), "{}");
+    expect((await decisions(plan))["bpe"]).toMatchObject({ action: "run", reason: `its result is damaged: ${store.results.path(key)} is not as it was written` });
   });
 
   it("is to resume from the newest checkpoint, and expects the rest of the time", async () => {

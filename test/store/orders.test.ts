@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { LedgerEntry, LedgerEvent } from "../../schemas/events.js";
-import { gatesOf, isOver, orderedStop, ordersOf } from "../../store/orders.js";
+import { gatesOf, isOver, orderedStop, ordersOf, unfinishedAsides } from "../../store/orders.js";
 import { keyOf } from "./home.js";
 
 const me = { actor: "me" } as const;
@@ -59,5 +59,22 @@ describe("orders", () => {
   it("know an attempt that has ended from one that goes on", () => {
     expect([isOver(entries()), isOver(entries({ type: "run-paused" })), isOver(entries({ type: "run-paused" }, resumed))]).toEqual([false, true, false]);
     expect(isOver(entries({ type: "run-finished" }, { type: "notification-sent", occasion: "run-finished", host: "h", id: "1" }))).toBe(true);
+  });
+});
+
+describe("a stage set aside", () => {
+  const of = { stage: "rm", key: keyOf("rm") };
+  const aside: LedgerEvent = { type: "stage-set-aside", ...of, ...me };
+  const started: LedgerEvent = { type: "stage-started", ...of, attempt: 1, worker: { pid: 1, host: "h" }, inputs: {} };
+  const found = (...events: readonly LedgerEvent[]) => unfinishedAsides(entries(...events)).map(({ name }) => name);
+
+  it("is still to be done where the resume that did so never began", () => {
+    expect(found(started, resumed, started, aside)).toEqual(["rm"]);
+    expect(found(aside, resumed)).toEqual([]);
+  });
+
+  it("because it was damaged is done once it is begun anew: what it saves from then on is kept", () => {
+    expect(found(resumed, aside, started)).toEqual([]);
+    expect(found(resumed, aside, { ...started, key: keyOf("another") })).toEqual(["rm"]);
   });
 });

@@ -1,11 +1,12 @@
 import { cp, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { mustBeClean } from "../leftovers.js";
 import { eventsOf, outcomeOf } from "../outcome.js";
 import type { Place } from "../place.js";
 import { must, mustEqual, type Ground, type Scenario } from "../scenario.js";
 import { pretraining } from "../workload.js";
 
-const spec = pretraining({ steps: 120 });
+const spec = pretraining({ steps: 60 });
 
 /** What happens to the store of a run killed in its second stage, and what a resume must say of it. */
 const damages: Readonly<Record<string, { readonly damage: (place: Place, run: string) => Promise<void>; readonly said: RegExp; readonly resumes?: number }>> = {
@@ -25,8 +26,10 @@ const damages: Readonly<Record<string, { readonly damage: (place: Place, run: st
     said: /step \d+ could not be used/,
   },
   "a byte of the artifact flipped that the stage reads": { damage: async (place, run) => flip(await tokenizer(place, run)), said: /TL_STORE_CORRUPT/, resumes: 2 },
-  "the artifact truncated that the stage reads": { damage: async (place, run) => truncate(await tokenizer(place, run), 100), said: /./ },
-  "the result of the stage before changed": { damage: async (place, run) => flip(join(place.home, "results", `${await keyOf(place, run, "bpe")}.json`)), said: /./ },
+  "the artifact truncated that the stage reads": { damage: async (place, run) => truncate(await tokenizer(place, run), 100), said: /its result is damaged: of its artifact \w+ tokenizer.json has 100 bytes, not \d+/ },
+  "the result of the stage before changed": {
+    damage: async (place, run) => flip(join(place.home, "results", `${await keyOf(place, run, "bpe")}.json`)), said: /its result is damaged: .* is not as it was written/,
+  },
 };
 
 export const corruption: Scenario = {
@@ -50,10 +53,13 @@ export const corruption: Scenario = {
       mustEqual(first.code, resumes === 1 ? 0 : 1, `${name}: exit code of resume, which said ${first.stderr.trim().split("\n").slice(-3).join(" | ")}`);
       if (resumes > 1) await place.finish(place.start("resume", run!));
       mustEqual(await outcomeOf(place, run!), expected, `${name}: what the run left`);
-      if (name.includes("checkpoint")) must((await eventsOf(place, run!, "checkpoint-skipped")).length > 0, `${name}: the ledger does not tell`);
+      const told = await eventsOf(place, run!, name.includes("checkpoint") ? "checkpoint-skipped" : "stage-set-aside");
+      must(told.length > 0, `${name}: the ledger does not tell`);
+      await mustBeClean(place);
       await place.remove();
       ground.say(`${name}: found`);
     }
+    await killed.remove();
     return { "kinds of damage": Object.keys(damages).length, found: Object.keys(damages).length };
   },
 };
