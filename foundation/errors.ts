@@ -42,6 +42,11 @@ export const errorRegistry = {
     meaning: "The place to export to is taken; nothing is ever overwritten.",
     remedy: "Name a directory that does not exist yet, or remove the one that does.",
   },
+  TL_EXPORT_HEAD: {
+    exit: 2, retry: false,
+    meaning: "An ONNX file for generation was asked for of a model that generates nothing: a reward or value model.",
+    remedy: "Leave `--onnx` out, or export a stage that leaves a language model.",
+  },
   TL_GENERATE_MODEL: {
     exit: 3, retry: false,
     meaning: "What was named to generate with is no language model: neither a directory of one nor a stage that left one.",

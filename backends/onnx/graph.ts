@@ -55,11 +55,14 @@ export const microsoft = "com.microsoft";
 export class GraphBuilder {
   private readonly nodes: Node[] = [];
   private readonly inputs: { readonly value: Value; readonly shape: Shape }[] = [];
-  private readonly outputs: { readonly value: Value; readonly name: string }[] = [];
+  private readonly outputs: { readonly value: Value; readonly name: string; readonly shape?: Shape }[] = [];
   private readonly initializers = new Map<string, { readonly value: Value; readonly shape: readonly number[]; readonly data: TensorData }>();
   private readonly externals = new Map<string, { readonly value: Value; readonly shape: readonly number[]; readonly place: Place }>();
   private readonly constants = new Map<string, Value>();
   private count = 0;
+
+  /** @param externalsFile the file in which external tensors are, beside the graph's. */
+  constructor(private readonly externalsFile: string = externalFile) {}
 
   input(name: string, type: ElementType, shape: Shape): Value {
     const value = { name, type };
@@ -122,9 +125,9 @@ export class GraphBuilder {
     return outputs;
   }
 
-  /** Makes a value an output of the graph under a name of the caller's choosing. */
-  output(value: Value, name: string): void {
-    this.outputs.push({ value, name });
+  /** Makes a value an output of the graph under a name of the caller's choosing; its shape is for readers of the file. */
+  output(value: Value, name: string, shape?: Shape): void {
+    this.outputs.push({ value, name, shape });
   }
 
   /** The serialized ModelProto. */
@@ -148,10 +151,10 @@ export class GraphBuilder {
         if (needed.has(value.name)) writeTensor(writer, value, shape, data);
       }
       for (const { value, shape, place } of this.externals.values()) {
-        if (needed.has(value.name)) writeExternalTensor(writer, value, shape, place);
+        if (needed.has(value.name)) writeExternalTensor(writer, value, shape, { ...place, location: this.externalsFile });
       }
       for (const { value, shape } of this.inputs) if (needed.has(value.name)) writeValueInfo(writer, 11, value, shape);
-      for (const { value, name } of this.outputs) writeValueInfo(writer, 12, { name, type: value.type });
+      for (const { value, name, shape } of this.outputs) writeValueInfo(writer, 12, { name, type: value.type }, shape);
     });
     for (const [domain, version] of [["", 21], [microsoft, 1]] as const) {
       message(writer, 8, () => writer.uint32(field(1, bytes)).string(domain).uint32(field(2, varint)).int64(version));
@@ -229,9 +232,9 @@ function writeTensor(writer: protobuf.Writer, value: Value, shape: readonly numb
   });
 }
 
-function writeExternalTensor(writer: protobuf.Writer, value: Value, shape: readonly number[], { offset, length }: Place): void {
+function writeExternalTensor(writer: protobuf.Writer, value: Value, shape: readonly number[], { location, offset, length }: Place & { readonly location: string }): void {
   writeTensorWith(writer, value, shape, () => {
-    for (const [key, entry] of Object.entries({ location: externalFile, offset, length })) {
+    for (const [key, entry] of Object.entries({ location, offset, length })) {
       message(writer, 13, () => writer.uint32(field(1, bytes)).string(key).uint32(field(2, bytes)).string(String(entry)));
     }
     writer.uint32(field(14, varint)).int32(1);
