@@ -1,18 +1,19 @@
 import { stat } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { join, relative, resolve } from "node:path";
 import { digestOf } from "../foundation/canonical.js";
 import { TruelineError } from "../foundation/errors.js";
 import { manifestSchema } from "../schemas/artifact.js";
 import type { LedgerEntry } from "../schemas/events.js";
-import type { Plan } from "../schemas/plan.js";
 import type { StoreFault } from "../store/chain.js";
-import { entriesOf, readChronicles } from "../store/chronicle.js";
+import { entriesOf } from "../store/chronicle.js";
+import { readPlannedChronicles } from "../store/planned-chronicles.js";
 import { readIfThere } from "../store/files.js";
 import { parseJson } from "../store/records.js";
 import type { Store } from "../store/store.js";
 import { traceArtifact, type Making, type PlannedChronicle, type Trace, type Use } from "../store/trace.js";
 import { directoryFaults } from "../store/verify-artifact.js";
 import { defineCommand, jsonOption } from "./command.js";
+import { exportAdditions } from "./export.js";
 import { duration, moment, type Output } from "./output.js";
 import { number } from "./run-view.js";
 import { openStore } from "./store.js";
@@ -29,25 +30,15 @@ export const traceCommand = defineCommand({
   options: { json: jsonOption },
   async run({ arguments: [name = ""], options, output }) {
     const store = openStore();
-    const { chronicles, unread } = await readChronicles(store);
+    const { chronicles, unread } = await readPlannedChronicles(store);
     for (const { run, reason } of unread) output.note(`${output.noteColors.yellow("warning:")} run ${run} is left out: ${reason}`);
-    const planned = await Promise.all(chronicles.map((chronicle) => withPlans(store, chronicle)));
-    const { artifact, directory, differs } = await resolveArtifact(store, name, planned);
-    const trace = traceArtifact(artifact, planned);
+    const { artifact, directory, differs } = await resolveArtifact(store, name, chronicles);
+    const trace = traceArtifact(artifact, chronicles);
     if (options.json) output.json({ ...trace, directory, differs });
     else output.data(traceText(trace, directory, differs, output.colors).join("\n"));
     return 0;
   },
 });
-
-async function withPlans(store: Store, chronicle: Omit<PlannedChronicle, "plans">): Promise<PlannedChronicle> {
-  const plans = new Map<string, Plan>();
-  for (const digest of await store.runs.planDigests(chronicle.run)) {
-    const plan = await store.runs.plan(chronicle.run, digest).catch(() => undefined);
-    if (plan !== undefined) plans.set(digest, plan);
-  }
-  return { ...chronicle, plans };
-}
 
 interface Resolved {
   readonly artifact: string;
@@ -88,7 +79,10 @@ async function directoryArtifact(directory: string, known: ReadonlySet<string>):
   const text = await readIfThere(join(directory, "artifact.json"));
   const manifest = manifestSchema.safeParse(parseJson(text ?? "")).data;
   const artifact = manifest && digestOf(manifest);
-  if (artifact !== undefined && known.has(artifact)) return { artifact, directory, differs: await differences(directory) };
+  if (artifact !== undefined && known.has(artifact)) {
+    const isAdded = ({ file, expected }: StoreFault) => expected === "no such file" && exportAdditions.has(relative(directory, file));
+    return { artifact, directory, differs: (await differences(directory)).filter((fault) => !isAdded(fault)) };
+  }
   const why = text === undefined ? "has no artifact.json" : manifest === undefined ? "has an artifact.json that can't be read" : "has an artifact.json that is of no artifact in this store's ledgers";
   throw new TruelineError("TL_STORE_MISSING", `${directory} ${why}.`, { hint: "TRUELINE_HOME names the store whose runs made it. A copy keeps its artifact.json as it was." });
 }

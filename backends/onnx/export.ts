@@ -1,30 +1,29 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { z } from "zod";
 import { TruelineError } from "../../foundation/errors.js";
 import { writeDurably } from "../../foundation/files.js";
-import { readRegular } from "../../foundation/regular-file.js";
 import type { ModelConfiguration } from "../../models/architecture.js";
 import { blueprintOf } from "../../models/blueprint.js";
 import { describeModel } from "../../models/configuration.js";
 import type { FamilyName } from "../../models/families.js";
 import { checkTensors, parameterShapes } from "../../models/parameters.js";
-import { readModelTensors } from "../../models/safetensors.js";
-import { exportedGraph, type StoredParameter } from "./exported-graph.js";
+import { type Tensor, readModelTensors } from "../../models/safetensors.js";
+import { exportedGraph } from "./exported-graph.js";
+import type { ParameterSource } from "./generation-graph.js";
+import type { GraphBuilder, Place } from "./graph.js";
 
 const graphFile = "onnx/model.onnx";
 /** The name that transformers.js looks for. */
 const weightsFile = "model.onnx_data";
 /** Tensors begin at multiples of this, so that they can be mapped. */
 const alignment = 4096;
-const configBytes = 1 << 24;
 
 /**
- * Adds to a language model's directory what generates with it elsewhere: `onnx/model.onnx` with a KV cache and its weights beside it, in
- * float32; `genai_config.json` for onnxruntime-genai; a member of config.json for transformers.js.
+ * Adds to a language model's directory what generates with it elsewhere: `onnx/model.onnx` with a KV cache, in float32, and
+ * `genai_config.json` for onnxruntime-genai. Weights of more than `largestInside` bytes lie in a file of their own beside it.
  * @throws TL_EXPORT_HEAD for models that generate nothing, TL_MODEL_*.
  */
-export async function addOnnx(directory: string): Promise<void> {
+export async function addOnnx(directory: string, largestInside = 2 ** 30): Promise<{ readonly weightsBeside: boolean }> {
   const { configuration, head } = await describeModel(directory);
   if (head !== "language") {
     throw new TruelineError("TL_EXPORT_HEAD", `This model has a ${head} head; the ONNX file is for language models, which generate.`, { hint: "Leave --onnx out." });
@@ -32,22 +31,29 @@ export async function addOnnx(directory: string): Promise<void> {
   const shapes = parameterShapes(configuration, "language");
   const tensors = await readModelTensors(directory);
   checkTensors(tensors, shapes, directory);
-  const parameters = new Map<string, StoredParameter>();
-  const pieces: Uint8Array[] = [];
-  let offset = 0;
-  for (const [name, shape] of shapes) {
-    const { data } = tensors.get(name)!;
-    const gap = (alignment - offset % alignment) % alignment;
-    parameters.set(name, { shape, place: { offset: offset + gap, length: data.byteLength } });
-    pieces.push(new Uint8Array(gap), new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-    offset += gap + data.byteLength;
-  }
+  const parameters = [...shapes.keys()].map((name) => [name, tensors.get(name)!] as const);
+  const weightsBeside = parameters.reduce((sum, [, { data }]) => sum + data.byteLength, 0) > largestInside;
   await mkdir(join(directory, "onnx"));
-  await writeDurably(join(directory, "onnx", weightsFile), pieces);
-  await writeDurably(join(directory, graphFile), [exportedGraph(configuration, blueprintOf(configuration, "language"), weightsFile, parameters)]);
+  const source = weightsBeside ? await externals(join(directory, "onnx", weightsFile), parameters)
+    : (graph: GraphBuilder, name: string) => graph.initializer(name, tensors.get(name)!.data, tensors.get(name)!.shape);
+  await writeDurably(join(directory, graphFile), [exportedGraph(configuration, blueprintOf(configuration, "language"), source, weightsFile)]);
   await writeDurably(join(directory, "genai_config.json"), json(genaiConfiguration(configuration)));
-  const config = z.looseObject({}).parse(JSON.parse(await readRegular(join(directory, "config.json"), configBytes)));
-  await writeDurably(join(directory, "config.json"), json({ ...config, "transformers.js_config": { use_external_data_format: true } }));
+  return { weightsBeside };
+}
+
+/** Writes parameters into a file; gives where in it a graph finds them. */
+async function externals(path: string, parameters: readonly (readonly [string, Tensor])[]): Promise<ParameterSource> {
+  const places = new Map<string, { readonly shape: readonly number[]; readonly place: Place }>();
+  const pieces: Uint8Array[] = [];
+  let end = 0;
+  for (const [name, { shape, data }] of parameters) {
+    const offset = Math.ceil(end / alignment) * alignment;
+    places.set(name, { shape, place: { offset, length: data.byteLength } });
+    pieces.push(new Uint8Array(offset - end), new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+    end = offset + data.byteLength;
+  }
+  await writeDurably(path, pieces);
+  return (graph, name) => graph.external(name, places.get(name)!.shape, places.get(name)!.place);
 }
 
 const json = (value: object): string => `${JSON.stringify(value, undefined, 2)}\n`;

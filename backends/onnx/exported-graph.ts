@@ -1,24 +1,18 @@
 import type { ModelConfiguration } from "../../models/architecture.js";
 import { type Blueprint, type Layer, type Linear, type Norm, projectionsOf } from "../../models/blueprint.js";
 import { rotaryFrequencies } from "../../models/rotary.js";
-import { GraphBuilder, type Place, type Value } from "./graph.js";
-
-/** Where a parameter's bytes lie in the file of weights, and its shape as in model.safetensors. */
-export interface StoredParameter {
-  readonly shape: readonly number[];
-  readonly place: Place;
-}
+import type { ParameterSource } from "./generation-graph.js";
+import { GraphBuilder, type Value } from "./graph.js";
 
 /**
  * The graph that other programs generate with: ONNX's own operators only, inputs and outputs as transformers.js and
  * onnxruntime-genai expect them. Inputs, over B rows of S new tokens behind P cached ones: input_ids and position_ids [B, S], attention_mask
  * [B, P + S] (0 where padding lies), past_key_values.N.key and .value [B, key-value heads, P, head size]; P may be 0.
  * Outputs: logits [B, S, vocabulary], present.N.key and .value [B, key-value heads, P + S, head size].
- * @param weightsFile beside the graph's file; holds float32.
+ * @param source of parameters as they lie in model.safetensors; asked for each once.
+ * @param weightsFile beside the graph's file, where parameters are external.
  */
-export function exportedGraph(
-  configuration: ModelConfiguration, blueprint: Blueprint, weightsFile: string, parameters: ReadonlyMap<string, StoredParameter>,
-): Uint8Array {
+export function exportedGraph(configuration: ModelConfiguration, blueprint: Blueprint, source: ParameterSource, weightsFile: string): Uint8Array {
   const graph = new GraphBuilder(weightsFile);
   const { heads, keyValueHeads, headSize, normEpsilon, vocabulary } = configuration;
   const groups = heads / keyValueHeads;
@@ -34,8 +28,7 @@ export function exportedGraph(
   const rowsAndColumns = sizesOf(ids);
   const known = new Map<string, Value>();
   const parameter = (name: string): Value => {
-    const { shape, place } = parameters.get(name)!;
-    const value = known.get(name) ?? graph.external(name, shape, place);
+    const value = known.get(name) ?? source(graph, name);
     known.set(name, value);
     return value;
   };

@@ -1,4 +1,4 @@
-import { rm, utimes, writeFile } from "node:fs/promises";
+import { readFile, rm, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { sha256 } from "../../foundation/canonical.js";
@@ -107,6 +107,9 @@ describe("trace", () => {
       const { code, stdout } = await trueline(["trace", name, "--json"]);
       expect([code, JSON.parse(stdout)], name).toMatchObject([0, { artifact, differs: [], makings: [{ run: "one", stage: "base" }] }]);
     }
+    const card = await readFile(join(copy, "README.md"), "utf8");
+    expect(card).toMatch(/\| one\/base \| pretrain \| [0-9a-f]{12} \|/);
+    expect(card).toContain("## Settings");
     const { stdout } = await trueline(["trace", copy]);
     expect(stdout).toMatch(/made by one\/base {2}pretrain.*\n {2}spec {4}\/spec.json \([0-9a-f]{12}\)\n(.*\n)* {2}.* base: attempt 1 started in process 7 .*\n(.*\n)*run one\n {2}.* ada@host submitted p/);
   });

@@ -128,6 +128,27 @@ describe("export", () => {
     await Tokenizer.load(target);
   });
 
+  it("adds a card that says what the model came from, unless the plain artifact is asked for", async () => {
+    const [target, plain] = [join(folder, "with"), join(folder, "plain")];
+    await trueline(["export", "first", "base", target]);
+    const card = await readFile(join(target, "README.md"), "utf8");
+    expect(card).toMatch(/^---\nlibrary_name: transformers\npipeline_tag: text-generation\ntags:\n- trueline\n/);
+    for (const part of ["# first/base", "AutoModelForCausalLM", "## Origin"]) expect(card).toContain(part);
+    expect(card).not.toContain(folder);
+    expect(await trueline(["export", "first", "base", plain, "--plain"])).toMatchObject({ code: 0 });
+    expect((await readdir(plain)).filter((name) => name !== "artifact.json")).toEqual(await readdir(model));
+    expect(await trueline(["export", "first", "base", join(folder, "x"), "--plain", "--onnx"])).toMatchObject({ code: 2 });
+  });
+
+  it("adds an ONNX file for others to generate with, of language models alone", async () => {
+    const target = join(folder, "onnx");
+    expect(await trueline(["export", "first", "base", target, "--onnx"])).toMatchObject({ code: 0, stderr: "" });
+    expect(await readdir(join(target, "onnx"))).toEqual(["model.onnx"]);
+    expect(await readdir(target)).toEqual(expect.arrayContaining(["README.md", "genai_config.json", "model.safetensors"]));
+    expect(await trueline(["export", "first", "eval", join(folder, "y"), "--onnx"])).toMatchObject({ code: 2, stderr: expect.stringContaining("TL_EXPORT_HEAD") });
+    expect(await readdir(folder)).not.toContain("y");
+  });
+
   it("overwrites nothing: exit 4", async () => {
     const target = join(folder, "taken");
     await mkdir(target);

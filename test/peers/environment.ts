@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -20,4 +20,14 @@ export function peerPython(): string {
   execFileSync(python, ["-m", "pip", "install", "--quiet", "--requirement", requirements], quiet);
   writeFileSync(stamp, wanted);
   return python;
+}
+
+/** Folder of node modules that has transformers.js, which is too big to be a dependency: beside the Python environment, installed when it is missing. */
+export function transformersJs(): string {
+  const folder = join(root, ".venv", "transformers.js");
+  if (existsSync(join(folder, "node_modules", "@huggingface", "transformers", "package.json"))) return folder;
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, "package.json"), JSON.stringify({ private: true, dependencies: { "@huggingface/transformers": "4.3.1" } }));
+  execFileSync("npm", ["install", "--ignore-scripts", "--no-audit", "--no-fund"], { cwd: folder, stdio: ["ignore", 2, 2] });
+  return folder;
 }
