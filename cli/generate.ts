@@ -11,6 +11,9 @@ import { decimalNumber, wholeNumber } from "./numbers.js";
 import { stageArtifact } from "./stage-artifact.js";
 import { openStore } from "./store.js";
 
+/** More than any machine has processors; with very many the backend never starts. */
+const mostThreads = 1024;
+
 /** `trueline generate MODEL PROMPT`: one continuation on stdout. */
 export const generateCommand = defineCommand({
   name: "generate",
@@ -28,7 +31,7 @@ export const generateCommand = defineCommand({
     topP: { flags: "--top-p <share>", summary: "sample from the likeliest tokens that make up this share", schema: decimalNumber("a number above 0, at most 1", (value) => value > 0 && value <= 1).default(1) },
     topK: { flags: "--top-k <number>", summary: "sample from this many likeliest tokens; 0 is all", schema: wholeNumber(0).default(0) },
     seed: { flags: "--seed <number>", summary: "the same seed gives the same answer", schema: wholeNumber(0).default(0) },
-    threads: { flags: "--threads <number>", summary: "processor threads; default one a core", schema: wholeNumber(1).optional() },
+    threads: { flags: "--threads <number>", summary: "processor threads; default one a core", schema: wholeNumber(1, mostThreads).optional() },
     json: jsonOption,
   },
   async run({ arguments: [model = "", prompt = ""], options, output }) {

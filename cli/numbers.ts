@@ -3,7 +3,8 @@ import { z } from "zod";
 /** A whole number in an option's value, as the words of a message have it: "a whole number from 1 to 65535". */
 export function wholeNumber(least: number, most = Number.MAX_SAFE_INTEGER) {
   const words = most === Number.MAX_SAFE_INTEGER ? `a whole number, ${least} or more` : `a whole number from ${least} to ${most}`;
-  return z.string(words).regex(/^\d+$/, words).transform(Number).pipe(z.number(words).int(words).min(least, words).max(most, words));
+  const tooLarge = `a whole number from ${least} to ${most}`;
+  return z.string(words).regex(/^\d+$/, words).transform(Number).pipe(z.number(tooLarge).min(least, words).max(most, tooLarge));
 }
 
 /** A decimal number in an option's value that `fits`, which `words` say. */

@@ -1,14 +1,18 @@
-import { stageBatches } from "../planner/batches.js";
+import { totalmem } from "node:os";
 import { z } from "zod";
+import { describeModel } from "../models/configuration.js";
+import { parameterCount } from "../models/parameters.js";
+import { stageBatches } from "../planner/batches.js";
 import { decideAll, type Decision } from "../planner/decide.js";
 import { ppoDetails, type StageDetails } from "../planner/details.js";
+import { heldModels, memoryWarnings } from "../planner/held-models.js";
 import { collectKnowledge, plansOfPipeline } from "../planner/knowledge.js";
 import { createPlan } from "../planner/plan.js";
 import { planResumption } from "../planner/resume.js";
 import type { Plan } from "../schemas/plan.js";
 import { queuesWithoutGpus, unattendedText } from "../temporal/attendance.js";
 import { allowPathOption, defineCommand, jsonOption } from "./command.js";
-import { duration, table, type Output } from "./output.js";
+import { duration, size, table, type Output } from "./output.js";
 import { resumptionJson, resumptionSummary } from "./resume-view.js";
 import { openStore } from "./store.js";
 
@@ -26,14 +30,16 @@ export const planCommand = defineCommand({
   async run({ arguments: [path = ""], options, output }) {
     const plan = await createPlan(path, { allowPaths: options.allowPath });
     const store = openStore();
+    const held = heldModels(plan, await directoryParameters(plan));
+    const warnings = [...plan.warnings, ...memoryWarnings(plan, held, totalmem())];
     const decisions = decideAll(plan, await collectKnowledge(store, plan, await plansOfPipeline(store, plan.name)));
     const run = options.against === undefined ? (await store.runs.list()).find(({ name }) => name === plan.name) : await store.runs.read(options.against);
     const resumption = run && await planResumption(store, run.id, { plan });
     if (options.json) {
       output.json({
         against: run && resumption ? { run: run.id, ...resumptionJson(resumption) } : null,
-        name: plan.name, specPath: plan.specPath, specDigest: plan.specDigest, warnings: plan.warnings, ppo: ppoDetails(plan),
-        batches: stageBatches(plan), unattended: await queuesWithoutGpus(store, plan.stages),
+        name: plan.name, specPath: plan.specPath, specDigest: plan.specDigest, warnings, ppo: ppoDetails(plan),
+        batches: stageBatches(plan), models: held, unattended: await queuesWithoutGpus(store, plan.stages),
         stages: plan.stages.map((stage) => ({
           name: stage.name, kind: stage.kind, key: stage.key, after: stage.after, taskQueue: stage.taskQueue, ...decisions.get(stage.name),
         })),
@@ -46,13 +52,32 @@ export const planCommand = defineCommand({
       output.data(`Against run ${run.id}: ${resumption.changes.join("; ")}. ${resumptionSummary(resumption)}`);
     }
     output.data(`\n${table(["stage", "what a step is"], stageBatches(plan).map(({ stage, words }) => [stage, words]))}`);
+    if (held.length > 0) {
+      output.data(`\n${table(["stage", "models", "parameters of the largest", "weights, gradients, moments"],
+        held.map(({ stage, models, parameters, bytes }) => [stage, String(models), count(parameters), size(bytes)]), [1, 2, 3])}`);
+    }
     for (const details of ppoDetails(plan)) output.data(`\n${detailsTable(details, output)}`);
     const offers = await store.workers.present();
     for (const queue of await queuesWithoutGpus(store, plan.stages)) output.note(`${output.noteColors.yellow("warning:")} ${unattendedText(queue, plan.stages, offers)}`);
-    for (const warning of plan.warnings) output.note(`${output.noteColors.yellow("warning:")} ${warning}`);
+    for (const warning of warnings) output.note(`${output.noteColors.yellow("warning:")} ${warning}`);
     return 0;
   },
 });
+
+/** Parameters of the model directories that a plan names. */
+async function directoryParameters({ stages }: Plan): Promise<Map<string, number>> {
+  const paths = stages.flatMap(({ inputs }) => Object.values(inputs).flatMap((input) => (input.from === "directory" ? [input.path] : [])));
+  return new Map(await Promise.all([...new Set(paths)].map(async (path) => {
+    const { configuration, head } = await describeModel(path);
+    return [path, parameterCount(configuration, head)] as const;
+  })));
+}
+
+/** A number of parameters for people: 52 k, 1.3 M, 7.2 G. */
+function count(parameters: number): string {
+  const [factor, unit] = parameters < 1e6 ? [1e3, "k"] : parameters < 1e9 ? [1e6, "M"] : [1e9, "G"];
+  return `${Number((parameters / factor).toPrecision(2))} ${unit}`;
+}
 
 /** A plan and what becomes of its stages as a table for people. */
 export function planTable(plan: Plan, decisions: ReadonlyMap<string, Decision>, { colors }: Pick<Output, "colors">): string {

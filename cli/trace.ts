@@ -25,7 +25,8 @@ export const traceCommand = defineCommand({
   arguments: "<artifact>",
   summary: "follow an artifact back to specs, data and decisions, and forward to what used it",
   details: "ARTIFACT is a model directory (an exported copy too), a digest or the start of one, or RUN/STAGE. Everything comes from the\n"
-    + "ledgers, so what gc removed is known as well; of a copy it is said where its bytes differ.",
+    + "ledgers, so what gc removed is known as well; of a copy it is said where its bytes differ. Uses are what stages of runs read and\n"
+    + "reused; `export` and `generate` change nothing that others rest on, and leave no line.",
   examples: ["trueline trace ./my-model", "trueline trace da8152723d85", "trueline trace hh-ppo-max-20260101-k3v9qz/ppo --json"],
   options: { json: jsonOption },
   async run({ arguments: [name = ""], options, output }) {

@@ -11,7 +11,7 @@ import { resolvePpoTricks } from "./presets.js";
 /** Faults that concern several fields at once, or a field and what it refers to. */
 export function constraintFaults(draft: Draft, facts: Facts): Fault[] {
   return [
-    ...[...draft.models].flatMap(([name, entry]) => entry === undefined ? [] : sizeFaults(draft, name, entry)),
+    ...[...draft.models].flatMap(([name, entry]) => entry === undefined ? [] : sizeFaults(draft, facts, name, entry)),
     ...[...draft.stages.values()].flatMap((stage) => stage?.complete === undefined
       ? []
       : [...stageFaults(draft, stage, stage.complete), ...lengthFaults(draft, facts, stage, stage.complete), ...guardFaults(draft, stage, stage.complete), ...tokenizerFaults(draft, facts, stage), ...resourceFaults(stage, stage.complete)]),
@@ -43,8 +43,10 @@ function stageFaults(draft: Draft, stage: DraftStage, complete: StageSpec): Faul
         faults.push(fault("TL_SPEC_CONFLICT", ["heldOutReward"], `\`${complete.reward}\` trains the policy, so its score is not held out`,
           "name a reward model that was trained apart, such as one with another seed"));
       }
-      return faults;
+      return [...faults, ...minibatchFaults(stage, complete)];
     }
+    case "critic-pretrain":
+      return minibatchFaults(stage, complete);
     case "evaluate": {
       const faults = (["prompts", "pairs"] as const).flatMap((field): Fault[] => {
         const name = complete[field];
@@ -57,9 +59,17 @@ function stageFaults(draft: Draft, stage: DraftStage, complete: StageSpec): Faul
       }
       return faults;
     }
-    case "tokenizer": case "pretrain": case "sft": case "reward-model": case "critic-pretrain":
+    case "tokenizer": case "pretrain": case "sft": case "reward-model":
       return [];
   }
+}
+
+/** A minibatch that was asked for and can't be had. */
+function minibatchFaults(stage: DraftStage, { minibatch, rollouts }: Extract<StageSpec, { readonly minibatch: number }>): Fault[] {
+  return stage.written["minibatch"] === undefined || minibatch <= rollouts ? [] : [{
+    code: "TL_SPEC_WRONG_VALUE", path: ["stages", stage.name, "minibatch"],
+    message: `\`minibatch\` is ${minibatch}, and a step has only ${rollouts} answers (\`rollouts\`)`, hint: `write at most ${rollouts}, or more \`rollouts\``,
+  }];
 }
 
 /** Lengths against the context of the model that they are for. */

@@ -2,7 +2,9 @@ import { maxModelBytes, parameterCount, trainedBytes } from "../models/parameter
 import { type Family, families } from "../models/families.js";
 import { scratchConfiguration } from "../models/scratch.js";
 import type { ModelEntry, ScratchSizes } from "../schemas/spec.js";
+import { ancestryOf } from "./ancestry.js";
 import type { Draft } from "./draft.js";
+import type { Facts } from "./facts.js";
 import type { Fault } from "./fault.js";
 
 type ScratchEntry = Extract<ModelEntry, { readonly architecture: string }>;
@@ -18,8 +20,8 @@ export function sizesOf(entry: ScratchEntry): ScratchSizes {
   };
 }
 
-/** Sizes of an entry of `models` that do not go together, or that no machine's embedded backend can hold. */
-export function sizeFaults(draft: Draft, name: string, entry: ModelEntry): Fault[] {
+/** Sizes of an entry of `models` that do not go together, or that no machine's embedded backend can hold, where a stage uses that. */
+export function sizeFaults(draft: Draft, facts: Facts, name: string, entry: ModelEntry): Fault[] {
   if (!("architecture" in entry)) return [];
   const { hidden, heads, keyValueHeads = heads, headSize = hidden / heads } = entry;
   const fault = (field: string, message: string, hint?: string): Fault => ({ code: "TL_SPEC_WRONG_VALUE", path: ["models", name, field], message, hint });
@@ -32,8 +34,8 @@ export function sizeFaults(draft: Draft, name: string, entry: ModelEntry): Fault
   if (heads % keyValueHeads !== 0) return [fault("keyValueHeads", `${heads} heads do not divide among ${keyValueHeads} key-value heads`)];
   const tokenizer = draft.stages.get(entry.tokenizer)?.complete;
   const vocabulary = tokenizer?.kind === "tokenizer" ? tokenizer.vocabulary : 0;
-  const parameters = parametersOf(entry, vocabulary);
-  if (parameters * trainedBytes <= maxModelBytes) return [];
+  const parameters = scratchParameters(sizesOf(entry), vocabulary);
+  if (!isEmbedded(draft, facts, name) || parameters * trainedBytes <= maxModelBytes) return [];
   return [fault(largestSize(entry, vocabulary),
     `\`${name}\` would have ${figure(parameters)} parameters, ${figure(parameters * trainedBytes / 2 ** 30)} GiB in training; the embedded backend holds at most ${maxModelBytes / 2 ** 30} GiB a model`,
     `${trainedBytes} bytes a parameter: weight, gradient and both of Adam's moments; ${figure(maxModelBytes / trainedBytes)} parameters fit`)];
@@ -50,17 +52,23 @@ function foreignField(entry: ScratchEntry): { readonly field: string; readonly h
   return Object.entries(foreign).flatMap(([field, hint]) => (hint !== false && entry[field as keyof typeof foreign] !== undefined ? [{ field, hint }] : []))[0];
 }
 
-/** Counted for one layer and multiplied, for the number of layers may be absurd too. */
-function parametersOf(entry: ScratchEntry, vocabulary: number): number {
-  const withLayers = (layers: number) => parameterCount(scratchConfiguration({ ...sizesOf(entry), window: undefined, layers }, { vocabulary, endTokens: [] }), "language");
-  return withLayers(0) + entry.layers * (withLayers(1) - withLayers(0));
+/** Whether a stage computes with the model, or one made from it, on the embedded backend. */
+function isEmbedded(draft: Draft, facts: Facts, model: string): boolean {
+  return [...draft.stages.values()].some((stage) => stage !== undefined && stage.complete?.resources.backend !== "torch"
+    && stage.references.some((reference) => ancestryOf(draft, facts, reference.name)?.root === model));
+}
+
+/** Parameters of a model from scratch with a language head. Counted for one layer and multiplied, for the number of layers may be absurd. */
+export function scratchParameters(sizes: ScratchSizes, vocabulary: number): number {
+  const withLayers = (layers: number) => parameterCount(scratchConfiguration({ ...sizes, window: undefined, layers }, { vocabulary, endTokens: [] }), "language");
+  return withLayers(0) + sizes.layers * (withLayers(1) - withLayers(0));
 }
 
 /** The field that makes a model so large: the one without which the fewest parameters would be left. */
 function largestSize(entry: ScratchEntry, vocabulary: number): string {
   const without = { hidden: { hidden: entry.heads * 2 }, layers: { layers: 1 }, intermediate: { intermediate: 1 } };
   const left = (Object.entries(without)).filter(([field]) => field in entry)
-    .map(([field, least]) => ({ field, left: parametersOf({ ...entry, ...least }, vocabulary) }));
+    .map(([field, least]) => ({ field, left: scratchParameters(sizesOf({ ...entry, ...least }), vocabulary) }));
   return left.sort((a, b) => a.left - b.left)[0]!.field;
 }
 

@@ -74,7 +74,7 @@ function mixtureWarnings(on: ResolvedTricks): string[] {
 
 function rolloutWarnings({ minibatch, rollouts }: Stage<"ppo"> | Stage<"critic-pretrain">): string[] {
   return minibatch <= rollouts ? [] : [
-    `\`minibatch\` is ${minibatch} and there are only ${rollouts} \`rollouts\`: every update takes all ${rollouts} answers; write at most ${rollouts}`,
+    `\`minibatch\` is ${minibatch} by default and there are only ${rollouts} \`rollouts\`: every update takes all ${rollouts} answers; write at most ${rollouts}`,
   ];
 }
 

@@ -37,6 +37,15 @@ describe("a failure with --json", () => {
     expect(errorOf((await trueline(["plan", "--json"])).stdout)).toMatchObject({ code: "TL_USAGE", message: "missing required argument 'spec'" });
   });
 
+  it.each([
+    ["--seed", "99999999999999999999", "a whole number from 0 to 9007199254740991"], ["--max-tokens", "0", "a whole number, 1 or more"],
+    ["--threads", "100000", "a whole number from 1 to 1024"], ["--top-p", "2", "a number above 0, at most 1"],
+  ])("says of %s %s what would be right", async (option, value, words) => {
+    const { code, stdout } = await trueline(["generate", "a/b", "hi", option, value, "--json"]);
+    expect(code).toBe(2);
+    expect(errorOf(stdout)).toMatchObject({ code: "TL_USAGE", message: `${option}: ${words}, not "${value}"` });
+  });
+
   it("leaves stdout empty without it, and where --json is a word of the arguments", async () => {
     expect((await trueline(["status", "nowhere"])).stdout).toBe("");
     expect((await trueline(["status", "--", "--json"])).stdout).toBe("");

@@ -35,6 +35,8 @@ const cases: readonly (readonly [name: string, change: Change, field: string, co
   ["key-value heads that do not divide the heads", (spec) => { Object.assign(spec.models["tiny"]!, { heads: 4, keyValueHeads: 3 }); }, "models.tiny.keyValueHeads", "TL_SPEC_WRONG_VALUE", "do not divide"],
   ["a model of absurd width", (spec) => { spec.models["tiny"]!["hidden"] = 1_000_000; }, "models.tiny.hidden", "TL_SPEC_WRONG_VALUE", "holds at most 4 GiB a model", "16 bytes a parameter"],
   ["a model of absurd depth", (spec) => { spec.models["tiny"]!["layers"] = 1e12; }, "models.tiny.layers", "TL_SPEC_WRONG_VALUE", "would have 1.3e+16 parameters"],
+  ["a minibatch of more answers than a step has", inStage("ppo", { rollouts: 64, minibatch: 65 }), "stages.ppo.minibatch", "TL_SPEC_WRONG_VALUE", "`minibatch` is 65, and a step has only 64 answers", "at most 64"],
+  ["the same of the critic", inStage("critic", { rollouts: 8, minibatch: 9 }), "stages.critic.minibatch", "TL_SPEC_WRONG_VALUE", "only 8 answers"],
   ["an unknown stage", inStage("eval", { candidate: "pop" }), "stages.eval.candidate", "TL_SPEC_UNKNOWN_REFERENCE", "no stage or model `pop`", "`ppo`"],
   ["an unknown data entry", inStage("sft", { data: "hhh" }), "stages.sft.data", "TL_SPEC_UNKNOWN_REFERENCE", "no data entry `hhh`", "`hh`"],
   ["an unknown entry in a list of data", inStage("bpe", { data: ["hh", "boook"] }), "stages.bpe.data.1", "TL_SPEC_UNKNOWN_REFERENCE", "`boook`", "`book`"],
@@ -117,6 +119,16 @@ describe("a fault in a spec", () => {
     // 8 · 12 · 1670² + 300 · 1670 is 268.3 million parameters; 4 GiB hold 268.4 million.
     expect(sized(1670)).toEqual([]);
     expect(sized(1680).map(({ field }) => field)).toEqual(["models.tiny.hidden"]);
+  });
+
+  it("is no model that is too large for the embedded backend where all its stages use PyTorch", () => {
+    const onTorch = (names: readonly string[]) => faultsOf(pipeline((spec) => {
+      spec.models["tiny"]!["hidden"] = 4096;
+      for (const name of names) inStage(name, { resources: { backend: "torch" } })(spec);
+    })).map(({ field }) => field);
+    const all = ["base", "sft", "rm", "critic", "ppo", "eval"];
+    expect(onTorch(all)).toEqual([]);
+    for (const name of all) expect(onTorch(all.filter((each) => each !== name)), name).toEqual(["models.tiny.hidden"]);
   });
 
   it("names one circle once, and each of two circles", () => {
