@@ -80,7 +80,7 @@ export async function saveModel(directory: string, model: StoredModel): Promise<
   const prefixed = (kind: keyof typeof momentPrefixes): (readonly [string, Tensor])[] =>
     [...moments[kind]].map(([name, tensor]) => [momentPrefixes[kind] + name, tensor]);
   await writeSafetensors(
-    join(directory, optimizerFile), [...prefixed("firstMoments"), ...prefixed("secondMoments")], { updates: String(updates) },
+    join(directory, optimizerFile), [...prefixed("firstMoments"), ...prefixed("secondMoments")], { metadata: { updates: String(updates) } },
   );
 }
 

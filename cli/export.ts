@@ -3,7 +3,8 @@ import { basename, dirname, join, resolve } from "node:path";
 import { z } from "zod";
 import { TruelineError } from "../foundation/errors.js";
 import { makeFolder, writeDurably } from "../foundation/files.js";
-import { modelCard } from "../reports/model-card.js";
+import { narrowToBrainFloat } from "../models/narrow.js";
+import { type CardFacts, modelCard } from "../reports/model-card.js";
 import { readPlannedChronicles } from "../store/planned-chronicles.js";
 import type { Store } from "../store/store.js";
 import { traceArtifact } from "../store/trace.js";
@@ -25,15 +26,17 @@ export const exportCommand = defineCommand({
     + "settings, figures, and who decided what. Read it before you publish. The bytes are checked first; an existing directory is never overwritten (exit 4).",
   examples: [
     "trueline export quickstart-20260101-abcdef ppo ./my-model",
-    "trueline export quickstart-20260101-abcdef ppo ./my-model --onnx",
+    "trueline export quickstart-20260101-abcdef ppo ./my-model --onnx --dtype bfloat16",
   ],
   options: {
     json: jsonOption,
     onnx: { flags: "--onnx", summary: "add onnx/model.onnx with a KV cache, for transformers.js and onnxruntime-genai", schema: z.boolean().default(false) },
+    dtype: { flags: "--dtype <type>", summary: "type of the weights in the files: float32 as trained, or bfloat16 to the nearest", schema: z.enum(["float32", "bfloat16"]).default("float32") },
     plain: { flags: "--plain", summary: "the artifact's own files alone, no README.md", schema: z.boolean().default(false) },
   },
   async run({ arguments: [run = "", stage = "", directory = ""], options, output }) {
-    if (options.plain && options.onnx) throw new TruelineError("TL_USAGE", "--plain copies the artifact as it is, and --onnx adds to it.", { hint: "Leave one of them out." });
+    const changes = [...(options.onnx ? ["--onnx"] : []), ...(options.dtype === "float32" ? [] : ["--dtype"])];
+    if (options.plain && changes.length > 0) throw new TruelineError("TL_USAGE", `--plain copies the artifact as it is, which ${changes.join(" and ")} would change.`, { hint: "Leave one of them out." });
     const store = openStore();
     const artifact = await stageArtifact(store, run, stage);
     if (options.onnx && artifact.type !== "language-model") {
@@ -50,7 +53,8 @@ export const exportCommand = defineCommand({
         const { weightsBeside } = await (await import("../backends/onnx/export.js")).addOnnx(copy);
         if (weightsBeside) output.note("The ONNX file's weights lie beside it: transformers.js needs `use_external_data_format: true`.");
       }
-      if (!options.plain) await addCard(store, `${run}/${stage}`, artifact, copy, options.onnx);
+      if (options.dtype === "bfloat16" && isModel(artifact)) await narrowToBrainFloat(copy);
+      if (!options.plain) await addCard(store, `${run}/${stage}`, artifact, copy, { hasOnnx: options.onnx, dtype: options.dtype });
     }));
     if (options.json) output.json({ run, stage, type: artifact.type, artifact: artifact.digest, directory: target });
     else output.data(target);
@@ -59,12 +63,14 @@ export const exportCommand = defineCommand({
 });
 
 /** Writes what it came from into a copy of an artifact. */
-async function addCard(store: Store, name: string, { digest, type }: StageArtifact, copy: string, hasOnnx: boolean): Promise<void> {
+async function addCard(store: Store, name: string, { digest, type }: StageArtifact, copy: string, forms: Pick<CardFacts, "hasOnnx" | "dtype">): Promise<void> {
   const { makings } = traceArtifact(digest, (await readPlannedChronicles(store)).chronicles);
   const versions = makings[0]?.attempts.flatMap(({ event }) => event.type === "stage-started" ? [{ ...event.versions, ...event.environment?.versions }] : []).at(-1) ?? {};
   const decisions = makings.flatMap((making) => making.decisions.map(({ at, event }) => `${at.slice(0, 10)} ${story(event)}`));
-  await writeDurably(join(copy, "README.md"), `${modelCard({ name, type, artifact: digest, makings, decisions, versions, hasOnnx, dtype: "float32" })}\n`);
+  await writeDurably(join(copy, "README.md"), `${modelCard({ name, type, artifact: digest, makings, decisions, versions, ...forms })}\n`);
 }
+
+const isModel = ({ type }: StageArtifact): boolean => type.endsWith("-model");
 
 async function refuseExisting(target: string): Promise<void> {
   const there = await lstat(target).then(() => true, () => false);

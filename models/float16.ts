@@ -22,6 +22,18 @@ export function fromHalf(bits: Uint16Array): Float32Array {
   return result;
 }
 
+/** float32 to bfloat16, to the nearest, ties to even. */
+export function toBrainFloat(values: Float32Array): Uint16Array {
+  const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
+  const result = new Uint16Array(values.length);
+  for (let index = 0; index < values.length; index++) {
+    const word = bits[index]!;
+    // Rounding would carry a NaN's payload into infinity.
+    result[index] = (word & 0x7fff_ffff) > 0x7f80_0000 ? (word >>> 16) | 0x40 : (word + 0x7fff + ((word >>> 16) & 1)) >>> 16;
+  }
+  return result;
+}
+
 /** bfloat16 to float32: the upper half of its bits; exact. */
 export function fromBrainFloat(bits: Uint16Array): Float32Array {
   const result = new Uint32Array(bits.length);

@@ -5,8 +5,8 @@ import { z } from "zod";
 import { TruelineError } from "../foundation/errors.js";
 import { writeDurably } from "../foundation/files.js";
 import { readRegular } from "../foundation/regular-file.js";
-import { fromBrainFloat, fromHalf } from "./float16.js";
-import { type ElementType, maxHeaderBytes, parseHeader } from "./safetensors-header.js";
+import { fromBrainFloat, fromHalf, toBrainFloat } from "./float16.js";
+import { type ElementType, elementBytes, maxHeaderBytes, parseHeader } from "./safetensors-header.js";
 import { sizeOf } from "./parameters.js";
 
 export interface Tensor {
@@ -19,6 +19,11 @@ export interface SafetensorsFile {
   /** In the order of their bytes in the file. */
   readonly tensors: ReadonlyMap<string, Tensor>;
   readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** The type that tensors are written in; default F32. */
+interface Narrowing {
+  readonly type?: "F32" | "BF16";
 }
 
 const widen: Readonly<Record<ElementType, (bytes: ArrayBuffer) => Float32Array>> = {
@@ -102,41 +107,49 @@ function parseIndex(text: string): Readonly<Record<string, string>> | undefined 
 }
 
 /**
- * Writes one file of tensors as float32 in the given order, whole or not at all, and fsynced. `format: "pt"`, without which
+ * Writes one file of tensors in the given order, whole or not at all, and fsynced. `format: "pt"`, without which
  * transformers refuses a file, is added to the metadata.
  */
 export async function writeSafetensors(
-  path: string, tensors: Iterable<readonly [string, Tensor]>, metadata: Readonly<Record<string, string>> = {},
+  path: string, tensors: Iterable<readonly [string, Tensor]>, { metadata = {}, type = "F32" }: { readonly metadata?: Readonly<Record<string, string>> } & Narrowing = {},
 ): Promise<void> {
   const listed = [...tensors];
   let end = 0;
   const entries = listed.map(([name, { shape, data }]) => {
     if (sizeOf(shape) !== data.length) throw new RangeError(`tensor ${name} of shape [${shape.join(", ")}] holds ${data.length} elements`);
     const begin = end;
-    end += data.byteLength;
-    return [name, { dtype: "F32", shape, data_offsets: [begin, end] }] as const;
+    end += data.length * elementBytes[type];
+    return [name, { dtype: type, shape, data_offsets: [begin, end] }] as const;
   });
   const header = JSON.stringify({ __metadata__: { format: "pt", ...metadata }, ...Object.fromEntries(entries) });
   // spaces bring the data to a multiple of 8 bytes
   const padded = Buffer.from(header + " ".repeat((8 - (Buffer.byteLength(header) % 8)) % 8));
   const length = Buffer.alloc(8);
   length.writeBigUInt64LE(BigInt(padded.length));
-  const data = listed.map(([, tensor]) => new Uint8Array(tensor.data.buffer, tensor.data.byteOffset, tensor.data.byteLength));
-  await writeDurably(path, [length, padded, ...data]);
+  await writeDurably(path, pieces());
+
+  function* pieces(): Generator<Uint8Array> {
+    yield length;
+    yield padded;
+    for (const [, tensor] of listed) {
+      const { buffer, byteOffset, byteLength } = type === "F32" ? tensor.data : toBrainFloat(tensor.data);
+      yield new Uint8Array(buffer, byteOffset, byteLength);
+    }
+  }
 }
 
 /** Bytes of tensors in one file, at most, as in transformers. */
 export const usualShardBytes = 5_000_000_000;
 
 /**
- * Writes a model's tensors as float32: model.safetensors, or where they take more than `shardBytes` as many shards as it needs
+ * Writes a model's tensors: model.safetensors, or where they take more than `shardBytes` as many shards as it needs
  * and model.safetensors.index.json, in the layout of transformers. The index comes last, so that what it names is there.
  */
-export async function writeModelTensors(directory: string, tensors: ReadonlyMap<string, Tensor>, shardBytes = usualShardBytes): Promise<void> {
+export async function writeModelTensors(directory: string, tensors: ReadonlyMap<string, Tensor>, { shardBytes = usualShardBytes, type = "F32" }: { readonly shardBytes?: number } & Narrowing = {}): Promise<void> {
   const shards: [string, Tensor][][] = [[]];
   let [room, total] = [shardBytes, 0];
   for (const [name, tensor] of tensors) {
-    const bytes = tensor.data.byteLength;
+    const bytes = tensor.data.length * elementBytes[type];
     if (bytes > room && shards.at(-1)!.length > 0) {
       shards.push([]);
       room = shardBytes;
@@ -146,7 +159,7 @@ export async function writeModelTensors(directory: string, tensors: ReadonlyMap<
     total += bytes;
   }
   if (shards.length === 1) {
-    await writeSafetensors(join(directory, wholeFile), tensors);
+    await writeSafetensors(join(directory, wholeFile), tensors, { type });
     await rm(join(directory, indexFile), { force: true });
     return;
   }
@@ -154,7 +167,7 @@ export async function writeModelTensors(directory: string, tensors: ReadonlyMap<
   for (const [index, shard] of shards.entries()) {
     const number = (value: number): string => String(value).padStart(5, "0");
     const file = `model-${number(index + 1)}-of-${number(shards.length)}.safetensors`;
-    await writeSafetensors(join(directory, file), shard);
+    await writeSafetensors(join(directory, file), shard, { type });
     for (const [name] of shard) weightMap[name] = file;
   }
   await writeDurably(join(directory, indexFile), `${JSON.stringify({ metadata: { total_size: total }, weight_map: weightMap }, undefined, 2)}\n`);

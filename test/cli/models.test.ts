@@ -140,6 +140,15 @@ describe("export", () => {
     expect(await trueline(["export", "first", "base", join(folder, "x"), "--plain", "--onnx"])).toMatchObject({ code: 2 });
   });
 
+  it("narrows the weights to bfloat16 where that is asked for", async () => {
+    const target = join(folder, "narrow");
+    expect(await trueline(["export", "first", "base", target, "--dtype", "bfloat16"])).toMatchObject({ code: 0 });
+    expect(JSON.parse(await readFile(join(target, "config.json"), "utf8"))).toMatchObject({ torch_dtype: "bfloat16" });
+    expect(await readFile(join(target, "README.md"), "utf8")).toContain("Weights are bfloat16.");
+    expect(await trueline(["generate", target, "x", "--raw", "--max-tokens", "2"])).toMatchObject({ code: 0 });
+    expect(await trueline(["export", "first", "base", join(folder, "x"), "--plain", "--dtype", "bfloat16"])).toMatchObject({ code: 2 });
+  });
+
   it("adds an ONNX file for others to generate with, of language models alone", async () => {
     const target = join(folder, "onnx");
     expect(await trueline(["export", "first", "base", target, "--onnx"])).toMatchObject({ code: 0, stderr: "" });

@@ -25,11 +25,20 @@ describe("writing and reading", () => {
 
   it("gives back names, shapes, bits, order and metadata", async () => {
     const path = join(await temporaryDirectory(), "x.safetensors");
-    await writeSafetensors(path, tensors, { updates: "7" });
+    await writeSafetensors(path, tensors, { metadata: { updates: "7" } });
     const read = await readSafetensors(path);
     expect([...read.tensors]).toEqual([...tensors]);
     expect(Object.is(read.tensors.get("a")!.data[0], -0)).toBe(true);
     expect(read.metadata).toEqual({ format: "pt", updates: "7" });
+  });
+
+  it("narrows to bfloat16 to the nearest, ties to even, and keeps what is not finite", async () => {
+    const path = join(await temporaryDirectory(), "x.safetensors");
+    const [one, step] = [1, 2 ** -7];
+    const data = Float32Array.of(one, one + step / 2, one + 1.5 * step, one + 0.51 * step, -one - 0.49 * step, Infinity, -Infinity, Number.NaN, 3.4e38);
+    await writeSafetensors(path, [["w", { shape: [9], data }]], { type: "BF16" });
+    const read = (await readSafetensors(path)).tensors.get("w")!.data;
+    expect([...read]).toEqual([one, one, one + 2 * step, one + step, -one, Infinity, -Infinity, Number.NaN, Infinity]);
   });
 
   it("writes the same bytes again, data at a multiple of 8, and leaves nothing else behind", async () => {
@@ -112,9 +121,9 @@ describe("a model's tensors", () => {
 
   it("are one file up to the size of a shard, and as many as are needed beyond", async () => {
     const directory = await temporaryDirectory();
-    await writeModelTensors(directory, tensors, 3 * 16);
+    await writeModelTensors(directory, tensors, { shardBytes: 3 * 16 });
     expect(await readdir(directory)).toEqual(["model.safetensors"]);
-    await writeModelTensors(directory, tensors, 2 * 16);
+    await writeModelTensors(directory, tensors, { shardBytes: 2 * 16 });
     expect((await readdir(directory)).sort()).toEqual(["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors", "model.safetensors.index.json"]);
     const [first, second] = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"];
     expect(JSON.parse(await readFile(join(directory, "model.safetensors.index.json"), "utf8")))
@@ -127,7 +136,7 @@ describe("a model's tensors", () => {
 
   it("that are larger than a shard have one each", async () => {
     const directory = await temporaryDirectory();
-    await writeModelTensors(directory, tensors, 1);
+    await writeModelTensors(directory, tensors, { shardBytes: 1 });
     expect((await readdir(directory)).length).toBe(4);
     expect(await readModelTensors(directory)).toEqual(tensors);
   });
