@@ -32,8 +32,11 @@ const renderMilliseconds = 1500;
 /** Numbers that a template may ask `range` for. */
 const longestRange = 100_000;
 
-/** A template's statements see `range` through this one, which makes no list that fills the memory. */
-const boundRange = new Template("{% set range = bounded_range %}").parsed.body;
+/**
+ * Comes before a template's statements: a `range` that makes no list which fills the memory, and no `strftime_now`, for a text
+ * that depends on the day would give other tokens when a run is resumed. Templates that look whether it is there have a date of their own.
+ */
+const prelude = new Template("{% set range = bounded_range %}{% set strftime_now = no_clock %}").parsed.body;
 
 /** `range` of Jinja, with its length bounded. */
 function boundedRange(...given: readonly unknown[]): number[] {
@@ -47,6 +50,7 @@ function boundedRange(...given: readonly unknown[]): number[] {
 /** A chat template in Jinja, ready to render. */
 export class ChatTemplate {
   private readonly template: Template;
+  private readonly usesClock: boolean;
 
   /**
    * @param where file that messages name.
@@ -54,9 +58,10 @@ export class ChatTemplate {
    * @throws TL_CHAT_TEMPLATE when the source is no Jinja.
    */
   constructor(source: string, private readonly where: string, private readonly names: Readonly<Record<string, string | undefined>>) {
+    this.usesClock = /\bstrftime_now\s*\(/.test(source);
     try {
       this.template = bounded(renderMilliseconds, () => new Template(source));
-      this.template.parsed.body.unshift(...boundRange);
+      this.template.parsed.body.unshift(...prelude);
     } catch (error) {
       throw this.fault(error, "It is Jinja, as transformers has it.");
     }
@@ -74,6 +79,7 @@ export class ChatTemplate {
         bounded_range: boundedRange,
       }));
     } catch (error) {
+      if (this.usesClock) throw this.fault(error, "It asks strftime_now for today's date, and its text would change from day to day: write a date into the template.");
       throw this.fault(error, `The messages' roles were: ${messages.map(({ role }) => role).join(", ") || "none"}.`);
     }
   }

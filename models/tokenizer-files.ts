@@ -83,8 +83,13 @@ async function readTemplate(directory: string, config: TokenizerConfig): Promise
   });
   if (source !== undefined) return { source, where, isDefault: false };
   const named = config.chat_template;
-  const inConfig = typeof named === "string" ? named : named?.find(({ name }) => name === "default")?.template;
   const configPath = join(directory, "tokenizer_config.json");
+  const inConfig = typeof named === "string" ? named : named?.find(({ name }) => name === "default")?.template;
+  if (inConfig === undefined && typeof named !== "string" && named && named.length > 0) {
+    throw new TruelineError("TL_CHAT_TEMPLATE", `${configPath}: chat_template has ${named.map(({ name }) => JSON.stringify(name)).join(", ")} and none named "default"`, {
+      hint: "Name the one that dialogues are rendered with \"default\", or write it into chat_template.jinja.",
+    });
+  }
   return inConfig === undefined
     ? { source: defaultTemplate, where: `${directory} (default template)`, isDefault: true }
     : { source: inConfig, where: configPath, isDefault: false };

@@ -7,7 +7,7 @@ import { digestOf } from "../foundation/canonical.js";
 import { TruelineError } from "../foundation/errors.js";
 import type { FileList } from "../foundation/file-list.js";
 import { hashFile } from "../foundation/files.js";
-import { describeModel, type Head } from "../models/configuration.js";
+import { describeModel, type Head, type ModelConfiguration } from "../models/configuration.js";
 import { digestModelDirectory } from "../models/directory-digest.js";
 import { filesOf } from "../schemas/plan.js";
 import type { ArtifactType } from "../schemas/stages/table.js";
@@ -44,6 +44,8 @@ export interface ModelFact extends FileFact {
   readonly context: number;
   /** Digest of the tokenizer's file. */
   readonly tokenizer: string;
+  /** The token that configurations pad with: one of its own, one that ends answers too, or none. */
+  readonly padding: "own" | "end" | "none";
 }
 
 export interface CollectedFacts {
@@ -129,8 +131,11 @@ async function modelFact(path: string, options: PathOptions): Promise<ModelFact>
   for (const [needed, what] of [[/\.safetensors$/, "weights (*.safetensors)"], [/^tokenizer\.json$/, "tokenizer.json"]] as const) {
     if (![...files.keys()].some((name) => needed.test(name))) throw new TruelineError("TL_MODEL_MISSING", `${directory} has no ${what}.`);
   }
-  return { path: directory, digest, type: typeOfHead[head], context: configuration.context, tokenizer: files.get("tokenizer.json")! };
+  return { path: directory, digest, type: typeOfHead[head], context: configuration.context, tokenizer: files.get("tokenizer.json")!, padding: paddingOf(configuration) };
 }
+
+const paddingOf = ({ padToken, endTokens }: ModelConfiguration): ModelFact["padding"] =>
+  padToken === undefined ? "none" : endTokens.includes(padToken) ? "end" : "own";
 
 const digests = new Map<string, Promise<string>>();
 

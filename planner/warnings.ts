@@ -27,7 +27,9 @@ function stageWarnings(draft: Draft, facts: Facts, stage: DraftStage, complete: 
       return [...device, ...rolloutWarnings(complete), ...samplingWarnings(complete), ...headWarnings(draft, facts, complete.init)];
     case "evaluate":
       return [...device, ...evaluateWarnings(draft, facts, complete)];
-    case "tokenizer": case "pretrain": case "sft": case "reward-model":
+    case "reward-model":
+      return [...device, ...paddingWarnings(draft, facts, complete.model)];
+    case "tokenizer": case "pretrain": case "sft":
       return device;
   }
 }
@@ -103,6 +105,18 @@ function headWarnings(draft: Draft, facts: Facts, critic: string): string[] {
   const target = targetOf(draft, critic);
   return target !== undefined && typeOf(target, facts) === "language-model"
     ? [`the critic starts from the language model \`${critic}\`, which has no value head: a new one of zeros is made`] : [];
+}
+
+/** Trueline pads nothing; transformers finds the last token of a padded row by the padding token. */
+function paddingWarnings(draft: Draft, facts: Facts, model: string): string[] {
+  const root = ancestryOf(draft, facts, model)?.root;
+  const padding = root === undefined ? undefined : facts.models.get(root)?.padding;
+  const advice = "give config.json and generation_config.json of the model a `pad_token_id` of its own";
+  switch (padding) {
+    case "end": return [`\`${root}\` pads with its end token: of rows that it pads, transformers scores the token before the end, Trueline the end; ${advice}`];
+    case "none": return [`\`${root}\` has no padding token: transformers scores its rows one at a time only; ${advice}`];
+    case "own": case undefined: return [];
+  }
 }
 
 function evaluateWarnings(draft: Draft, facts: Facts, complete: Stage<"evaluate">): string[] {

@@ -55,6 +55,14 @@ describe("a dialogue", () => {
     expect(textOf(tokenizer, dialogue)).toBe("b<|end|>d<|end|>");
   });
 
+  it("ends its answers at any of several end tokens, as generation does", async () => {
+    const directory = await directoryWith({ template: "{% for m in messages %}{{ m.content + ('<|user|>' if m.role == 'assistant' else '') + '.' }}{% endfor %}" });
+    await initializeModel(directory, { ...tiny, endTokens: [1, 3] }, 1);
+    const tokenizer = await Tokenizer.load(directory);
+    expect(tokenizer.endTokens).toEqual([1, 3]);
+    expect(textOf(tokenizer, tokenizer.encodeDialogue([user("a"), assistant("b")]))).toBe("b<|user|>");
+  });
+
   it("may end with a prompt, which has no targets", async () => {
     const tokenizer = await load();
     expect(textOf(tokenizer, tokenizer.encodeDialogue([user("a"), assistant("b"), user("c")]))).toBe("b<|end|>");
@@ -153,6 +161,34 @@ describe("chat templates", () => {
   it("may be one of several, by the name default", async () => {
     const tokenizer = await load({ config: { chat_template: [{ name: "tool", template: "no" }, { name: "default", template: "yes" }] } });
     expect(tokenizer.renderChat([], { generationPrompt: false })).toBe("yes");
+  });
+
+  it("of several, none of them the default, are refused with their names", async () => {
+    await expect(load({ config: { chat_template: [{ name: "tool", template: "no" }] } }))
+      .rejects.toMatchObject({ code: "TL_CHAT_TEMPLATE", message: expect.stringContaining("\"tool\"") });
+  });
+
+  it("know no day: those that ask whether there is one take their own, others are refused", async () => {
+    const dated = "{% if strftime_now is defined %}{{ strftime_now('%d %b %Y') }}{% else %}26 Jul 2024{% endif %}";
+    expect((await load({ template: dated })).renderChat([], { generationPrompt: false })).toBe("26 Jul 2024");
+    const tokenizer = await load({ template: "{{ strftime_now('%Y') }}" });
+    expect(() => tokenizer.renderChat([], { generationPrompt: false }))
+      .toThrow(expect.objectContaining({ code: "TL_CHAT_TEMPLATE", hint: expect.stringContaining("from day to day") }));
+  });
+
+  it.each(["chat_template.jinja", "tokenizer_config.json", "a list in tokenizer_config.json"])("of %s render the same text for training and for generation", async (place) => {
+    const directory = await directoryWith(place === "tokenizer_config.json" ? { template: chatml }
+      : { template: null, config: place.startsWith("a list") ? { chat_template: [{ name: "default", template: chatml }, { name: "tool", template: "no" }] } : {} });
+    if (place.endsWith(".jinja")) await writeFile(join(directory, place), chatml);
+    const tokenizer = await Tokenizer.load(directory);
+    const messages = [system("s"), user("灯?"), assistant("yes <|end|>")];
+    const [prompt, dialogue] = [tokenizer.encodePrompt(messages.slice(0, 2)), tokenizer.encodeDialogue(messages)];
+    expect([...dialogue.tokens.subarray(0, prompt.length)]).toEqual([...prompt]);
+    expect(tokenizer.decode(prompt)).toBe(tokenizer.renderChat(messages.slice(0, 2), { generationPrompt: true }));
+    expect(tokenizer.decode(dialogue.tokens)).toBe(tokenizer.renderChat(messages, { generationPrompt: false }));
+    const copy = await temporaryDirectory();
+    await tokenizer.copyTo(copy);
+    expect((await Tokenizer.load(copy)).encodeDialogue(messages)).toEqual(dialogue);
   });
 
   it("are transcripts where there is none, and the copy says so", async () => {

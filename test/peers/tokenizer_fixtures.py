@@ -53,7 +53,26 @@ def llama3():
     return tokenizer, trainers.BpeTrainer(vocab_size=400, special_tokens=SPECIAL, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False)
 
 
-KINDS = {"gpt2": (gpt2, CHATML, "<|im_end|>"), "metaspace": (metaspace, INST, "</s>"), "unigram": (unigram, INST, "</s>"), "llama3": (llama3, CHATML, "<|im_end|>")}
+def llama2():
+    """As transformers converts the SentencePiece model of Llama 2: no pre-tokenizer, a space before every piece between special tokens."""
+    tokenizer, trainer = metaspace()
+    tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    return tokenizer, trainer
+
+
+def qwen2():
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.normalizer = normalizers.NFC()
+    words = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(words), "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+    tokenizer.decoder = decoders.ByteLevel()
+    return tokenizer, trainers.BpeTrainer(vocab_size=400, special_tokens=SPECIAL, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False)
+
+
+#: What a published file has and a trained one has not.
+PUBLISHED = {"llama2": dict(pre_tokenizer=None)}
+
+KINDS = {"llama2": (llama2, INST, "</s>"), "qwen2": (qwen2, CHATML, "<|im_end|>"), "gpt2": (gpt2, CHATML, "<|im_end|>"), "metaspace": (metaspace, INST, "</s>"), "unigram": (unigram, INST, "</s>"), "llama3": (llama3, CHATML, "<|im_end|>")}
 
 
 def save(directory, texts):
@@ -63,7 +82,7 @@ def save(directory, texts):
         # the trainer takes the bytes of byte fallback for special tokens; published files do not
         described = json.loads(tokenizer.to_str())
         described["added_tokens"] = [token for token in described["added_tokens"] if token["content"] in SPECIAL]
-        tokenizer = Tokenizer.from_str(json.dumps(described))
+        tokenizer = Tokenizer.from_str(json.dumps({**described, **PUBLISHED.get(name, {})}))
         fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="<unk>", bos_token="<s>", eos_token=end, pad_token="<unk>",
                                        clean_up_tokenization_spaces=False)
         fast.chat_template = template

@@ -25,7 +25,7 @@ describe.skipIf(python === undefined)(`tokenizers beside Python's${needsPython}`
     await rm(root, { recursive: true, force: true });
   });
 
-  for (const name of ["ours", "gpt2", "llama3", "metaspace", "unigram"]) {
+  for (const name of ["ours", "gpt2", "llama2", "llama3", "metaspace", "qwen2", "unigram"]) {
     describe(name, () => {
       itAgreesWithTransformers(() => join(root, name), () => facts.get(name)!);
     });

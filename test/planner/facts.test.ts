@@ -126,6 +126,21 @@ describe("a model from files", () => {
     expect(stageOf(await createPlan(path), "sft").key).not.toBe(stageOf(before, "sft").key);
   });
 
+  it("that pads with its end token, or with none, gets a warning where a reward model starts from it", async () => {
+    const directory = await writeModel("model");
+    const path = await write((spec) => {
+      spec.models["given"] = { path: "model" };
+      spec.stages = { rm: { ...spec.stages["rm"]!, model: "given" } };
+    });
+    const warned = async (tokens: object): Promise<string> => {
+      await writeFile(join(directory, "generation_config.json"), JSON.stringify({ eos_token_id: [1, 3], ...tokens }));
+      return (await createPlan(path)).warnings.filter((text) => text.startsWith("rm: `given`")).join();
+    };
+    expect(await warned({ pad_token_id: 0 })).toBe("");
+    expect(await warned({ pad_token_id: 3 })).toContain("pads with its end token");
+    expect(await warned({})).toContain("has no padding token");
+  });
+
   it("is read by no link that leads out, be it the directory or a file in it; links inside are followed", async () => {
     const outside = await mkdtemp(join(tmpdir(), "trueline-outside-"));
     try {
