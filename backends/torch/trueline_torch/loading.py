@@ -165,8 +165,8 @@ def fill_and_shard(module: HeadedModel, value_of: Callable[[str], Tensor], setti
         for parameter in part.parameters():
             if parameter in names:
                 value = value_of(names.pop(parameter)).to(torch.float32 if part is head else kept)
-                # files are mapped, and a weight that changes must not lie in one
-                parameter.data = value if world.sharded else value.to(world.device, copy=True)
+                # files are mapped: a weight that changes must not lie in one, others may
+                parameter.data = value if world.sharded else value.to(world.device, copy=trainable)
         if world.sharded:
             fully_shard(
                 part, mesh=world.mesh,
