@@ -1,12 +1,14 @@
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { errorsDocument } from "./errors-document.js";
+import { modelsDocument } from "./models-document.js";
 import { reliabilityDocument } from "./reliability-document.js";
 import { specDocument } from "./spec-document.js";
 
 /** Pages that are written from sources, by their path. */
 export const pages: Readonly<Record<string, () => string>> = {
   [pathOf("errors.md")]: errorsDocument,
+  [pathOf("models.md")]: modelsDocument,
   [pathOf("reliability.md")]: reliabilityDocument,
   [pathOf("spec.md")]: specDocument,
 };

@@ -129,7 +129,7 @@ describe("a model from files", () => {
   it("that pads with its end token, or with none, gets a warning where a reward model starts from it", async () => {
     const directory = await writeModel("model");
     const path = await write((spec) => {
-      spec.models["given"] = { path: "model" };
+      spec.models = { given: { path: "model" } };
       spec.stages = { rm: { ...spec.stages["rm"]!, model: "given" } };
     });
     const warned = async (tokens: object): Promise<string> => {
