@@ -45,7 +45,8 @@ function paritySection(): string {
 }
 
 function halfBillionTable(): string {
-  return Object.entries(read("bench/half-billion-results.json", halfBillion)).map(([backend, { parameters, processor, cores, memoryGiB, stages }]) => [
+  const measured = Object.entries(read("bench/half-billion-results.json", halfBillion));
+  return measured.length === 0 ? "It was measured on no machine yet." : measured.map(([backend, { parameters, processor, cores, memoryGiB, stages }]) => [
     `Backend \`${backend}\`, ${(parameters / 1e6).toFixed(0)} million parameters, ${processor}, ${cores} cores, ${memoryGiB} GiB:`, "",
     "| one step of | seconds, start to saved | peak memory | of it in no file |", "|---|---|---|---|",
     ...Object.entries(stages).map(([stage, { seconds, peakGiB, anonymousGiB }]) => `| ${stage} | ${seconds} | ${peakGiB} GiB | ${anonymousGiB} GiB |`),
