@@ -4,7 +4,7 @@ import type { Place } from "./place.js";
 import { signal } from "./processes.js";
 import { must, mustEqual } from "./scenario.js";
 
-const endSeconds = 60;
+const endSeconds = 180;
 
 /** Files of a home that nobody may leave there: locks, halves of writes, scratch, and what running processes say of themselves. */
 const litter = [/\.lock(\.break)?$/, /(^|\/)\.[^/]+\.[0-9a-f]{12}$/, /^scratch\/./, /^server-users\/./, /^server\.json$/];

@@ -11,6 +11,8 @@ export interface Setting {
   readonly environment?: Readonly<NodeJS.ProcessEnv>;
 }
 
+const patienceSeconds = 1200;
+
 /** A project directory whose processes can all be found, whoever started them and whoever has died. */
 export class Place extends Project {
   private readonly mark = randomUUID();
@@ -64,13 +66,13 @@ export class Place extends Project {
     return ended;
   }
 
-  /** Waits until `holds` gives something. */
-  async until<T>(what: string, seconds: number, holds: () => Promise<T | undefined | false>): Promise<T> {
-    const deadline = performance.now() + seconds * 1000;
+  /** Waits until `holds` gives something, however busy the machine; what takes longer than `patienceSeconds` never comes. */
+  async until<T>(what: string, holds: () => Promise<T | undefined | false>): Promise<T> {
+    const deadline = performance.now() + patienceSeconds * 1000;
     for (;;) {
       const found = await holds();
       if (found !== undefined && found !== false) return found;
-      must(performance.now() < deadline, `${what}: not within ${seconds} s`);
+      must(performance.now() < deadline, `${what}: not within ${patienceSeconds} s`);
       await sleep(50);
     }
   }

@@ -88,6 +88,10 @@ for (const scenario of scenarios.filter(({ name }) => names?.includes(name) ?? t
   if (values.json !== undefined) await keep(values.json);
   console.log(`${result.result.padEnd(7)} ${result.name} (${result.seconds} s)  ${result.because ?? JSON.stringify(result.figures)}`);
 }
+for (const [result, words] of [["broken", "did not hold"], ["skipped", "not reached or not possible here"]] as const) {
+  const found = results.filter((each) => each.result === result);
+  if (found.length > 0) console.log(`${words}: ${found.map(({ name }) => name).join(", ")}`);
+}
 if (results.some(({ result }) => result === "broken")) process.exitCode = 1;
 
 /** Puts the results in the place of earlier ones of the same scenarios; a scenario that was skipped keeps what it had. */

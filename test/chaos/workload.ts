@@ -49,3 +49,6 @@ export function pretraining({ steps, everySteps = 5, seed = 5 }: PretrainOptions
     },
   };
 }
+
+/** A training run long enough to be disturbed; how often it saves checkpoints changes no byte of it. */
+export const training = pretraining({ steps: 300 });

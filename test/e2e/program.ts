@@ -85,7 +85,7 @@ export class Project {
 
   /** Waits until a stage has a checkpoint at or after a step. */
   async untilCheckpoint(step: number): Promise<void> {
-    for (let looks = 0; looks < 4800; looks++) {
+    for (let looks = 0; looks < 24_000; looks++) {
       const folder = join(this.home, "checkpoints");
       for (const key of await readdir(folder).catch(() => [])) {
         if ((await readdir(join(folder, key)).catch(() => [])).some((name) => Number(name) >= step)) return;

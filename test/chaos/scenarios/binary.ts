@@ -26,7 +26,7 @@ export const binary: Scenario = {
       await writeGo(place, 0.3);
       const command = find(place);
       const isBuilding = kill % 3 !== 0;
-      if (isBuilding) await place.until("the build", 60, async () => (await left(place)).some((path) => path.endsWith("temporal")));
+      if (isBuilding) await place.until("the build", async () => (await left(place)).some((path) => path.endsWith("temporal")));
       await sleep(random.uniform() * 1500);
       if (isBuilding) built++;
       place.killAll();

@@ -6,9 +6,8 @@ import { mountHome } from "../mounts.js";
 import { mustLoseNoCheckpoint, outcomeOf } from "../outcome.js";
 import type { Place } from "../place.js";
 import { must, mustEqual, type Ground, type Scenario } from "../scenario.js";
-import { pretraining } from "../workload.js";
+import { training } from "../workload.js";
 
-const spec = pretraining({ steps: 300 });
 const megabytes = 64;
 
 export const diskFull: Scenario = {
@@ -16,7 +15,7 @@ export const diskFull: Scenario = {
   does: "Fills the disk of the home in the middle of training: with Temporal's database on it until the command has ended, and with the server elsewhere until the fault is said.",
   holds: "The command ends with TL_STORE_FULL, and resumed on a freed disk the run ends with the same bytes; with the server elsewhere it goes on by itself once the disk is freed.",
   async run(ground) {
-    const expected = await ground.expected(spec);
+    const expected = await ground.expected(training);
     const alone = await ground.place("disk");
     const ended = await withFullDisk(alone, await begun(alone), ({ ended }) => ended);
     must(ended.code === 1 && /^TL_STORE_FULL /m.test(lastLines(ended.stderr)), `the command ended with ${ended.code}, and said: ${lastLines(ended.stderr)}`);
@@ -56,7 +55,7 @@ async function withServerElsewhere(ground: Ground): Promise<{ readonly place: Pl
 /** A run in the middle of its training, its home a small disk. */
 async function begun(place: Place, environment: NodeJS.ProcessEnv = {}): Promise<Running> {
   mountHome(place, megabytes);
-  await place.write("spec.json", spec);
+  await place.write("spec.json", training);
   const command = place.startWith({ environment }, "run", "spec.json");
   await place.untilCheckpoint(20);
   return command;

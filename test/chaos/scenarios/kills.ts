@@ -1,20 +1,25 @@
-import { existsSync, readdirSync } from "node:fs";
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Random } from "../../../foundation/random.js";
 import type { LedgerEntry } from "../../../schemas/events.js";
 import type { Running } from "../../e2e/program.js";
+import { scratchOf, untilMoment, writingIn, type End } from "../moments.js";
 import { mustLoseNoCheckpoint, outcomeOf } from "../outcome.js";
 import type { Place } from "../place.js";
 import { signal, type Role } from "../processes.js";
-import { must, mustEqual, type Ground, type Scenario } from "../scenario.js";
+import { must, mustEqual, Skipped, type Ground, type Scenario } from "../scenario.js";
 import { everyKind } from "../workload.js";
 
-const wanted = 50;
-/** What a command's own death leaves has this long to save a checkpoint and end. */
-const graceSeconds = 30;
-/** After a kill something must go on within this time. */
-const patienceSeconds = 120;
+/** How many kills fall in each stage, spread over as many steps as it has, about. */
+const shares: Readonly<Record<keyof typeof everyKind.stages, { readonly kills: number; readonly steps: number }>> = {
+  bpe: { kills: 3, steps: 0 }, base: { kills: 8, steps: 60 }, sft: { kills: 8, steps: 100 }, rm: { kills: 8, steps: 110 },
+  critic: { kills: 8, steps: 24 }, ppo: { kills: 10, steps: 40 }, eval: { kills: 5, steps: 0 },
+};
+const order = Object.keys(shares);
+const wanted = Object.values(shares).reduce((sum, { kills: each }) => sum + each, 0);
+/** What a command's own death leaves ends within this time, with a checkpoint saved, on the busiest machine. */
+const graceSeconds = 180;
+/** After a kill something must go on within this time, on the busiest machine. */
+const patienceSeconds = 900;
 
 /** Who is killed, by the roles that are hit at once. */
 const victims = {
@@ -28,9 +33,6 @@ const victims = {
   everything: ["command", "worker", "backend", "keeper", "server", "other"],
 } as const satisfies Record<string, readonly Role[]>;
 type Victim = keyof typeof victims;
-
-/** What the killer waits for: any moment, a checkpoint that is being written, an artifact that is being written. */
-const moments = ["any", "checkpoint", "publish"] as const;
 
 interface Kill {
   readonly victim: Victim;
@@ -51,11 +53,12 @@ export const kills: Scenario = {
     const recoveries: Record<string, number[]> = {};
     let runs = 0;
     let seconds = 0;
-    for (; done.length < wanted && (runs === 0 || ground.left() > 0); runs++) {
+    // A run that ends before all kills were done leaves the rest to another.
+    for (let marks = marksOf(ground.random("marks")); marks.length > 0; runs++) {
       const place = await ground.place(`kills-${runs}`);
       await place.write("spec.json", everyKind);
       const began = performance.now();
-      const struck = await runUnderFire(place, ground, ground.random("kills", runs), wanted - done.length);
+      const struck = await runUnderFire(place, ground, ground.random("kills", runs), marks);
       seconds += (performance.now() - began) / 1000;
       const [run] = await place.runs();
       mustEqual(await outcomeOf(place, run!), expected, `what run ${runs + 1} left, killed ${struck.length} times`);
@@ -63,9 +66,11 @@ export const kills: Scenario = {
       recordRecoveries(await place.store.ledger.read(run!), struck, recoveries);
       done.push(...struck);
       ground.say(`run ${runs + 1}: killed ${struck.length} times, same bytes`);
+      if (ground.left() <= 0 && done.length < wanted) throw new Skipped(`the time given with --minutes was up after ${done.length} of ${wanted} kills, all of which it survived`);
+      marks = marks.slice(struck.length);
     }
     return {
-      kills: done.length, runs, "by victim": count(done, "victim"), "by stage": count(done, "stage"), "by phase": count(done, "phase"),
+      kills: done.length, runs, "by victim": count(done, "victim"), "by stage kind": count(done, "stage"), "by phase": count(done, "phase"),
       "seconds uninterrupted": round(alone), "seconds lost a kill": round((seconds - alone * runs) / done.length),
       "seconds to go on, median by victim": Object.fromEntries(Object.entries(recoveries).map(([victim, each]) => [victim, round(median(each))])),
       "seconds to go on, longest": round(Math.max(...Object.values(recoveries).flat())),
@@ -73,17 +78,33 @@ export const kills: Scenario = {
   },
 };
 
-/** Runs the place's spec to its end, killing until it has ended or `most` kills are done. */
-async function runUnderFire(place: Place, ground: Ground, random: Random, most: number): Promise<Kill[]> {
+/** When a kill comes: once a stage has come so far. */
+interface Mark {
+  readonly stage: string;
+  readonly step: number;
+}
+
+/** Kills in the order in which they come, at random steps of each stage. */
+function marksOf(random: Random): Mark[] {
+  return Object.entries(shares).flatMap(([stage, { kills: each, steps }]) =>
+    Array.from({ length: each }, () => Math.floor(random.uniform() * steps)).sort((a, b) => a - b).map((step) => ({ stage, step })));
+}
+
+/** Runs the place's spec to its end, killing at each mark until it has ended or the time is up. */
+async function runUnderFire(place: Place, ground: Ground, random: Random, marks: readonly Mark[]): Promise<Kill[]> {
   const done: Kill[] = [];
   let command = place.start("run", "spec.json");
   let startedAt = Date.now();
   for (;;) {
     const ended = watch(command);
-    // One kill in five comes while things are still being started.
-    if (done.length < most && random.uniform() > 0.2) await untilGoingOn(place, { victim: "nobody", at: startedAt }, ended);
-    if (done.length < most) await untilMoment(place, random, ended);
-    else await command.ended;
+    const mark = ground.left() > 0 ? marks[done.length] : undefined;
+    if (mark === undefined) await command.ended;
+    else {
+      // One kill in five comes while things are still being started.
+      if (random.uniform() > 0.2) await untilGoingOn(place, { victim: "nobody", at: startedAt }, ended);
+      await untilReached(place, mark, startedAt, ended);
+      await untilMoment(place, random, ended);
+    }
     if (ended.code !== undefined) {
       if (ended.code === 0) break;
       ground.say(`  the command ended with ${ended.code}: ${ended.words}`);
@@ -96,6 +117,7 @@ async function runUnderFire(place: Place, ground: Ground, random: Random, most: 
     if (targets.length === 0) continue;
     signal(targets, "SIGKILL");
     const kill = { victim, at: Date.now(), ...await phaseOf(place, before) };
+    startedAt = kill.at;
     done.push(kill);
     ground.say(`  kill ${done.length}: ${victim}, ${kill.stage}, ${kill.phase}`);
     if (targets.some(({ role }) => role === "command")) {
@@ -118,11 +140,6 @@ async function goOn(place: Place): Promise<Running> {
   return run === undefined ? place.start("run", "spec.json") : place.start("resume", run);
 }
 
-interface End {
-  code?: number | null;
-  words?: string;
-}
-
 function watch(command: Running): End {
   const end: End = {};
   void command.ended.then(({ code, stderr }) => {
@@ -132,55 +149,40 @@ function watch(command: Running): End {
   return end;
 }
 
-async function untilMoment(place: Place, random: Random, ended: End): Promise<void> {
-  const moment = random.pick(moments);
-  const deadline = performance.now() + random.uniform() * 4000;
-  const extra = random.uniform() * 20;
-  const before = scratchOf(place);
-  while (performance.now() < deadline && ended.code === undefined) {
-    const now = scratchOf(place);
-    if (moment === "checkpoint" && now.some((path) => /checkpoint-/.test(path) && !before.includes(path))) break;
-    if (moment === "publish" && now.some((path) => /output\/./.test(path) && !before.includes(path))) break;
-    await sleep(moment === "any" ? 50 : 2);
-  }
-  await sleep(extra);
-}
-
-/** Directories of checkpoints and files of artifacts that are being written. */
-function scratchOf(place: Place): string[] {
-  const folder = join(place.home, "scratch");
-  return namesIn(folder).flatMap((attempt) => [
-    ...namesIn(join(folder, attempt)).map((name) => join(attempt, name)),
-    ...namesIn(join(folder, attempt, "output")).map((name) => join(attempt, "output", name)),
-  ]);
-}
-
-function namesIn(directory: string): string[] {
-  try {
-    return existsSync(directory) ? readdirSync(directory) : [];
-  } catch {
-    return [];
-  }
-}
-
-/** What was going on, as far as files tell. */
+/** What was going on, as far as files tell: the kind of the furthest stage that has been begun, and what was being done. */
 async function phaseOf(place: Place, before: readonly string[]): Promise<Pick<Kill, "stage" | "phase">> {
+  const events = await eventsSoFar(place);
+  const furthest = order.findLast((name) => events.some(({ event }) => "stage" in event && event.stage === name));
+  const stage = Object.entries(everyKind.stages).find(([name]) => name === furthest)?.[1].kind ?? "none yet";
+  switch (events.at(-1)?.event.type) {
+    case undefined: case "run-submitted": case "run-resumed": return { stage, phase: "starting" };
+    case "stage-started": case "checkpoint-saved": return { stage, phase: writingIn(before) };
+    default: return { stage, phase: "between stages" };
+  }
+}
+
+async function eventsSoFar(place: Place): Promise<LedgerEntry[]> {
   const [run] = await place.runs();
-  const last = run === undefined ? undefined : (await place.store.ledger.read(run)).at(-1)?.event;
-  if (last === undefined) return { stage: "none", phase: "before the first stage" };
-  const stage = "stage" in last && last.stage !== undefined ? last.stage : "none";
-  const writing = before.some((path) => /output\/./.test(path)) ? "writing an artifact"
-    : before.some((path) => /checkpoint-/.test(path)) ? "writing a checkpoint" : "training";
-  return { stage, phase: last.type === "stage-started" || last.type === "checkpoint-saved" ? writing : "between stages" };
+  return run === undefined ? [] : place.store.ledger.read(run);
+}
+
+/** Waits until the run has come to a mark, or the command has ended. A stage without checkpoints must have been begun again since `at`. */
+async function untilReached(place: Place, { stage, step }: Mark, at: number, ended: End): Promise<void> {
+  const isPast = (name: string) => order.indexOf(name) > order.indexOf(stage);
+  await place.until(`step ${step} of ${stage}`, async () => ended.code !== undefined || stage === order[0] || (await eventsSoFar(place)).some(({ event, at: time }) => {
+    switch (event.type) {
+      case "stage-started": return isPast(event.stage) || (event.stage === stage && shares[stage as keyof typeof shares].steps === 0 && Date.parse(time) > at);
+      case "checkpoint-saved": return event.stage === stage && event.step >= step;
+      default: return false;
+    }
+  }));
 }
 
 /** Waits for an attempt's sign of life after a moment, or for the end of the command. */
 async function untilGoingOn(place: Place, { victim, at }: { readonly victim: string; readonly at: number }, ended: End): Promise<void> {
   const deadline = performance.now() + patienceSeconds * 1000;
   while (ended.code === undefined) {
-    const [run] = await place.runs();
-    const entries = run === undefined ? [] : await place.store.ledger.read(run);
-    if (entries.some((entry) => Date.parse(entry.at) > at && isProgress(entry))) return;
+    if ((await eventsSoFar(place)).some((entry) => Date.parse(entry.at) > at && isProgress(entry))) return;
     must(performance.now() < deadline, `nothing has happened for ${patienceSeconds} s since ${victim} was killed`);
     await sleep(100);
   }

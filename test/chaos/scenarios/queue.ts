@@ -7,7 +7,7 @@ import { eventsOf } from "../outcome.js";
 import type { Place } from "../place.js";
 import { must, mustEqual, type Scenario } from "../scenario.js";
 
-const different = 300;
+const different = 190;
 const same = 20;
 
 export const queue: Scenario = {
@@ -17,14 +17,14 @@ export const queue: Scenario = {
   async run(ground) {
     const place = await ground.place("queue");
     const server = place.start("server");
-    await place.until("a server", 60, async () => place.processes("server").length > 0 && server.child.exitCode === null);
+    await place.until("a server", async () => place.processes("server").length > 0 && server.child.exitCode === null);
     const sizes = [...Array.from({ length: different }, (_, index) => 301 + index), ...Array.from({ length: same }, () => 300)];
     const began = performance.now();
     const runs = await submitAll(place, ground.random("order").shuffled(sizes));
     const submitted = (performance.now() - began) / 1000;
     const worker = place.start("worker", "--slots", "2");
     const started = performance.now();
-    await place.until("the last of the runs", 1500, async () => {
+    await place.until("the last of the runs", async () => {
       must(worker.child.exitCode === null, "the worker has ended");
       return (await Promise.all(runs.map(({ id }) => hasFinished(place, id)))).every(Boolean);
     });
@@ -39,9 +39,9 @@ export const queue: Scenario = {
   },
 };
 
-/** As `trueline submit` does, in this process: three hundred programs to start would be what is measured. */
+/** As `trueline submit` does, in this process: two hundred programs to start would be what is measured. */
 async function submitAll(place: Place, sizes: readonly number[]): Promise<{ readonly id: string }[]> {
-  const pipelines = await place.until("the server's answer", 60, () => presentPipelines(place.home));
+  const pipelines = await place.until("the server's answer", () => presentPipelines(place.home));
   const runs: { id: string }[] = [];
   for (const vocabulary of sizes) {
     await place.write("spec.json", {

@@ -1,27 +1,26 @@
 import { mountHome, remount } from "../mounts.js";
 import { outcomeOf } from "../outcome.js";
 import { must, mustEqual, type Scenario } from "../scenario.js";
-import { pretraining } from "../workload.js";
+import { training } from "../workload.js";
 
-const spec = pretraining({ steps: 300 });
 
 export const readOnly: Scenario = {
   name: "read-only",
   does: "Makes the store read-only in the middle of training, the server being elsewhere, and writable again.",
   holds: "TL_STORE_DENIED is said at once and nothing is tried again; after that a resume ends with the same bytes.",
   async run(ground) {
-    const expected = await ground.expected(spec);
+    const expected = await ground.expected(training);
     const elsewhere = await ground.place("server");
     const address = await elsewhere.startServer();
     const place = await ground.place("read-only");
     mountHome(place, 64);
-    await place.write("spec.json", spec);
+    await place.write("spec.json", training);
     const at = { environment: { TEMPORAL_ADDRESS: address } };
     place.startWith(at, "worker");
     await place.finish(place.startWith(at, "submit", "spec.json"));
     const [run] = await place.runs();
     await place.untilCheckpoint(20);
-    await place.until("a moment in which nothing is written", 60, async () => remount(place, "ro"));
+    await place.until("a moment in which nothing is written", async () => remount(place, "ro"));
     const began = Date.now();
     const watched = await place.startWith(at, "watch", run!).ended;
     const seconds = (Date.now() - began) / 1000;

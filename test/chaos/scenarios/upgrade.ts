@@ -5,9 +5,8 @@ import { program } from "../../e2e/program.js";
 import { eventsOf, mustLoseNoCheckpoint, outcomeOf } from "../outcome.js";
 import type { Place } from "../place.js";
 import { must, mustEqual, type Scenario } from "../scenario.js";
-import { pretraining } from "../workload.js";
+import { training } from "../workload.js";
 
-const spec = pretraining({ steps: 300 });
 const next = "99.0.0";
 
 export const upgrade: Scenario = {
@@ -15,14 +14,14 @@ export const upgrade: Scenario = {
   does: "Drains a worker with SIGTERM in the middle of a stage and puts one of another version in its place, the run being on its way.",
   holds: "The stage goes on from the drained worker's checkpoint, the workflow replays, the ledger names both versions and says what differs.",
   async run(ground) {
-    const expected = await ground.expected(spec);
+    const expected = await ground.expected(training);
     const place = await ground.place("upgrade");
-    await place.write("spec.json", spec);
+    await place.write("spec.json", training);
     const upgraded = await copyOfProgram(place);
     place.start("server");
-    await place.until("a server", 60, async () => place.processes("server").length > 0);
+    await place.until("a server", async () => place.processes("server").length > 0);
     const old = place.start("worker");
-    await place.until("a run", 120, async () => (await place.run("submit", "spec.json")).code === 0);
+    await place.until("a run", async () => (await place.run("submit", "spec.json")).code === 0);
     const [run] = await place.runs();
     await place.untilCheckpoint(20);
     old.child.kill("SIGTERM");
