@@ -1,3 +1,4 @@
+import type { Targets } from "../models/adapter.js";
 import type { Head } from "../models/configuration.js";
 import type { Sum } from "./expressions.js";
 
@@ -17,9 +18,10 @@ export interface Backend {
   unload(model: string): Promise<void>;
 
   /**
-   * Writes config.json and model.safetensors into an existing directory, in the layout of the model's head; with
-   * `optimizer`, optimizer.safetensors too (both Adam moments and the update count). The files are complete and
-   * fsynced when the promise resolves. Tokenizer files are the caller's.
+   * Writes config.json and model.safetensors into an existing directory, in the layout of the model's head; of a model
+   * that trains an adapter, adapter_config.json and adapter_model.safetensors in PEFT's layout, and nothing of what lies
+   * under it. With `optimizer`, optimizer.safetensors too (both Adam moments and the update count). The files are complete
+   * and fsynced when the promise resolves. Tokenizer files are the caller's.
    */
   save(model: string, directory: string, options: { readonly optimizer: boolean }): Promise<void>;
 
@@ -51,6 +53,11 @@ export interface LoadRequest {
   readonly model: string;
   /** Directory with config.json and *.safetensors. */
   readonly directory: string;
+  /**
+   * Directories of adapters in PEFT's layout that are folded into the weights, the first one first. A head that one brings
+   * takes the place of the directory's.
+   */
+  readonly adapters?: readonly string[];
   readonly head: Head;
   /**
    * How the score or value head is made when the directory has none of the asked kind. `zero`; `normal` with standard
@@ -62,12 +69,30 @@ export interface LoadRequest {
     | { readonly init: "fromScore"; readonly mean: number; readonly std: number };
   /** Whether step() will be called: gradients and Adam moments are held only then. */
   readonly trainable: boolean;
-  /** Reads optimizer.safetensors from the directory too; its absence or other shapes are an error. */
+  /**
+   * An adapter is trained, and the score or value head with it: the weights stay as they are, and gradients and Adam moments
+   * are held for the adapter and the head alone. A new one; or one that `save` has written, which brings its head along.
+   */
+  readonly adapter?: NewAdapter | { readonly directory: string };
+  /** Reads optimizer.safetensors too, from the adapter's directory or else the model's; its absence or other shapes are an error. */
   readonly optimizer?: boolean;
+}
+
+/** Low-rank adaptation of linear layers: x · Aᵀ · Bᵀ · alpha / rank is added to x · Wᵀ. Source: Hu et al., arXiv 2106.09685. */
+export interface NewAdapter {
+  readonly rank: number;
+  readonly alpha: number;
+  readonly targets: Targets;
+  /** A is drawn from it, uniform in ±1/√input; B is zero. */
+  readonly seed: number;
+  /** What adapter_config.json names as the model under the adapter. */
+  readonly base?: string;
 }
 
 export interface ModelInformation {
   readonly parameters: number;
+  /** How many of them step() changes. */
+  readonly trained: number;
   readonly vocabulary: number;
   readonly context: number;
   /** True when the head was made by `newHead`. */
@@ -89,6 +114,8 @@ export interface ForwardRequest {
   readonly quantities: readonly Quantity[];
   /** Divides the logits before log-probabilities and entropy; default 1. */
   readonly temperature?: number;
+  /** `off`: computes without the adapter that the model trains, as if only the weights under it were there. */
+  readonly adapter?: "off";
 }
 
 /** Arrays over tokens (all targets, row after row) or rows (scores). */

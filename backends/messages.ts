@@ -40,14 +40,22 @@ const newHead = z.discriminatedUnion("init", [
   z.strictObject({ init: z.literal("fromScore"), mean: number, std: number }),
 ]);
 
+const adapter = z.union([
+  z.strictObject({
+    rank: number, alpha: number, targets: z.union([z.literal("all-linear"), z.array(z.string())]), seed: number, base: z.string().optional(),
+  }),
+  z.strictObject({ directory: z.string() }),
+]);
+
 const load = z.strictObject({
-  model: z.string(), directory: z.string(), head, newHead: newHead.optional(),
-  trainable: z.boolean(), optimizer: z.boolean().optional(),
+  model: z.string(), directory: z.string(), adapters: z.array(z.string()).optional(), head, newHead: newHead.optional(),
+  trainable: z.boolean(), adapter: adapter.optional(), optimizer: z.boolean().optional(),
 });
 
 const forward = z.strictObject({
   batch, temperature: number.optional(),
   quantities: z.array(z.enum(["logProbabilities", "entropy", "values", "scores"])),
+  adapter: z.literal("off").optional(),
 });
 
 const generate = z.strictObject({
@@ -92,7 +100,7 @@ export const parseResult: ParseResult = {
     name: z.string(), versions: z.record(z.string(), z.string()), device: z.string(), threads: z.number(),
   })),
   load: parser(z.strictObject({
-    parameters: z.number(), vocabulary: z.number(), context: z.number(), headIsNew: z.boolean(),
+    parameters: z.number(), trained: z.number(), vocabulary: z.number(), context: z.number(), headIsNew: z.boolean(),
   })),
   unload: parser(z.void()),
   save: parser(z.void()),

@@ -14,6 +14,8 @@ export interface ModelTraits {
   readonly vocabulary: number;
   readonly context: number;
   readonly trainable: boolean;
+  /** Whether it trains an adapter in place of its weights. */
+  readonly adapter: boolean;
 }
 
 /** Checks a forward request; both backends call it before they compute. Fails with TL_BACKEND_* codes. */
@@ -21,6 +23,7 @@ export function validateForward(model: ModelTraits, request: ForwardRequest): vo
   batch(model, request.batch);
   request.quantities.forEach((name) => quantity(model, name));
   temperature(request.temperature);
+  if (request.adapter === "off" && !model.adapter) throw invalid(`the model "${model.name}" has no adapter that could be off`);
 }
 
 /** Checks a generate request. Fails with TL_BACKEND_* codes. */

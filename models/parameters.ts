@@ -36,6 +36,12 @@ export function parameterShapes(configuration: ModelConfiguration, head: Head): 
   return shapes;
 }
 
+/** The parameters of a score or value head: those that a language model lacks. */
+export function headShapes(configuration: ModelConfiguration, head: Head): ReadonlyMap<string, readonly number[]> {
+  const others = parameterShapes(configuration, "language");
+  return new Map([...parameterShapes(configuration, head)].filter(([name]) => !others.has(name)));
+}
+
 /** Number of elements of a shape. */
 export const sizeOf = (shape: readonly number[]): number => shape.reduce((product, length) => product * length, 1);
 

@@ -13,22 +13,29 @@ import { type Tape, sumOf } from "./tape.js";
 /** A decoder's parameter as a value of the graph. */
 export type ParameterOf = (name: string) => Value;
 
+/** The matrices of the adapter on a layer, [input, rank] and [rank, output], and what their product is multiplied by; undefined where there is none. */
+export type AdapterOf = (module: string) => { readonly a: Value; readonly b: Value; readonly scale: number } | undefined;
+
 export interface Decoder {
   readonly configuration: ModelConfiguration;
   readonly blueprint: Blueprint;
   readonly parameterOf: ParameterOf;
+  readonly adapterOf: AdapterOf;
 }
 
 /**
  * A decoder over packed rows: hidden states after the last norm, of the selected rows only. What the last layer does after
  * its keys and values is done for these alone.
  */
-export function decode(tape: Tape, { configuration, blueprint, parameterOf }: Decoder, inputs: PackedInputs): Value {
+export function decode(tape: Tape, { configuration, blueprint, parameterOf, adapterOf }: Decoder, inputs: PackedInputs): Value {
   const { graph } = tape;
   const { headSize, heads, keyValueHeads } = configuration;
   const [wide, narrow] = [heads * headSize, keyValueHeads * headSize];
-  const project = (x: Value, of: Linear, residual?: Value): Value =>
-    linear(tape, x, parameterOf(of.weight), { bias: of.bias === undefined ? undefined : parameterOf(of.bias), residual });
+  const project = (x: Value, of: Linear, residual?: Value): Value => {
+    const product = linear(tape, x, parameterOf(of.weight), { bias: of.bias === undefined ? undefined : parameterOf(of.bias), residual });
+    const adapter = adapterOf(of.module);
+    return adapter === undefined ? product : linear(tape, linear(tape, x, adapter.a), adapter.b, { residual: product, scale: adapter.scale });
+  };
   const normalise = (x: Value, norm: Norm): Value => (norm.kind === "rms"
     ? rmsNorm(tape, x, parameterOf(norm.weight), configuration.normEpsilon)
     : layerNorm(tape, x, parameterOf(norm.weight), parameterOf(norm.bias), configuration.normEpsilon));

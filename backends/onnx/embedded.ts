@@ -1,6 +1,7 @@
 import { cpus } from "node:os";
 import { env } from "onnxruntime-node";
 import { TruelineError } from "../../foundation/errors.js";
+import type { AdapterDescription } from "../../models/adapter-files.js";
 import type { Backend, LoadRequest } from "../backend.js";
 import { loadModel, saveModel } from "../model-files.js";
 import { validateGenerate } from "../validate.js";
@@ -9,12 +10,14 @@ import { GraphBuilder } from "./graph.js";
 import { OnnxModel } from "./model.js";
 import { createSession, type SessionSettings } from "./sessions.js";
 import type { ModelConfiguration } from "../../models/configuration.js";
+import type { Tensor } from "../../models/safetensors.js";
 
 /** A model that is held. */
 interface Held {
   readonly model: OnnxModel;
   readonly configuration: ModelConfiguration;
   readonly generator: Generator;
+  readonly adapter: AdapterDescription | undefined;
 }
 
 /**
@@ -66,12 +69,12 @@ export async function createOnnxBackend(settings: SessionSettings): Promise<Back
       await free(name);
     },
     async save(name, directory, { optimizer }) {
-      const { model, configuration } = held(name);
+      const { model, configuration, adapter } = held(name);
       if (optimizer && !model.traits.trainable) {
         throw new TruelineError("TL_BACKEND_NOT_TRAINABLE", `the model "${name}" was loaded for reading only and has no optimizer state`);
       }
       await saveModel(directory, {
-        configuration, head: model.traits.head, parameters: model.weights.export(),
+        configuration, head: model.traits.head, adapter, parameters: model.trained.export(),
         optimizer: optimizer ? model.optimizerState() : undefined,
       });
     },
@@ -90,15 +93,19 @@ export async function createOnnxBackend(settings: SessionSettings): Promise<Back
 }
 
 async function hold(request: LoadRequest, settings: SessionSettings) {
-  const { configuration, head, headIsNew, parameters: tensors, optimizer } = await loadModel(request);
-  const shapes = new Map([...tensors].map(([name, { shape }]) => [name, shape]));
-  const model = new OnnxModel({ name: request.model, configuration, head, shapes, trainable: request.trainable, settings });
-  model.weights.load(tensors);
+  const { configuration, head, headIsNew, parameters: tensors, optimizer, adapter, trained } = await loadModel(request);
+  const { model: name, trainable } = request;
+  const shapes = new Map([...tensors].map(([parameter, { shape }]) => [parameter, shape]));
+  const model = new OnnxModel({ name, configuration, head, shapes, trainable, adapter: adapter && { scale: adapter.scale, trained }, settings });
+  model.load(tensors);
   if (optimizer !== undefined) model.loadOptimizerState(optimizer);
-  const parameters = [...model.weights.parameters.values()].reduce((sum, { size }) => sum + size, 0);
+  const source = adapter && { store: model.trained, scale: adapter.scale };
+  const held: Held = { model, configuration, adapter, generator: new Generator(name, configuration, model.blueprint, model.weights, settings, source) };
+  const countOf = (those: readonly (readonly [string, Tensor])[]) => those.reduce((sum, [, { data }]) => sum + data.length, 0);
   const { vocabulary, context } = configuration;
-  const held: Held = { model, configuration, generator: new Generator(request.model, configuration, model.blueprint, model.weights, settings) };
-  return { held, parameters, vocabulary, context, headIsNew };
+  return {
+    held, parameters: countOf([...tensors]), trained: countOf([...tensors].filter(([parameter]) => trained.has(parameter))), vocabulary, context, headIsNew,
+  };
 }
 
 /** Fails now rather than at the first request if a provider that was asked for is not there. */

@@ -1,5 +1,6 @@
 import { type InferenceSession, Tensor } from "onnxruntime-node";
 import { TruelineError } from "../../foundation/errors.js";
+import { isOfAdapter } from "../../models/adapter.js";
 import type { ModelConfiguration } from "../../models/architecture.js";
 import type { Blueprint } from "../../models/blueprint.js";
 import type { GenerateRequest, GenerateResult } from "../backend.js";
@@ -24,7 +25,16 @@ const finishedShare = 1 / 8;
 /** What hidden positions get added to their scores. */
 const hiddenBias = -1e9;
 
-/** Samples continuations of one model. Sessions hold a copy of the weights and are made anew when these change. */
+/** What holds an adapter's matrices, and what their products are multiplied by. */
+export interface AdapterSource {
+  readonly store: WeightStore;
+  readonly scale: number;
+}
+
+/**
+ * Samples continuations of one model. Sessions hold a copy of the weights and are made anew when these change; an adapter is
+ * read where it lies.
+ */
 export class Generator {
   private session: { readonly version: number; readonly of: InferenceSession } | undefined;
 
@@ -34,6 +44,7 @@ export class Generator {
     private readonly blueprint: Blueprint,
     private readonly weights: WeightStore,
     private readonly settings: SessionSettings,
+    private readonly adapter?: AdapterSource,
     private readonly limits: GenerationLimits = usualLimits,
   ) {}
 
@@ -47,7 +58,7 @@ export class Generator {
     const rows = request.prompts.map((prompt, index) => new Row(prompt, index));
     for (let first = 0; first < order.length; first += fitting) {
       const batch = order.slice(first, first + fitting).map((index) => rows[index]!);
-      await new Rollout(this.name, this.configuration, windowsOf(this.blueprint), session, request, batch, this.limits).finish();
+      await new Rollout(this.name, this.configuration, windowsOf(this.blueprint), session, request, batch, this.matrices(), this.limits).finish();
     }
     return {
       tokens: rows.map((row) => Int32Array.from(row.tokens)),
@@ -63,6 +74,12 @@ export class Generator {
     this.session = undefined;
   }
 
+  /** The adapter's matrices by name, as they are now. */
+  private matrices(): Readonly<Record<string, Tensor>> {
+    const { store } = this.adapter ?? {};
+    return store === undefined ? {} : Object.fromEntries([...store.parameters.keys()].filter(isOfAdapter).map((name) => [name, store.tensor(name)]));
+  }
+
   private async currentSession(): Promise<InferenceSession> {
     if (this.session?.version !== this.weights.version) {
       await this.release();
@@ -70,7 +87,7 @@ export class Generator {
       const graph = generationGraph(this.configuration, this.blueprint, (builder, name) => {
         const { byteOffset: offset, byteLength: length } = this.weights.view(name);
         return builder.external(name, this.weights.tensor(name).dims, { offset, length });
-      });
+      }, this.adapter && { scale: this.adapter.scale, shapes: new Map(Object.entries(this.matrices()).map(([name, { dims }]) => [name, dims])) });
       this.session = { version, of: await createSession(graph, this.settings, new Uint8Array(memory.buffer)) };
     }
     return this.session!.of;
@@ -120,6 +137,7 @@ class Rollout {
     private readonly session: InferenceSession,
     private readonly request: GenerateRequest,
     private rows: readonly Row[],
+    private readonly matrices: Readonly<Record<string, Tensor>>,
     private readonly limits: GenerationLimits,
   ) {
     this.width = paddedWidth(rows.map((row) => row.prompt));
@@ -193,7 +211,7 @@ class Rollout {
       lengths: new Tensor("int64", BigInt64Array.of(BigInt(begin), BigInt(positions)), [2]),
       ...Object.fromEntries(this.windows.map((window) => [biasName(window), this.bias(positions, window)])),
       inverseTemperature: new Tensor("float32", Float32Array.of(1 / (this.request.temperature || 1)), [1]),
-      ...cache.feeds(),
+      ...cache.feeds(), ...this.matrices,
     }, [needsLogits ? "logits" : "probabilities", ...caches]);
     const floats = (name: string): Float32Array => floatsOf(outputs[name], name);
     cache.append(floats, positions);

@@ -1,3 +1,4 @@
+import { adapterNames } from "../../models/adapter.js";
 import { type Blueprint, type Layer, type Linear, type Norm, projectionsOf } from "../../models/blueprint.js";
 import type { ModelConfiguration } from "../../models/architecture.js";
 import { GraphBuilder, microsoft, type Value } from "./graph.js";
@@ -5,6 +6,12 @@ import { rotations } from "./rotation.js";
 
 /** How the graph gets a parameter: as an input of each run or as an initializer of the session. */
 export type ParameterSource = (graph: GraphBuilder, name: string) => Value;
+
+/** An adapter's matrices, inputs of each run under their names: shapes as computed with, and what their products are multiplied by. */
+export interface GenerationAdapter {
+  readonly shapes: ReadonlyMap<string, readonly number[]>;
+  readonly scale: number;
+}
 
 export const pastKeys = (layer: number): string => `pastKeys${layer}`;
 export const pastValues = (layer: number): string => `pastValues${layer}`;
@@ -24,7 +31,9 @@ export const biasName = (window: number | undefined): string => (window === unde
  * Outputs: logits [B, vocabulary] after the last position, their softmax at the temperature as `probabilities`, and
  * the chunk's keys and values [C, B, key-value heads, head size].
  */
-export function generationGraph(configuration: ModelConfiguration, blueprint: Blueprint, parameter: ParameterSource): Uint8Array {
+export function generationGraph(
+  configuration: ModelConfiguration, blueprint: Blueprint, parameter: ParameterSource, adapter?: GenerationAdapter,
+): Uint8Array {
   const graph = new GraphBuilder();
   const { hidden, heads, keyValueHeads, headSize, normEpsilon } = configuration;
   const groups = heads / keyValueHeads;
@@ -49,8 +58,14 @@ export function generationGraph(configuration: ModelConfiguration, blueprint: Bl
   const columns = shapeOf([chunk, size(hidden)]);
 
   const parameterOf = (name: string) => parameter(graph, name);
-  const linear = (value: Value, { weight, bias }: Linear) =>
-    graph.node("Gemm", [value, parameterOf(weight), bias === undefined ? undefined : parameterOf(bias)]);
+  const linear = (value: Value, { module, weight, bias }: Linear) => {
+    const product = graph.node("Gemm", [value, parameterOf(weight), bias === undefined ? undefined : parameterOf(bias)]);
+    const { a, b } = adapterNames(module);
+    const [first, second] = [a, b].map((name) => adapter?.shapes.get(name));
+    if (adapter === undefined || first === undefined || second === undefined) return product;
+    const low = graph.node("Gemm", [value, graph.input(a, "float32", first)]);
+    return graph.node("Gemm", [low, graph.input(b, "float32", second), product], { alpha: { float: adapter.scale } });
+  };
   const norm = (value: Value, of: Norm) => (of.kind === "rms"
     ? graph.node("SimplifiedLayerNormalization", [value, parameterOf(of.weight)], { epsilon: { float: normEpsilon } })
     : graph.node("LayerNormalization", [value, parameterOf(of.weight), parameterOf(of.bias)], { epsilon: { float: normEpsilon } }));

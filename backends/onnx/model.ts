@@ -1,5 +1,6 @@
 import { Tensor as OrtTensor } from "onnxruntime-node";
 import { canonicalJson } from "../../foundation/canonical.js";
+import { isOfAdapter } from "../../models/adapter.js";
 import { type Blueprint, blueprintOf } from "../../models/blueprint.js";
 import type { Head, ModelConfiguration } from "../../models/configuration.js";
 import type { Tensor } from "../../models/safetensors.js";
@@ -24,6 +25,8 @@ export interface OnnxModelOptions {
   /** Parameters by Hugging Face name, shapes as in files; a score model may lack its LM head. */
   readonly shapes: ReadonlyMap<string, readonly number[]>;
   readonly trainable: boolean;
+  /** An adapter is trained, its matrices among the shapes: its scale, and the names of all that is changed. */
+  readonly adapter?: { readonly scale: number; readonly trained: ReadonlySet<string> };
   readonly settings: SessionSettings;
   /** Floats of activations above which a batch is computed in pieces; default by purpose. */
   readonly activationFloats?: number;
@@ -39,6 +42,8 @@ export interface OptimizerState {
 /** A model that computes quantities of given tokens and is trained; weights are zero until loaded. */
 export class OnnxModel {
   readonly weights: WeightStore;
+  /** What steps change: the weights themselves, or an adapter's matrices and the head. */
+  readonly trained: WeightStore;
   readonly traits: ModelTraits;
   readonly blueprint: Blueprint;
   private readonly optimizer: Optimizer;
@@ -47,29 +52,37 @@ export class OnnxModel {
 
   /** @throws TL_BACKEND_OUT_OF_MEMORY */
   constructor(private readonly options: OnnxModelOptions) {
-    const { name, configuration, head, shapes, trainable } = options;
+    const { name, configuration, head, shapes, trainable, adapter } = options;
     this.blueprint = blueprintOf(configuration, head);
-    this.weights = new WeightStore(shapes, { trainable, transposed: transposedNames(this.blueprint) });
-    this.optimizer = new Optimizer(this.weights);
+    const transposed = new Set([...transposedNames(this.blueprint), ...[...shapes.keys()].filter(isOfAdapter)]);
+    const only = (isTrained: boolean) => new Map([...shapes].filter(([parameter]) => adapter?.trained.has(parameter) === isTrained));
+    this.weights = new WeightStore(adapter === undefined ? shapes : only(false), { trainable: trainable && adapter === undefined, transposed });
+    this.trained = adapter === undefined ? this.weights : new WeightStore(only(true), { trainable, transposed });
+    this.optimizer = new Optimizer(this.trained);
     this.rotations = this.blueprint.positions === undefined ? new RotationTables(configuration) : undefined;
     const languageHead = head !== "value" && (this.blueprint.languageHead === undefined || shapes.has(this.blueprint.languageHead.weight));
-    this.traits = { name, head, languageHead, vocabulary: configuration.vocabulary, context: configuration.context, trainable };
+    this.traits = { name, head, languageHead, vocabulary: configuration.vocabulary, context: configuration.context, trainable, adapter: adapter !== undefined };
   }
 
   /** Adam's state, to be saved; only of trainable models. */
   optimizerState(): OptimizerState {
     return {
-      firstMoments: this.weights.export("firstMoments"),
-      secondMoments: this.weights.export("secondMoments"),
+      firstMoments: this.trained.export("firstMoments"),
+      secondMoments: this.trained.export("secondMoments"),
       updates: this.optimizer.updates,
     };
   }
 
   /** Takes Adam's state over. @throws TL_MODEL_TENSORS */
   loadOptimizerState({ firstMoments, secondMoments, updates }: OptimizerState): void {
-    this.weights.load(firstMoments, "firstMoments");
-    this.weights.load(secondMoments, "secondMoments");
+    this.trained.load(firstMoments, "firstMoments");
+    this.trained.load(secondMoments, "secondMoments");
     this.optimizer.updates = updates;
+  }
+
+  /** Takes tensors in the files' layout over; all parameters must be there. @throws TL_MODEL_TENSORS */
+  load(tensors: ReadonlyMap<string, Tensor>): void {
+    for (const store of new Set([this.weights, this.trained])) store.load(tensors);
   }
 
   /** See Backend.forward. */
@@ -84,7 +97,8 @@ export class OnnxModel {
       const asked = results.filter(({ domain }) => sizeOf(piece.batch, domain) > 0);
       if (asked.length === 0) continue;
       const names = asked.map(({ name }) => name);
-      const program = await this.program(canonicalJson(names), (target) => forwardProgram(target, names));
+      const adapter = request.adapter ?? "on";
+      const program = await this.program(canonicalJson([adapter, names]), (target) => forwardProgram(target, names, adapter));
       const found = await this.run(program, piece.batch, given);
       for (const { name, domain, values } of asked) piece.put(floats(found[name]), values, domain);
     }
@@ -155,15 +169,15 @@ export class OnnxModel {
     const longest = Math.max(...batch.sequences.map(({ length }) => length));
     const packed = { ...pack(batch, selection, this.options.configuration.heads), ...this.rotations?.upTo(longest) };
     return session.run(Object.fromEntries(session.inputNames.map((name) =>
-      [name, given[name] ?? packed[name] ?? this.weights.tensor(name)])));
+      [name, given[name] ?? packed[name] ?? (this.trained.parameters.has(name) ? this.trained : this.weights).tensor(name)])));
   }
 
   private program(key: string, make: (target: Parameters<typeof forwardProgram>[0]) => Promise<Program>): Promise<Program> {
     let program = this.programs.get(key);
     if (program === undefined) {
-      const { options: { configuration, settings }, blueprint } = this;
-      const shapes = new Map([...this.weights.parameters].map(([name, { shape }]) => [name, shape]));
-      program = make({ configuration, blueprint, shapes, settings });
+      const { options: { configuration, settings, adapter }, blueprint } = this;
+      const shapes = new Map([...this.weights.parameters, ...this.trained.parameters].map(([name, { shape }]) => [name, shape]));
+      program = make({ configuration, blueprint, shapes, settings, trained: new Set(this.trained.parameters.keys()), adapterScale: adapter?.scale ?? 1 });
       this.programs.set(key, program);
     }
     return program;

@@ -9,17 +9,20 @@ export interface LinearOptions {
   readonly residual?: Value;
   /** The weight is [out, in], as an embedding used as LM head. */
   readonly transposed?: boolean;
+  /** Multiplies the product alone. */
+  readonly scale?: number;
 }
 
-/** x · weight + bias + residual, weight [in, out]. */
-export function linear(tape: Tape, x: Value, weight: Value, { bias, residual, transposed = false }: LinearOptions = {}): Value {
+/** x · weight · scale + bias + residual, weight [in, out]. */
+export function linear(tape: Tape, x: Value, weight: Value, { bias, residual, transposed = false, scale = 1 }: LinearOptions = {}): Value {
   const { graph } = tape;
-  const product = graph.node("Gemm", [x, weight, bias ?? residual], { transB: transposed ? 1 : 0 });
+  const alpha = { float: scale };
+  const product = graph.node("Gemm", [x, weight, bias ?? residual], { transB: transposed ? 1 : 0, alpha });
   const output = bias !== undefined && residual !== undefined ? graph.node("Add", [product, residual]) : product;
   return tape.recordOne(output, [x, weight, bias, residual], (gradient, flow) => {
-    flow.add(x, (sum) => graph.node("Gemm", [gradient, weight, sum], { transB: transposed ? 0 : 1 }));
+    flow.add(x, (sum) => graph.node("Gemm", [gradient, weight, sum], { transB: transposed ? 0 : 1, alpha }));
     const [left, right] = transposed ? [gradient, x] : [x, gradient];
-    flow.add(weight, (sum) => graph.node("Gemm", [left, right, sum], { transA: 1 }));
+    flow.add(weight, (sum) => graph.node("Gemm", [left, right, sum], { transA: 1, alpha }));
     if (bias !== undefined) flow.add(bias, (sum) => sumOf(graph, sum, sumOfRows(tape, gradient)));
     if (residual !== undefined) flow.add(residual, (sum) => sumOf(graph, sum, gradient));
   });

@@ -1,4 +1,5 @@
 import type { InferenceSession } from "onnxruntime-node";
+import { adapterNames, isOfAdapter } from "../../models/adapter.js";
 import type { Blueprint } from "../../models/blueprint.js";
 import type { ModelConfiguration } from "../../models/configuration.js";
 import type { Quantity } from "../backend.js";
@@ -22,6 +23,10 @@ export interface ProgramTarget {
   readonly configuration: ModelConfiguration;
   readonly blueprint: Blueprint;
   readonly shapes: ReadonlyMap<string, readonly number[]>;
+  /** The parameters whose gradients are wanted. */
+  readonly trained: ReadonlySet<string>;
+  /** What the products of an adapter's matrices are multiplied by. */
+  readonly adapterScale: number;
   readonly settings: SessionSettings;
 }
 
@@ -35,18 +40,19 @@ export const outputs = {
   rows: "rows.",
 } as const;
 
-/** A program that gives quantities, each an output under its name. */
-export async function forwardProgram(target: ProgramTarget, quantities: readonly Quantity[]): Promise<Program> {
-  const frame = frameOf(target, new Set(quantities));
+/** A program that gives quantities, each an output under its name, with the model's adapter or without it. */
+export async function forwardProgram(target: ProgramTarget, quantities: readonly Quantity[], adapter: "on" | "off"): Promise<Program> {
+  const shapes = adapter === "on" ? target.shapes : new Map([...target.shapes].filter(([name]) => !isOfAdapter(name)));
+  const frame = frameOf({ ...target, shapes }, new Set(quantities));
   for (const name of quantities) frame.graph.output(quantityOf(frame.heads, name), name);
   return finish(frame, target);
 }
 
-/** A program that gives a loss, statistics and the gradient of the loss in every parameter that it depends on. */
+/** A program that gives a loss, statistics and the gradient of the loss in every trained parameter that it depends on. */
 export async function trainingProgram(target: ProgramTarget, loss: Sum, statistics: Readonly<Record<string, Sum>>): Promise<Program> {
   const frame = frameOf(target, needsOf([loss, ...Object.values(statistics)]).quantities);
   const { graph, tape, weights } = frame;
-  weights.forEach((weight) => tape.watch(weight));
+  for (const name of target.trained) tape.watch(required(weights, name));
   const compiler = new ExpressionCompiler(tape, frame.heads);
   const { total, seeds } = compiler.sum(loss);
   graph.output(total, outputs.loss);
@@ -70,14 +76,19 @@ interface Frame {
   readonly heads: HeadValues;
 }
 
-function frameOf({ configuration, blueprint, shapes }: ProgramTarget, quantities: ReadonlySet<Quantity>): Frame {
+function frameOf({ configuration, blueprint, shapes, adapterScale: scale }: ProgramTarget, quantities: ReadonlySet<Quantity>): Frame {
   const graph = new GraphBuilder();
   const tape = new Tape(graph);
   const weights = new Map([...shapes].map(([name, shape]) => [name, graph.input(name, "float32", shape)] as const));
   const inputs = packedInputs(graph, configuration.heads);
   const selection = { last: quantities.has("scores"), targets: [...quantities].some((name) => name !== "scores") };
   const temperature = graph.input(temperatureName, "float32", []);
-  const made = heads(tape, { configuration, blueprint, parameterOf: (name) => required(weights, name) }, inputs, selection, temperature);
+  const adapterOf = (module: string) => {
+    const names = adapterNames(module);
+    const [a, b] = [weights.get(names.a), weights.get(names.b)];
+    return a && b && { a, b, scale };
+  };
+  const made = heads(tape, { configuration, blueprint, parameterOf: (name) => required(weights, name), adapterOf }, inputs, selection, temperature);
   return { graph, tape, weights, selection, heads: made };
 }
 

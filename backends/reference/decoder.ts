@@ -1,3 +1,4 @@
+import { adapterNames } from "../../models/adapter.js";
 import { type Blueprint, type Layer, type Linear, type Norm, projectionsOf } from "../../models/blueprint.js";
 import type { ModelConfiguration } from "../../models/configuration.js";
 import { causalSoftmax, layerNorm, rmsNorm, rotate } from "./layers.js";
@@ -11,6 +12,8 @@ export interface Model {
   readonly configuration: ModelConfiguration;
   readonly blueprint: Blueprint;
   readonly parameters: Parameters;
+  /** What the products of an adapter's matrices are multiplied by. */
+  readonly adapterScale: number;
 }
 
 /** Hidden states after the last norm, one row a token: the base model's in transformers. */
@@ -30,10 +33,14 @@ interface Decoder extends Model {
   readonly tape: Tape;
 }
 
-/** A product as [n, input] → [n, output]. */
-export function project(tape: Tape, parameters: Parameters, input: Matrix, { weight, bias, inputFirst }: Linear): Matrix {
+/** A product as [n, input] → [n, output]; where an adapter stands on it, input · Aᵀ · Bᵀ · scale is added. */
+export function project(tape: Tape, { parameters, adapterScale }: Model, input: Matrix, { module, weight, bias, inputFirst }: Linear): Matrix {
   const matrix = parameters.get(weight)!;
-  return linear(tape, input, inputFirst ? transpose(tape, matrix) : matrix, bias === undefined ? undefined : parameters.get(bias));
+  const product = linear(tape, input, inputFirst ? transpose(tape, matrix) : matrix, bias === undefined ? undefined : parameters.get(bias));
+  const names = adapterNames(module);
+  const [a, b] = [parameters.get(names.a), parameters.get(names.b)];
+  if (a === undefined || b === undefined) return product;
+  return add(tape, product, map(tape, linear(tape, linear(tape, input, a), b), (x) => x * adapterScale, () => adapterScale));
 }
 
 function normalise({ tape, configuration: { normEpsilon }, parameters }: Decoder, input: Matrix, norm: Norm): Matrix {
@@ -45,9 +52,9 @@ function normalise({ tape, configuration: { normEpsilon }, parameters }: Decoder
 
 /** Causal grouped-query attention: query head h reads key-value head ⌊h · keyValueHeads / heads⌋. */
 function attention(decoder: Decoder, layer: Layer, input: Matrix): Matrix {
-  const { tape, configuration, parameters, blueprint } = decoder;
+  const { tape, configuration, blueprint } = decoder;
   const { heads, keyValueHeads, headSize } = configuration;
-  const rows = joinColumns(tape, projectionsOf(layer).map((each) => project(tape, parameters, input, each)));
+  const rows = joinColumns(tape, projectionsOf(layer).map((each) => project(tape, decoder, input, each)));
   const [wide, narrow] = [heads * headSize, keyValueHeads * headSize];
   const placed = (of: Matrix, norm: Norm | undefined): Matrix => {
     const normed = norm === undefined ? of : reshape(tape, normalise(decoder, reshape(tape, of, headSize), norm), of.columns);
@@ -63,13 +70,14 @@ function attention(decoder: Decoder, layer: Layer, input: Matrix): Matrix {
     const weights = causalSoftmax(tape, linear(tape, query, key), 1 / Math.sqrt(headSize), layer.window);
     return linear(tape, weights, transpose(tape, value));
   });
-  return project(tape, parameters, joinColumns(tape, outputs), layer.output);
+  return project(tape, decoder, joinColumns(tape, outputs), layer.output);
 }
 
-function feedForward({ tape, parameters }: Decoder, { feedForward: { gate, up, down } }: Layer, input: Matrix): Matrix {
-  const raised = project(tape, parameters, input, up);
-  const inner = gate === undefined ? gelu(tape, raised) : multiply(tape, silu(tape, project(tape, parameters, input, gate)), raised);
-  return project(tape, parameters, inner, down);
+function feedForward(decoder: Decoder, { feedForward: { gate, up, down } }: Layer, input: Matrix): Matrix {
+  const { tape } = decoder;
+  const raised = project(tape, decoder, input, up);
+  const inner = gate === undefined ? gelu(tape, raised) : multiply(tape, silu(tape, project(tape, decoder, input, gate)), raised);
+  return project(tape, decoder, inner, down);
 }
 
 const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));

@@ -1,13 +1,14 @@
 import { TruelineError } from "../../foundation/errors.js";
+import { isOfAdapter } from "../../models/adapter.js";
 import { blueprintOf } from "../../models/blueprint.js";
 import type { Tensor } from "../../models/safetensors.js";
 import type { Backend, ForwardResult, Quantity, StepPart, StepRequest, StepResult } from "../backend.js";
 import { needsOf } from "../inspect.js";
 import { type LoadedModel, type Tensors, loadModel, saveModel, zerosLike } from "../model-files.js";
 import { type ModelTraits, validateForward, validateGenerate, validateStep } from "../validate.js";
+import type { Model } from "./decoder.js";
 import { evaluateSum } from "./evaluate.js";
 import { generate } from "./generate.js";
-import type { Model, Parameters } from "./decoder.js";
 import { type Slot, normOf, updateParameters } from "./optimizer.js";
 import { quantitiesOf } from "./quantities.js";
 import { Matrix, Tape } from "./tape.js";
@@ -47,9 +48,8 @@ export function createReferenceBackend(): Backend {
       const stored = await loadModel(request);
       const { configuration: { vocabulary, context }, head, languageHead, headIsNew } = stored;
       const { model: name, trainable } = request;
-      models.set(name, hold({ name, head, languageHead, vocabulary, context, trainable }, stored));
-      const parameters = [...stored.parameters.values()].reduce((sum, tensor) => sum + tensor.data.length, 0);
-      return { parameters, vocabulary, context, headIsNew };
+      models.set(name, hold({ name, head, languageHead, vocabulary, context, trainable, adapter: stored.adapter !== undefined }, stored));
+      return { parameters: countOf(stored.parameters), trained: countOf(trainedOf(stored)), vocabulary, context, headIsNew };
     },
     async unload(name) {
       held(name);
@@ -62,7 +62,7 @@ export function createReferenceBackend(): Backend {
       const { traits, stored, weights } = held(name);
       validateForward(traits, request);
       const asked = new Set(request.quantities);
-      const found = quantitiesOf(new Tape(false), modelOf(stored, parametersOf(stored.parameters, weights)), request.batch, asked, request.temperature ?? 1);
+      const found = quantitiesOf(new Tape(false), modelOf(stored, weights, request.adapter), request.batch, asked, request.temperature ?? 1);
       const result: ForwardResult = {};
       for (const quantity of asked) result[quantity] = Float32Array.from(found[quantity]!.data);
       return result;
@@ -70,7 +70,7 @@ export function createReferenceBackend(): Backend {
     async generate(name, request) {
       const { traits, stored, weights } = held(name);
       validateGenerate(traits, request);
-      return generate(name, modelOf(stored, parametersOf(stored.parameters, weights)), request);
+      return generate(name, modelOf(stored, weights), request);
     },
     async step(name, request) {
       const model = held(name);
@@ -89,61 +89,73 @@ const doubles = (tensors: Tensors): Map<string, Float64Array> =>
 
 function hold(traits: ModelTraits, stored: LoadedModel): Held {
   const { parameters, optimizer } = stored;
+  const none = zerosLike(trainedOf(stored));
   return {
     traits, stored, weights: doubles(parameters),
     moments: traits.trainable
-      ? { first: doubles(optimizer?.firstMoments ?? zerosLike(parameters)), second: doubles(optimizer?.secondMoments ?? zerosLike(parameters)) }
+      ? { first: doubles(optimizer?.firstMoments ?? none), second: doubles(optimizer?.secondMoments ?? none) }
       : undefined,
     updates: optimizer?.updates ?? 0,
   };
 }
 
-/** The weights as matrices whose gradients are zero. */
-const parametersOf = (tensors: Tensors, weights: ReadonlyMap<string, Float64Array>): Parameters =>
-  new Map([...tensors].map(([name, { shape }]) => [
-    name, new Matrix(shape.length === 1 ? 1 : shape[0]!, shape.at(-1)!, weights.get(name)!),
-  ]));
+/** The model with the weights as matrices whose gradients are zero. */
+function modelOf(
+  { configuration, head, parameters, adapter }: LoadedModel, weights: ReadonlyMap<string, Float64Array>, state: "on" | "off" = "on",
+): Model {
+  const used = [...parameters].filter(([name]) => state === "on" || !isOfAdapter(name));
+  return {
+    configuration, blueprint: blueprintOf(configuration, head), adapterScale: adapter?.scale ?? 1,
+    parameters: new Map(used.map(([name, { shape }]) => [name, new Matrix(shape.length === 1 ? 1 : shape[0]!, shape.at(-1)!, weights.get(name)!)])),
+  };
+}
 
-const modelOf = ({ configuration, head }: LoadedModel, parameters: Parameters): Model => ({ configuration, blueprint: blueprintOf(configuration, head), parameters });
+/** The parameters that steps change. */
+const trainedOf = ({ parameters, trained }: LoadedModel): Tensors => new Map([...parameters].filter(([name]) => trained.has(name)));
+
+const countOf = (tensors: Tensors): number => [...tensors.values()].reduce((sum, { data }) => sum + data.length, 0);
 
 function snapshot({ traits, stored, weights, moments, updates }: Held, optimizer: boolean) {
   if (optimizer && moments === undefined) {
     throw new TruelineError("TL_BACKEND_NOT_TRAINABLE", `the model "${traits.name}" was loaded for reading only and has no optimizer state`);
   }
-  const tensors = (values: ReadonlyMap<string, Float64Array>): Tensors =>
-    new Map([...stored.parameters].map(([name, { shape }]): [string, Tensor] => [name, { shape, data: Float32Array.from(values.get(name)!) }]));
+  const { configuration, head, parameters, adapter } = stored;
+  const trained = trainedOf(stored);
+  const tensors = (of: Tensors, values: ReadonlyMap<string, Float64Array>): Tensors =>
+    new Map([...of].map(([name, { shape }]): [string, Tensor] => [name, { shape, data: Float32Array.from(values.get(name)!) }]));
   return {
-    configuration: stored.configuration, head: stored.head, parameters: tensors(weights),
+    configuration, head, adapter, parameters: tensors(adapter === undefined ? parameters : trained, weights),
     optimizer: optimizer && moments !== undefined
-      ? { firstMoments: tensors(moments.first), secondMoments: tensors(moments.second), updates }
+      ? { firstMoments: tensors(trained, moments.first), secondMoments: tensors(trained, moments.second), updates }
       : undefined,
   };
 }
 
 function step(model: Held, request: StepRequest): StepResult {
-  const parameters = parametersOf(model.stored.parameters, model.weights);
-  const parts = request.parts.map((part) => differentiate(model, parameters, part));
-  const gradientNorm = normOf([...parameters.values()].map(({ gradient }) => gradient));
+  const computed = modelOf(model.stored, model.weights);
+  const parts = request.parts.map((part) => differentiate(computed, part));
+  const slots = slotsOf(model, computed);
+  const gradientNorm = normOf(slots.map(({ parameter }) => parameter.gradient));
   if (request.optimizer !== undefined && Number.isFinite(gradientNorm)) {
     model.updates++;
-    updateParameters(slotsOf(model, parameters), request.optimizer, model.updates, gradientNorm);
+    updateParameters(slots, request.optimizer, model.updates, gradientNorm);
   }
   return {
     losses: parts.map(({ loss }) => loss),
     statistics: parts.map(({ statistics }) => statistics),
     gradientNorm,
     normsByParameter: request.normsByParameter === true
-      ? Object.fromEntries([...parameters].map(([name, { gradient }]) => [name, normOf([gradient])]))
+      ? Object.fromEntries(slots.map(({ name, parameter }) => [name, normOf([parameter.gradient])]))
       : undefined,
   };
 }
 
 /** Adds the gradient of a part's loss to the parameters. */
-function differentiate({ stored }: Held, parameters: Parameters, part: StepPart) {
+function differentiate(model: Model, part: StepPart) {
   const { batch, arrays } = part;
   const asked: ReadonlySet<Quantity> = needsOf([part.loss, ...Object.values(part.statistics)]).quantities;
   const tape = new Tape(true);
-  const quantities = quantitiesOf(tape, modelOf(stored, parameters), batch, asked, part.temperature ?? 1);
+  const quantities = quantitiesOf(tape, model, batch, asked, part.temperature ?? 1);
   const lengths = { rows: batch.sequences.length, tokens: batch.targets.reduce((sum, targets) => sum + targets.length, 0) };
 
   const loss = evaluateSum(tape, part.loss, { quantities, arrays, lengths });
@@ -155,7 +167,7 @@ function differentiate({ stored }: Held, parameters: Parameters, part: StepPart)
   return { loss: loss.value, statistics: Object.fromEntries(statistics) };
 }
 
-const slotsOf = ({ stored, moments }: Held, parameters: Parameters): Slot[] =>
-  [...stored.parameters].map(([name, { shape }]) => ({
-    parameter: parameters.get(name)!, first: moments!.first.get(name)!, second: moments!.second.get(name)!, decays: shape.length > 1,
+const slotsOf = ({ stored, moments }: Held, { parameters }: Model): Slot[] =>
+  [...trainedOf(stored)].map(([name, { shape }]) => ({
+    name, parameter: parameters.get(name)!, first: moments!.first.get(name)!, second: moments!.second.get(name)!, decays: shape.length > 1,
   }));

@@ -3,6 +3,7 @@ import type { Matrix } from "./tape.js";
 
 /** A parameter with Adam's moments. All are kept on float32 values, so that saving loses nothing. */
 export interface Slot {
+  readonly name: string;
   readonly parameter: Matrix;
   readonly first: Float64Array;
   readonly second: Float64Array;

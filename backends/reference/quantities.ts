@@ -21,7 +21,7 @@ export function quantitiesOf(
     states.push(gatherRows(tape, hidden, batch.targets[row]!.map((target) => target - 1)));
     lastStates.push(gatherRows(tape, hidden, [sequence.length - 1]));
   });
-  const { configuration: { hidden: width }, blueprint: { label }, parameters } = model;
+  const { configuration: { hidden: width }, blueprint: { label } } = model;
   const beforeTargets = stackRows(tape, states, width);
 
   const result: Quantities = {};
@@ -32,8 +32,8 @@ export function quantitiesOf(
     result.logProbabilities = gather(tape, distribution, drawn.length, 1, (i) => i * distribution.columns + drawn[i]!);
     if (asked.has("entropy")) result.entropy = entropyOfRows(tape, distribution);
   }
-  if (label !== undefined && asked.has("values")) result.values = project(tape, parameters, beforeTargets, label);
-  if (label !== undefined && asked.has("scores")) result.scores = project(tape, parameters, stackRows(tape, lastStates, width), label);
+  if (label !== undefined && asked.has("values")) result.values = project(tape, model, beforeTargets, label);
+  if (label !== undefined && asked.has("scores")) result.scores = project(tape, model, stackRows(tape, lastStates, width), label);
   return result;
 }
 

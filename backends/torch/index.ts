@@ -2,11 +2,13 @@ import { availableParallelism } from "node:os";
 import { z } from "zod";
 import { TruelineError } from "../../foundation/errors.js";
 import { heads } from "../../models/configuration.js";
+import { type AdapterDescription, writeAdapterConfiguration } from "../../models/adapter-files.js";
 import { usualShardBytes } from "../../models/safetensors.js";
 import type { Backend, LoadRequest, ModelInformation } from "../backend.js";
 import { parseResult } from "../messages.js";
 import { checkLoad, headRecipe } from "../model-files.js";
 import { validateForward, validateGenerate, validateStep, type ModelTraits } from "../validate.js";
+import { adaptersOf } from "./adapters.js";
 import { ProcessGroup } from "./processes.js";
 import { findPython, packageFolder } from "./python.js";
 
@@ -42,9 +44,12 @@ export interface TorchBackend extends Backend {
   figures(): Promise<readonly Figures[]>;
 }
 
-const stored = z.strictObject({ head: z.enum(heads), hidden: z.number().int() });
+const stored = z.strictObject({
+  head: z.enum(heads), hidden: z.number().int(),
+  layers: z.array(z.strictObject({ module: z.string(), input: z.number(), output: z.number(), inputFirst: z.boolean() })),
+});
 const loaded = z.strictObject({
-  parameters: z.number(), vocabulary: z.number(), context: z.number(), headIsNew: z.boolean(), languageHead: z.boolean(),
+  parameters: z.number(), trained: z.number(), headModule: z.string().nullable(), vocabulary: z.number(), context: z.number(), headIsNew: z.boolean(), languageHead: z.boolean(),
 });
 const figuresForm = z.array(z.record(z.string(), z.number()));
 
@@ -76,8 +81,15 @@ const environmentOf = (threads: number): Readonly<Record<string, string>> => ({
   PYTHONDONTWRITEBYTECODE: "1", PYTHONUNBUFFERED: "1",
 });
 
+/** A model as this side knows it. */
+interface Held {
+  readonly traits: ModelTraits;
+  /** The adapter that it trains. */
+  readonly adapter?: { readonly description: AdapterDescription; readonly headModules: readonly string[] };
+}
+
 function backendOn(group: ProcessGroup): TorchBackend {
-  const models = new Map<string, ModelTraits>();
+  const models = new Map<string, Held>();
   let last: Promise<unknown> = Promise.resolve();
   /** One after the other, in the order of the calls: a request is checked against the models there are when its turn comes. */
   const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
@@ -89,19 +101,26 @@ function backendOn(group: ProcessGroup): TorchBackend {
     return done;
   };
   const ask = async (method: string, ...parameters: readonly unknown[]): Promise<unknown> => (await group.call(method, parameters))[0];
-  const held = (name: string): ModelTraits => {
-    const traits = models.get(name);
-    if (traits !== undefined) return traits;
+  const held = (name: string): Held => {
+    const found = models.get(name);
+    if (found !== undefined) return found;
     throw new TruelineError("TL_BACKEND_MODEL_UNKNOWN", `no model "${name}" is loaded`, { hint: `Loaded: ${[...models.keys()].join(", ") || "none"}.` });
   };
 
   async function load(request: LoadRequest): Promise<ModelInformation> {
     checkLoad(request);
     const { model: name, directory, head, trainable, optimizer = false } = request;
-    const { head: storedHead, hidden } = stored.parse(await ask("inspect", directory));
+    const { head: directoryHead, hidden, layers } = stored.parse(await ask("inspect", directory));
+    const { adapters, adapter, adapterHead, description } = await adaptersOf(request, layers);
+    const storedHead = adapterHead ?? directoryHead;
     const newHead = head === "language" || head === storedHead ? null : headRecipe(request, storedHead, hidden);
-    const { languageHead, ...information } = loaded.parse(await ask("load", { model: name, directory, head, trainable, optimizer }, newHead));
-    models.set(name, { name, head, languageHead, vocabulary: information.vocabulary, context: information.context, trainable });
+    const asked = { model: name, directory, adapters, head, trainable, adapter, optimizer };
+    const { languageHead, headModule, ...information } = loaded.parse(await ask("load", asked, newHead));
+    const { vocabulary, context } = information;
+    models.set(name, {
+      traits: { name, head, languageHead, vocabulary, context, trainable, adapter: description !== undefined },
+      adapter: description && { description: { ...description, head }, headModules: headModule === null ? [] : [headModule] },
+    });
     return information;
   }
 
@@ -115,22 +134,23 @@ function backendOn(group: ProcessGroup): TorchBackend {
       await ask("unload", name);
     }),
     save: (name, directory, { optimizer }) => inTurn(async () => {
-      if (optimizer && !held(name).trainable) {
+      const { traits, adapter } = held(name);
+      if (optimizer && !traits.trainable) {
         throw new TruelineError("TL_BACKEND_NOT_TRAINABLE", `the model "${name}" was loaded for reading only and has no optimizer state`);
       }
-      held(name);
       await ask("save", name, directory, optimizer);
+      if (adapter !== undefined) await writeAdapterConfiguration(directory, adapter.description, adapter.headModules);
     }),
     forward: (name, request) => inTurn(async () => {
-      validateForward(held(name), request);
+      validateForward(held(name).traits, request);
       return parseResult.forward(await ask("forward", name, request));
     }),
     generate: (name, request) => inTurn(async () => {
-      validateGenerate(held(name), request);
+      validateGenerate(held(name).traits, request);
       return parseResult.generate(await ask("generate", name, request));
     }),
     step: (name, request) => inTurn(async () => {
-      validateStep(held(name), request);
+      validateStep(held(name).traits, request);
       return parseResult.step(await ask("step", name, request));
     }),
     close: () => group.close(),

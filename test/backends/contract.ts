@@ -1,3 +1,4 @@
+import { trainsAdapters } from "./contract/adapters.js";
 import { refusesFaults } from "./contract/errors.js";
 import { differentiatesExpressions } from "./contract/expressions.js";
 import { knowsFamilies } from "./contract/families.js";
@@ -18,5 +19,6 @@ export function keepsTheContract(candidate: Candidate): void {
   loadsAndSaves(use);
   knowsFamilies(use);
   generatesFromUniforms(use);
+  trainsAdapters(use);
   refusesFaults(use, candidate);
 }

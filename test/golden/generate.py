@@ -285,31 +285,32 @@ PARTS = {
     "llama-value": [[("clippedValue", 1.0)]],
 }
 
-for name in MODELS:
-    directory = HERE / name
-    directory.mkdir(exist_ok=True)
-    model = build(name)
-    config = model.config.to_dict()
-    config.update(architectures=[type(model).__name__], dtype="float32")
-    for volatile in ("transformers_version", "_name_or_path"):
-        config.pop(volatile, None)
-    (directory / "config.json").write_text(json.dumps(config, indent=1, sort_keys=True) + "\n")
-    save_file({key: array.astype(numpy.float32) for key, array in WEIGHTS[name].items()}, directory / "model.safetensors", metadata={"format": "pt"})
+if __name__ == "__main__":
+    for name in MODELS:
+        directory = HERE / name
+        directory.mkdir(exist_ok=True)
+        model = build(name)
+        config = model.config.to_dict()
+        config.update(architectures=[type(model).__name__], dtype="float32")
+        for volatile in ("transformers_version", "_name_or_path"):
+            config.pop(volatile, None)
+        (directory / "config.json").write_text(json.dumps(config, indent=1, sort_keys=True) + "\n")
+        save_file({key: array.astype(numpy.float32) for key, array in WEIGHTS[name].items()}, directory / "model.safetensors", metadata={"format": "pt"})
 
-    batch, temperature = draw_batch(5), 0.9
-    found = quantities(model, batch, temperature)
-    check_against_plain_transformers(name, batch, quantities(model, batch))
-    document = dict(forward=dict(batch=batch, temperature=temperature, expected={key: plain(value) for key, value in found.items()}), steps=[])
-    for losses in PARTS[name]:
-        parts = [draw_part(model, loss, temperature) for loss, temperature in losses]
-        document["steps"].append(dict(parts=parts, expected=run_step(model, parts)))
-    if name == "llama-biased":
-        document["generations"] = [
-            generation(model, 1.0), generation(model, 0.0), generation(model, 0.7, top_p=0.8), generation(model, 1.2, top_k=4),
-            generation(model, 0.8, top_p=0.9, top_k=9, repetition_penalty=1.3), generation(model, 0.0, repetition_penalty=1.5),
-        ]
-        part, norms, results = training(model, steps=(1, 3))
-        document["training"] = dict(part=part, optimizer=ADAM, gradientNorms=norms)
-        for step, weights in results.items():
-            save_file(weights, directory / f"after-{step}.safetensors")
-    write(name, document)
+        batch, temperature = draw_batch(5), 0.9
+        found = quantities(model, batch, temperature)
+        check_against_plain_transformers(name, batch, quantities(model, batch))
+        document = dict(forward=dict(batch=batch, temperature=temperature, expected={key: plain(value) for key, value in found.items()}), steps=[])
+        for losses in PARTS[name]:
+            parts = [draw_part(model, loss, temperature) for loss, temperature in losses]
+            document["steps"].append(dict(parts=parts, expected=run_step(model, parts)))
+        if name == "llama-biased":
+            document["generations"] = [
+                generation(model, 1.0), generation(model, 0.0), generation(model, 0.7, top_p=0.8), generation(model, 1.2, top_k=4),
+                generation(model, 0.8, top_p=0.9, top_k=9, repetition_penalty=1.3), generation(model, 0.0, repetition_penalty=1.5),
+            ]
+            part, norms, results = training(model, steps=(1, 3))
+            document["training"] = dict(part=part, optimizer=ADAM, gradientNorms=norms)
+            for step, weights in results.items():
+                save_file(weights, directory / f"after-{step}.safetensors")
+        write(name, document)

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.distributed.tensor import DTensor
 from torch.distributed.tensor._utils import compute_local_shape_and_global_offset
 
+from . import adapters
 from .failures import Failure
 from .files import TensorFile, check_shape, missing
 from .held import Held
@@ -27,10 +28,16 @@ OPTIMIZER_FILE = "optimizer.safetensors"
 
 
 def save(held: Held, directory: pathlib.Path, optimizer: bool, world: World, shard_bytes: int) -> None:
-    """Writes config.json, model.safetensors or its shards and, if asked, optimizer.safetensors; each whole and fsynced."""
-    if world.rank == 0:
-        write_durably(directory / "config.json", json.dumps(held.config, indent=2, ensure_ascii=False).encode() + b"\n")
-    write_model(directory, held.weights, world, held.alive, shard_bytes)
+    """
+    Writes config.json and model.safetensors or its shards, or an adapter's adapter_model.safetensors; and if asked
+    optimizer.safetensors; each whole and fsynced.
+    """
+    if held.is_adapter:
+        write_tensors(directory / adapters.FILE, {adapters.PREFIX + name: weight for name, weight in held.weights.items()}, {}, world, held.alive)
+    else:
+        if world.rank == 0:
+            write_durably(directory / "config.json", json.dumps(held.config, indent=2, ensure_ascii=False).encode() + b"\n")
+        write_model(directory, held.weights, world, held.alive, shard_bytes)
     if optimizer:
         moments = {
             prefix + name: moment

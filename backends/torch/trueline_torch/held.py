@@ -14,8 +14,10 @@ class Held:
     head: str
     #: config.json as it is written with the model.
     config: dict[str, Any]
-    #: Weights by name, in the order of the files.
+    #: Names of the weights that are saved, in the order of the files.
     order: list[str]
+    #: Whether these are an adapter's and its head's.
+    is_adapter: bool
     #: None for models that are only read.
     optimizer: Optimizer | None
     #: Padded tokens that are computed at once.

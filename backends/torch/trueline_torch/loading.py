@@ -1,5 +1,6 @@
 """Loads a Hugging Face directory as a model under a head: built empty, filled from the files, sharded layer by layer."""
 
+import dataclasses
 import functools
 import pathlib
 from collections.abc import Callable, Iterable
@@ -12,6 +13,7 @@ from torch.utils.checkpoint import checkpoint
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 from transformers.initialization import no_init_weights
 
+from . import adapters
 from .checkpoint import load_optimizer
 from .failures import Failure, first_line
 from .files import ModelTensors, check_shape, missing, read_config
@@ -25,47 +27,61 @@ from .world import World
 
 
 def inspect(directory: str) -> dict:
-    """What a caller needs to know of a directory before it can say how a new head is made."""
+    """What a caller needs to know of a directory before it can say how a new head or a new adapter is made."""
     path = pathlib.Path(directory)
     config = configuration(path)
-    return {"head": stored_head(config, str(path / "config.json")), "hidden": config.get_text_config().hidden_size}
+    with torch.device("meta"):
+        causal = build(config)
+    layers = [dataclasses.asdict(layer) for layer in adapters.linear_layers(causal).values()]
+    return {"head": stored_head(config, str(path / "config.json")), "hidden": config.get_text_config().hidden_size, "layers": layers}
 
 
 def load(request: dict, new_head: dict | None, settings: Settings, world: World, alive: Callable[[], None]) -> tuple[Held, dict]:
     """
     :param new_head: None where the directory has the head; else `{"weight", "bias"}`, or `{"mean", "std"}` for the stored
         score head as (score − mean) / std.
+    :param request: as in backend.ts, but for `adapters`, each with its directory, rank and scale, and `adapter`, which has rank
+        and scale, and either its directory or A by layer.
     """
-    directory, head, trainable = pathlib.Path(request["directory"]), request["head"], request["trainable"]
+    directory, head, trainable, asked = pathlib.Path(request["directory"]), request["head"], request["trainable"], request["adapter"]
     config = configuration(directory)
     causal = build(config)
     tensors = tensors_of(causal, directory)
     layout = None if head == "language" else head_layout(config, head, str(directory / "config.json"))
     module = assemble(causal, head, layout, tensors)
-    sources = find_sources(module, tensors, skip=head_names(module) if new_head is not None else ())
-    made = {} if new_head is None else make_head(module, new_head, tensors, directory)
+    below, brought, matrices = adapters.prepare(module, request["adapters"], asked, config.get_text_config().hidden_size)
+    head_weights = make_head(module, new_head, tensors, brought, directory) if new_head is not None else {
+        name: brought[name] for name in head_names(module) if name in brought
+    }
+    made = {**matrices, **head_weights}
+    sources = find_sources(module, tensors, skip=made)
 
     def value_of(name: str) -> Tensor:
         alive()
-        return made[name] if name in made else tensors.read(sources[name])
+        return made[name] if name in made else functools.reduce(lambda weight, adapter: adapter.fold(weight, name), below, tensors.read(sources[name]))
 
-    module.requires_grad_(trainable)
+    module.requires_grad_(trainable and asked is None)
+    trained = [*matrices, *(head_names(module) if asked is not None else ())]
+    for name, weight in module.named_weights().items():
+        if name in trained:
+            weight.requires_grad_(True)
     fill_and_shard(module, value_of, settings, world, trainable)
     weights = module.named_weights()
     place = {name: at for at, name in enumerate(tensors.by_name)}
-    order = sorted(weights, key=lambda name: place.get(sources.get(name, ""), len(place)))
+    order = sorted(weights, key=lambda name: place.get(sources.get(name, ""), len(place))) if asked is None else trained
     optimizer = None
     if trainable:
         optimizer = Optimizer({name: weights[name] for name in order})
         if request.get("optimizer"):
-            load_optimizer(optimizer, directory, alive)
+            load_optimizer(optimizer, pathlib.Path((asked or request).get("directory", directory)), alive)
     text = config.get_text_config()
     held = Held(
-        module=module, head=head, config=config_to_write(directory, head, layout, config), order=order, optimizer=optimizer,
+        module=module, head=head, config=config_to_write(directory, head, layout, config), order=order, is_adapter=asked is not None, optimizer=optimizer,
         piece_limit=piece_limit(settings.piece_tokens, text.vocab_size), cache_bytes=cache_bytes(text, settings), alive=alive,
     )
     information = {
-        "parameters": sum(weight.numel() for weight in weights.values()), "vocabulary": text.vocab_size,
+        "parameters": sum(weight.numel() for weight in weights.values()), "trained": sum(weights[name].numel() for name in order) if trainable else 0,
+        "headModule": module.head_name, "vocabulary": text.vocab_size,
         "context": text.max_position_embeddings, "headIsNew": new_head is not None, "languageHead": module.has_language_head,
     }
     return held, information
@@ -139,16 +155,18 @@ def find_sources(module: HeadedModel, tensors: ModelTensors, skip: Iterable[str]
     return sources
 
 
-def make_head(module: HeadedModel, recipe: dict, tensors: ModelTensors, directory: pathlib.Path) -> dict[str, Tensor]:
+def make_head(module: HeadedModel, recipe: dict, tensors: ModelTensors, brought: dict[str, Tensor], directory: pathlib.Path) -> dict[str, Tensor]:
+    """:param brought: heads of adapters, which take the place of the directory's."""
     weight_name, bias_name = f"{module.head_name}.weight", f"{module.head_name}.bias"
     shape = getattr(module, module.head_name).weight.shape
     if "weight" in recipe:
         weight, bias = recipe["weight"].reshape(shape), recipe["bias"]
     else:
-        if weight_name not in tensors.by_name:
+        if weight_name not in brought and weight_name not in tensors.by_name:
             raise missing(weight_name, directory)
-        check_shape(tensors.shape(weight_name), shape, weight_name, directory)
-        weight = (tensors.read(weight_name).double() / recipe["std"]).float()
+        stored = brought[weight_name] if weight_name in brought else tensors.read(weight_name)
+        check_shape(list(stored.shape), shape, weight_name, directory)
+        weight = (stored.double() / recipe["std"]).float()
         bias = -recipe["mean"] / recipe["std"]
     values = {weight_name: weight, bias_name: torch.tensor([bias], dtype=torch.float32)}
     return {name: values[name] for name in head_names(module)}
@@ -157,16 +175,15 @@ def make_head(module: HeadedModel, recipe: dict, tensors: ModelTensors, director
 def fill_and_shard(module: HeadedModel, value_of: Callable[[str], Tensor], settings: Settings, world: World, trainable: bool) -> None:
     """Layer by layer, so that no process holds more than its rows and one layer."""
     compute = getattr(torch, settings.dtype)
-    kept = torch.float32 if trainable else compute
     names = {parameter: name for name, parameter in module.named_weights().items()}
     head = getattr(module, module.head_name) if module.head_name is not None else None
     layers = [layer for layer in module.causal.modules() if type(layer).__name__ in (module.causal._no_split_modules or ())]
     for part in [*layers, *([] if head is None else [head]), module]:
         for parameter in part.parameters():
             if parameter in names:
-                value = value_of(names.pop(parameter)).to(torch.float32 if part is head else kept)
+                value = value_of(names.pop(parameter)).to(torch.float32 if part is head or parameter.requires_grad else compute)
                 # files are mapped: a weight that changes must not lie in one, others may
-                parameter.data = value if world.sharded else value.to(world.device, copy=trainable)
+                parameter.data = value if world.sharded else value.to(world.device, copy=parameter.requires_grad)
         if world.sharded:
             fully_shard(
                 part, mesh=world.mesh,

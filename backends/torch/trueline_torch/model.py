@@ -32,6 +32,8 @@ class HeadedModel(nn.Module):
             self.add_module(head_name, head)
         self.head_name = head_name
         self.has_language_head = has_language_head
+        #: Layers compute without the adapters on them.
+        self.adapter_off = False
         self.selected: Tensor | None = None
         self.states: Tensor | None = None
         if not has_language_head:

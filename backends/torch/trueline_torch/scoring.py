@@ -13,13 +13,17 @@ def forward(held: Held, request: dict, world: World) -> dict[str, Tensor]:
     batch = request["batch"]
     offsets = offsets_of(batch["targets"])
     asked = set(request["quantities"])
+    held.module.adapter_off = request.get("adapter") == "off"
     results = {name: torch.zeros(len(batch["sequences"]) if name == "scores" else offsets[-1]) for name in sorted(asked)}
-    with torch.no_grad():
-        for pieces in deal(batch, [], held.piece_limit, world.size):
-            piece = pieces[world.rank]
-            found = quantities_of(held.module, piece, asked, set(), request.get("temperature", 1.0), world.device)
-            for name in results:
-                places = piece.places("rows" if name == "scores" else "tokens", offsets)
-                results[name][places] = found[name].cpu()
-            held.alive()
+    try:
+        with torch.no_grad():
+            for pieces in deal(batch, [], held.piece_limit, world.size):
+                piece = pieces[world.rank]
+                found = quantities_of(held.module, piece, asked, set(), request.get("temperature", 1.0), world.device)
+                for name in results:
+                    places = piece.places("rows" if name == "scores" else "tokens", offsets)
+                    results[name][places] = found[name].cpu()
+                held.alive()
+    finally:
+        held.module.adapter_off = False
     return {name: world.sum(values) for name, values in results.items()}

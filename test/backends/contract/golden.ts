@@ -13,24 +13,25 @@ import { describeModel } from "../../../models/configuration.js";
 import { readSafetensors } from "../../../models/safetensors.js";
 import { type Use, expectAllClose, expectClose, expectNormsClose } from "./support.js";
 
-const quantities = ["logProbabilities", "entropy", "values", "scores"] as const;
-const numbers = z.array(z.number());
+export const quantities = ["logProbabilities", "entropy", "values", "scores"] as const;
+export const numbers = z.array(z.number());
 const floats = numbers.transform((list) => Float32Array.from(list));
 const rows = z.array(numbers.transform((list) => Int32Array.from(list)));
-const batch = z.strictObject({ sequences: rows, targets: rows });
+export const batch = z.strictObject({ sequences: rows, targets: rows });
 const part = z.strictObject({
   loss: z.enum(["negativeLogLikelihood", "pairwise", "clippedSurrogate", "surrogateWithEntropy", "clippedValue", "ptx"]),
   temperature: z.number(), batch, arrays: z.record(z.string(), floats),
 });
+export const goldenSteps = z.array(z.strictObject({
+  parts: z.array(part),
+  expected: z.strictObject({ losses: numbers, gradientNorm: z.number(), normsByParameter: z.record(z.string(), z.number()) }),
+}));
 const golden = z.strictObject({
   forward: z.strictObject({
     batch, temperature: z.number(),
     expected: z.partialRecord(z.enum(quantities), numbers),
   }),
-  steps: z.array(z.strictObject({
-    parts: z.array(part),
-    expected: z.strictObject({ losses: numbers, gradientNorm: z.number(), normsByParameter: z.record(z.string(), z.number()) }),
-  })),
+  steps: goldenSteps,
   training: z.strictObject({
     part, gradientNorms: numbers,
     optimizer: z.strictObject({
@@ -49,7 +50,7 @@ const golden = z.strictObject({
 });
 type GoldenPart = z.output<typeof part>;
 
-const folder = fileURLToPath(new URL("../../golden", import.meta.url));
+export const folder = fileURLToPath(new URL("../../golden", import.meta.url));
 const models = ["llama-tied", "llama-biased", "qwen2", "llama-score", "llama-value"];
 
 const ratio = exp(subtract(logProbabilities, perToken("oldLogProbabilities")));
@@ -74,7 +75,7 @@ const losses: Readonly<Record<GoldenPart["loss"], (tokens: number, pairs: number
   ptx: (tokens) => [mean(multiply(constant(-0.1), logProbabilities), tokens)],
 };
 
-function stepPart(given: GoldenPart): StepPart {
+export function stepPart(given: GoldenPart): StepPart {
   const tokens = given.batch.targets.reduce((sum, { length }) => sum + length, 0);
   const pairs = given.batch.sequences.length / 2;
   const rowArrays = {

@@ -112,7 +112,7 @@ describe("generation with a cache", () => {
     const request = requestWith();
     const whole = await generator.generate(request);
     // two rows' cache; scores of two positions
-    const small = new Generator("tiny", tiny, model.blueprint, model.weights, settings, { cache: 2 * 2 * 2 * 17 * 8 * 4, scores: 2 * 2 * 4 * 8 * 4 });
+    const small = new Generator("tiny", tiny, model.blueprint, model.weights, settings, undefined, { cache: 2 * 2 * 2 * 17 * 8 * 4, scores: 2 * 2 * 4 * 8 * 4 });
     made.push(small);
     const pieces = await small.generate(request);
     expect(pieces.tokens).toEqual(whole.tokens);
