@@ -1,6 +1,6 @@
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { combineDatasets, readDataset } from "../data/dataset.js";
+import { combineDatasets, readDataset, type Dataset } from "../data/dataset.js";
 import { TruelineError } from "../foundation/errors.js";
 import { makeFolder } from "../foundation/files.js";
 import { initializeModel } from "../models/initialize.js";
@@ -43,13 +43,17 @@ export async function readArtifacts(attempt: Pick<Attempt, "task" | "store" | "s
 }
 
 /** The data that a stage names, read and split. Errors: TL_STAGE_INPUT_CHANGED when a file is not the one planned with. */
-export async function readData(attempt: Pick<Attempt, "task">): Promise<Record<string, StageData>> {
+export async function readData(attempt: Pick<Attempt, "task" | "scratch"> & { readonly pulse: Pick<Attempt["pulse"], "phase"> }): Promise<Record<string, StageData>> {
   const found: Record<string, StageData> = {};
   for (const [name, input] of Object.entries(attempt.task.stage.inputs)) {
     if (input.from !== "data") continue;
     await checkUnchanged(name, input);
-    const datasets = input.entries.map((entry) => readDataset(entry, [input.use]));
-    found[name] = combineDatasets(await Promise.all(datasets));
+    const datasets: Dataset[] = [];
+    for (const entry of input.entries) {
+      const onProgress = (rows: number) => attempt.pulse.phase(`reading ${entry.name}: ${rows} rows`);
+      datasets.push(await readDataset(entry, [input.use], { folder: attempt.scratch, onProgress }));
+    }
+    found[name] = combineDatasets(datasets, input.weights);
   }
   return found;
 }

@@ -50,7 +50,7 @@ export function trainStage(startBackend: StartBackend | undefined, stallSeconds:
         // A course that went back to the very start has a checkpoint of no steps, which holds no models.
         const resume = checkpoint && checkpoint.step > 0 ? { directory: checkpoint.directory, steps: checkpoint.step } : undefined;
         const trainer = await createTrainer(stage.kind, {
-          parameters: changedParameters(stage.parameters, course), seed: stage.seed, backend, artifacts, data, resume,
+          parameters: changedParameters(stage.parameters, course), seed: stage.seed, backend, artifacts, data, resume, scratch,
           phase: (text) => pulse.phase(text),
         });
         return runTrainer(trainer, {

@@ -5,6 +5,7 @@ import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { readDataset } from "../data/dataset.js";
+import type { Rows } from "../data/row-list.js";
 import type { PairRow } from "../data/types.js";
 import { readSpec } from "../planner/read-spec.js";
 import { resolveDataFiles } from "../data/data-files.js";
@@ -21,7 +22,7 @@ const { pairs } = await readDataset({ ...entry, name, path: name, files: files.m
 
 const folder = mkdtempSync(join(tmpdir(), "trueline-baseline-"));
 try {
-  const answers = (rows: readonly PairRow[]) => rows.map(({ chosen, rejected }) => ({ chosen, rejected }));
+  const answers = (rows: Rows<PairRow>) => Array.from(rows, ({ chosen, rejected }) => ({ chosen, rejected }));
   const file = join(folder, "pairs.json");
   writeFileSync(file, JSON.stringify({ train: answers(pairs.train), heldOut: answers(pairs.heldOut) }));
   const script = fileURLToPath(new URL("reward_baseline.py", import.meta.url));

@@ -1,15 +1,22 @@
 import type { DataUse } from "../schemas/stages/table.js";
+import { jsonCodec, SpilledRows } from "./row-list.js";
 import type { ReadRow } from "./rows.js";
 import type { DialogueRow, Message, PairRow, PromptRow, TextRow } from "./types.js";
 
 /** Rows of one side of a split, in the uses that are wanted. */
 export class Collection {
-  readonly text: TextRow[] = [];
-  readonly dialogues: DialogueRow[] = [];
-  readonly pairs: PairRow[] = [];
-  readonly prompts: PromptRow[] = [];
+  readonly text: SpilledRows<TextRow>;
+  readonly dialogues: SpilledRows<DialogueRow>;
+  readonly pairs: SpilledRows<PairRow>;
+  readonly prompts: SpilledRows<PromptRow>;
 
-  constructor(private readonly wanted: ReadonlySet<DataUse>) {}
+  /** @param folder where rows go that memory should not hold. */
+  constructor(private readonly wanted: ReadonlySet<DataUse>, folder?: string) {
+    this.text = new SpilledRows(jsonCodec(), folder);
+    this.dialogues = new SpilledRows(jsonCodec(), folder);
+    this.pairs = new SpilledRows(jsonCodec(), folder);
+    this.prompts = new SpilledRows(jsonCodec(), folder);
+  }
 
   /** Adds a row in every wanted use that its content can serve as; its prompt only if it is `first` to have it. */
   add({ line, content, tags }: ReadRow, file: string, first: boolean): void {

@@ -4,6 +4,8 @@ import type { DataUse } from "../schemas/stages/table.js";
 import { Collection } from "./collection.js";
 import { dataUses, fittingFormats } from "./formats.js";
 import { readRows, type BadRow } from "./rows.js";
+import { KeySet } from "./key-set.js";
+import { indicesWhere, joined, selected, type Rows } from "./row-list.js";
 import { isHeldOut, promptKey } from "./split.js";
 import type { DialogueRow, PairRow, PromptRow, Split, TextRow } from "./types.js";
 
@@ -31,27 +33,38 @@ export interface Dataset {
    * prompt an earlier row has.
    */
   readonly counts: Readonly<Record<string, Readonly<Record<string, number>>>>;
+  /** Of a mixture, in the order of its rows: each entry's weight, and how many training rows it has by use. */
+  readonly shares?: readonly { readonly weight: number; readonly train: Readonly<Record<DataUse, number>> }[];
 }
 
 /** Faults that a message shows. */
 const shownFaults = 5;
 
+export interface ReadOptions {
+  /** Where rows go that memory should not hold; default: the system's folder for temporary files. */
+  readonly folder?: string;
+  /** Told of the rows read so far, every some thousand. */
+  readonly onProgress?: (rows: number) => void;
+}
+
+const rowsAReport = 10_000;
+
 /**
  * Reads and splits a data entry, in the `uses` named or in all that its format can serve as. A row is held out by the hash
- * of its group, else of its prompt, else of its text, so a prompt is on the same side in every file and in every use.
+ * of its group, else of its prompt, else of its text, so a prompt is on the same side in every file and in every use. Memory stays bounded whatever the size of the files: some 50 bytes a row, and rows on disk.
  *
  * Errors: TL_DATA_USE; TL_DATA_UNREADABLE; TL_DATA_BAD_ROWS with the first faults by file and line; TL_DATA_EMPTY.
  */
-export async function readDataset(source: DataSource, uses?: readonly DataUse[]): Promise<Dataset> {
+export async function readDataset(source: DataSource, uses?: readonly DataUse[], { folder, onProgress }: ReadOptions = {}): Promise<Dataset> {
   const { format } = source;
   for (const use of uses ?? []) checkUse(source.name, format, use);
   const wanted = new Set(uses ?? dataUses(format));
-  const sides = { train: new Collection(wanted), heldOut: new Collection(wanted) };
+  const sides = { train: new Collection(wanted, folder), heldOut: new Collection(wanted, folder) };
   const count = { rows: 0, bad: 0, train: 0, heldOut: 0, duplicates: 0 };
   const faults: PlacedFault[] = [];
-  const seen = new Set<string>();
+  const seen = new KeySet();
   for await (const { path, row } of rowsOf(source)) {
-    count.rows++;
+    if (++count.rows % rowsAReport === 0) onProgress?.(count.rows);
     if ("fault" in row) {
       count.bad++;
       if (faults.length < shownFaults) faults.push({ ...row, path });
@@ -59,8 +72,7 @@ export async function readDataset(source: DataSource, uses?: readonly DataUse[])
     }
     const key = row.content.is === "text" ? row.content.text : promptKey(row.content.prompt);
     const side = isHeldOut(row.group ?? key, source.holdout) ? "heldOut" : "train";
-    const repeated = row.content.is !== "text" && seen.has(key);
-    if (row.content.is !== "text") seen.add(key);
+    const repeated = row.content.is !== "text" && !seen.add(key);
     count[side]++;
     if (repeated) count.duplicates++;
     sides[side].add(row, path, !repeated);
@@ -100,22 +112,27 @@ export async function checkDataset(source: Pick<DataSource, "name" | "format" | 
   });
 }
 
-/** Several entries as one, in order; a prompt that an earlier entry has is left out. */
-export function combineDatasets(datasets: readonly Dataset[]): Dataset {
+/** Several entries as one, in order, or as a mixture by weights; a prompt that an earlier entry has is left out. */
+export function combineDatasets(datasets: readonly Dataset[], weights?: readonly number[]): Dataset {
   const both = <Row>(use: (dataset: Dataset) => Split<Row>): Split<Row> => ({
-    train: datasets.flatMap((dataset) => use(dataset).train),
-    heldOut: datasets.flatMap((dataset) => use(dataset).heldOut),
+    train: joined(datasets.map((dataset) => use(dataset).train)),
+    heldOut: joined(datasets.map((dataset) => use(dataset).heldOut)),
   });
-  const seen = new Set<string>();
-  const first = ({ messages }: PromptRow) => {
-    const key = promptKey(messages);
-    return !seen.has(key) && seen.add(key) !== undefined;
-  };
+  const seen = new KeySet();
+  const once = (rows: Rows<PromptRow>): Rows<PromptRow> => datasets.length === 1 ? rows : selected(rows, indicesWhere(rows, ({ messages }) => seen.add(promptKey(messages))));
+  const seenInTraining = new KeySet();
+  const newPrompts = (rows: Rows<PromptRow>) => indicesWhere(rows, ({ messages }) => seenInTraining.add(promptKey(messages))).length;
   const prompts = both(({ prompts }) => prompts);
   return {
     text: both(({ text }) => text), dialogues: both(({ dialogues }) => dialogues), pairs: both(({ pairs }) => pairs),
-    prompts: { train: prompts.train.filter(first), heldOut: prompts.heldOut.filter(first) },
+    prompts: { train: once(prompts.train), heldOut: once(prompts.heldOut) },
     counts: Object.fromEntries(datasets.flatMap(({ counts }) => Object.entries(counts))),
+    ...(weights !== undefined && {
+      shares: datasets.map(({ text, dialogues, pairs, prompts: own }, index) => ({
+        weight: weights[index]!,
+        train: { text: text.train.length, dialogues: dialogues.train.length, pairs: pairs.train.length, prompts: newPrompts(own.train) },
+      })),
+    }),
   };
 }
 

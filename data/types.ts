@@ -1,3 +1,5 @@
+import type { Rows } from "./row-list.js";
+
 /** One turn of a dialogue. */
 export interface Message {
   readonly role: "system" | "user" | "assistant";
@@ -40,6 +42,6 @@ export interface PairRow extends Row {
 
 /** A data entry's two parts. Which part a row is in follows from a hash of its group, or of its prompt or text. */
 export interface Split<Row> {
-  readonly train: readonly Row[];
-  readonly heldOut: readonly Row[];
+  readonly train: Rows<Row>;
+  readonly heldOut: Rows<Row>;
 }

@@ -43,18 +43,25 @@ export class Random {
     return items[this.integer(items.length)]!;
   }
 
-  /** The same items in random order (Fisher-Yates). */
+  /** The same items in random order. */
   shuffled<T>(items: readonly T[]): T[] {
     const result = [...items];
-    for (let last = result.length - 1; last > 0; last--) {
-      const other = this.integer(last + 1);
-      [result[last], result[other]] = [result[other]!, result[last]!];
-    }
+    shuffle(this, result);
     return result;
   }
 }
 
 /** Numbers 0 … count−1 in random order. */
 export function permutation(random: Random, count: number): Int32Array {
-  return Int32Array.from(random.shuffled(Array.from({ length: count }, (_, index) => index)));
+  const order = Int32Array.from({ length: count }, (_, index) => index);
+  shuffle(random, order);
+  return order;
+}
+
+/** Fisher-Yates, in place. */
+function shuffle<T>(random: Random, items: { readonly length: number; [index: number]: T }): void {
+  for (let last = items.length - 1; last > 0; last--) {
+    const other = random.integer(last + 1);
+    [items[last], items[other]] = [items[other]!, items[last]!];
+  }
 }

@@ -115,8 +115,9 @@ function inputsOf(draft: Draft, facts: Facts, stage: DraftStage, parameters: Jso
 }
 
 function dataInput(draft: Draft, facts: Facts, references: readonly Reference[], use: DataUse): PlanInput {
+  const isMixture = references.some(({ weight }) => weight !== undefined);
   return {
-    from: "data", use, entries: references.map(({ name }) => {
+    from: "data", use, ...(isMixture && { weights: references.map(({ weight }) => weight ?? 1) }), entries: references.map(({ name }) => {
       const { format, holdout, maxBadShare } = draft.data.get(name)!;
       return { name, format, ...facts.data.get(name)!, holdout, maxBadShare };
     }),
@@ -145,7 +146,10 @@ function identityOf(input: PlanInput, planned: ReadonlyMap<string, PlannedStage>
     case "scratch":
       return { scratch: input.configuration, tokenizer: planned.get(input.tokenizer)!.key };
     case "data":
-      return { data: input.entries.map(({ format, digest, holdout, maxBadShare }) => ({ format, digest, holdout, maxBadShare })) };
+      return {
+        data: input.entries.map(({ format, digest, holdout, maxBadShare }) => ({ format, digest, holdout, maxBadShare })),
+        ...(input.weights !== undefined && { weights: input.weights }),
+      };
   }
 }
 

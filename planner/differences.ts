@@ -117,7 +117,8 @@ type DataInput = Extract<PlanInput, { readonly from: "data" }>;
 function dataChanges(field: string, stage: string, before: DataInput, now: DataInput): string[] {
   const names = (input: DataInput): string => input.entries.map(({ name }) => name).join(", ");
   if (before.entries.length !== now.entries.length) return [`${field} of ${stage} changed from ${names(before)} to ${names(now)}`];
-  return now.entries.flatMap((entry, index) => {
+  const reweighed = scalarChange(`weights of ${field} of ${stage}`, jsonOf(before.weights), jsonOf(now.weights));
+  return [...reweighed, ...now.entries.flatMap((entry, index) => {
     const old = before.entries[index]!;
     return [
       ...contentChange(field, stage, old, entry),
@@ -125,7 +126,7 @@ function dataChanges(field: string, stage: string, before: DataInput, now: DataI
       ...scalarChange(`holdout of data entry ${entry.name}`, old.holdout, entry.holdout),
       ...scalarChange(`maxBadShare of data entry ${entry.name}`, old.maxBadShare, entry.maxBadShare),
     ];
-  });
+  })];
 }
 
 function contentChange(field: string, stage: string, before: DataInput["entries"][number], now: DataInput["entries"][number]): string[] {

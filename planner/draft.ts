@@ -32,6 +32,8 @@ export interface Reference {
   readonly field: string;
   readonly index?: number;
   readonly name: string;
+  /** In a mixture. */
+  readonly weight?: number;
   readonly declaration: InputDeclaration;
 }
 
@@ -100,7 +102,11 @@ function draftStage(name: string, written: Readonly<Record<string, unknown>>): D
     const named = written[field];
     if (typeof named === "string") return [{ field, name: named, declaration }];
     if (!Array.isArray(named) || !("data" in declaration)) return [];
-    return named.flatMap((each: unknown, index): Reference[] => typeof each === "string" ? [{ field, index, name: each, declaration }] : []);
+    return named.flatMap((each: unknown, index): Reference[] => {
+      if (typeof each === "string") return [{ field, index, name: each, declaration }];
+      const { from, weight = 1 } = membersOf(each);
+      return typeof from === "string" && typeof weight === "number" ? [{ field, index, name: from, weight, declaration }] : [];
+    });
   });
   return { name, kind, written, complete: stageKinds[kind].parameters.safeParse(written).data, references };
 }

@@ -15,6 +15,8 @@ export const planInputSchema = z.discriminatedUnion("from", [
   z.strictObject({
     from: z.literal("data"),
     use: z.enum(["text", "dialogues", "pairs", "prompts"]),
+    /** Of a mixture, one for each entry. */
+    weights: z.array(z.number()).optional(),
     entries: z.array(z.strictObject({
       name: z.string(), format: dataFormats,
       /** The file and its digest; of an entry with `files` where they are, and the digest of theirs. */

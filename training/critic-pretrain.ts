@@ -51,7 +51,7 @@ export async function createCriticPretrain(setup: TrainerSetup<StageParameters<"
     headline: ["loss/value", "val/explained_variance", "objective/scores"],
 
     async step(index) {
-      const rollouts = await sampleRollouts(backend, models, prompts.encoded, settings, index);
+      const rollouts = await sampleRollouts(backend, models, prompts, settings, index);
       const prepared = objective.prepare(rollouts);
       explained = explainedVariance(prepared.values, prepared.returns);
       const optimizer = objective.optimizer(optimizerAt(parameters, index, parameters.steps));

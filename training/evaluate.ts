@@ -16,7 +16,7 @@ import { buildReport, spreadSample } from "./evaluation-report.js";
 import { loadFrozen, readCheckpointState, requireData, requireInput, saveCheckpoint } from "./models.js";
 import { accuracyOf, pairFitting, scoreDifferences } from "./pairs.js";
 import { fitPrompts } from "./prompts.js";
-import { fitRows } from "./row-limits.js";
+import { fitOptions, fitRows } from "./row-limits.js";
 import { dataCounts } from "./supervised.js";
 import type { InputArtifact, Trainer, TrainerSetup } from "./trainer.js";
 
@@ -38,7 +38,7 @@ export async function createEvaluate(setup: TrainerSetup<StageParameters<"evalua
   const { context } = await loadFrozen(setup, { model: candidate.model, head: "language", from: candidateInput });
 
   const prompts = setup.data["prompts"];
-  const fitted = await fitPrompts(requireData(setup, "prompts").prompts.heldOut, parameters, candidate.tokenizer, context);
+  const fitted = await fitPrompts(requireData(setup, "prompts").prompts.heldOut, parameters, candidate.tokenizer, context, fitOptions(setup, "prompts"));
   const baseline = typeof parameters.baseline === "string"
     ? await modelBaseline(setup, requireInput(setup, "baseline"), candidateInput)
     : await writtenBaseline(parameters.baseline.answers, candidate.tokenizer, baselineSamples);
@@ -47,10 +47,10 @@ export async function createEvaluate(setup: TrainerSetup<StageParameters<"evalua
     throw new TruelineError("TL_SPEC_CONFLICT", "The evaluation has no judge.", { hint: "Name a gold scorer in `gold` or a reward model in `reward`." });
   }
 
-  const promptBatches = chunks(spreadSample(fitted.rows.filter((row) => baseline.knows(row)), maxPrompts, seed), batch);
+  const promptBatches = chunks(spreadSample([...fitted.rows].filter((row) => baseline.knows(row)), maxPrompts, seed), batch);
   if (promptBatches.length === 0) throw nothingToTrainOn();
   const pairs = reward === undefined ? [] : await heldOutPairs(setup, reward);
-  const pairBatches = chunks(pairs, batch);
+  const pairBatches = Math.ceil(pairs.length / batch);
   const { answered, differences } = resume === undefined
     ? { answered: [], differences: [] } : await readCheckpointState(resume.directory, stateSchema);
 
@@ -79,7 +79,7 @@ export async function createEvaluate(setup: TrainerSetup<StageParameters<"evalua
   };
 
   return {
-    steps: promptBatches.length + pairBatches.length,
+    steps: promptBatches.length + pairBatches,
     headline: ["eval/win_rate", "eval/lose_rate", "eval/gold", "eval/proxy", "rm/accuracy"],
     async step(index) {
       const rows = promptBatches[index];
@@ -87,7 +87,9 @@ export async function createEvaluate(setup: TrainerSetup<StageParameters<"evalua
         answered.push(...await answer(rows, index));
         return figuresOf(summarize(answered, judging));
       }
-      differences.push(...await scoreDifferences(backend, reward!.model, pairBatches[index - promptBatches.length]!, batch));
+      const first = (index - promptBatches.length) * batch;
+      const some = Array.from({ length: Math.min(batch, pairs.length - first) }, (_, pair) => pairs.at(first + pair)!);
+      differences.push(...await scoreDifferences(backend, reward!.model, some, batch));
       return { "rm/accuracy": accuracyOf(differences) };
     },
     checkpoint: (directory) => saveCheckpoint(backend, directory, [], { answered, differences }),
@@ -117,8 +119,9 @@ async function rewardScorer(
 }
 
 async function heldOutPairs(
-  { data, parameters }: TrainerSetup<StageParameters<"evaluate">>, reward: RewardScorer & { readonly context: number },
+  setup: TrainerSetup<StageParameters<"evaluate">>, reward: RewardScorer & { readonly context: number },
 ) {
+  const { data, parameters } = setup;
   const pairs = data["pairs"]?.pairs.heldOut ?? [];
-  return (await fitRows(pairs, { ...parameters, maxTooLongShare: 1 }, reward.context, pairFitting(reward.tokenizer))).rows;
+  return (await fitRows(pairs, { ...parameters, maxTooLongShare: 1 }, reward.context, pairFitting(reward.tokenizer), fitOptions(setup, "pairs"))).rows;
 }

@@ -2,9 +2,10 @@ import type { Backend, StepPart } from "../backends/backend.js";
 import {
   constant, greater, logProbabilities, logSigmoid, multiply, negate, perRow, perToken, scores, subtract, take, type Sum,
 } from "../backends/expressions.js";
+import { mapped, type Rows } from "../data/row-list.js";
 import type { PairRow } from "../data/types.js";
 import type { Tokenizer } from "../models/tokenizer.js";
-import { chunks } from "./batches.js";
+import { inChunks } from "./batches.js";
 import { mean } from "./experience.js";
 import { batchOf, targetCount, type LanguageRow } from "./language-loss.js";
 import { cutFirstExchange, type RowFitting } from "./row-limits.js";
@@ -18,6 +19,10 @@ export interface EncodedPair {
 export function pairFitting(tokenizer: Tokenizer): RowFitting<PairRow, EncodedPair> {
   return {
     encode: (row) => ({ chosen: encodeAnswer(tokenizer, row.prompt, row.chosen), rejected: encodeAnswer(tokenizer, row.prompt, row.rejected) }),
+    toTokens: ({ chosen, rejected }) => [chosen.tokens, chosen.targets, rejected.tokens, rejected.targets],
+    fromTokens: ([chosen, chosenTargets, rejected, rejectedTargets]) => ({
+      chosen: { tokens: chosen!, targets: chosenTargets! }, rejected: { tokens: rejected!, targets: rejectedTargets! },
+    }),
     length: ({ chosen, rejected }) => Math.max(chosen.tokens.length, rejected.tokens.length),
     cut: (row) => {
       const prompt = cutFirstExchange(row.prompt);
@@ -73,9 +78,9 @@ function withoutTargets({ tokens }: LanguageRow): LanguageRow {
 }
 
 /** Raw score of each row, `batch` rows at a time. */
-export async function scoreRows(backend: Backend, model: string, rows: readonly Int32Array[], batch: number): Promise<number[]> {
+export async function scoreRows(backend: Backend, model: string, rows: Iterable<Int32Array>, batch: number): Promise<number[]> {
   const result: number[] = [];
-  for (const some of chunks(rows, batch)) {
+  for (const some of inChunks(rows, batch)) {
     const targets = some.map(() => new Int32Array(0));
     const { scores: found } = await backend.forward(model, { batch: { sequences: some, targets }, quantities: ["scores"] });
     result.push(...found ?? []);
@@ -84,9 +89,9 @@ export async function scoreRows(backend: Backend, model: string, rows: readonly 
 }
 
 /** Raw score of the chosen minus that of the rejected, for each pair. */
-export async function scoreDifferences(backend: Backend, model: string, pairs: readonly EncodedPair[], batch: number): Promise<number[]> {
-  const chosen = await scoreRows(backend, model, pairs.map((pair) => pair.chosen.tokens), batch);
-  const rejected = await scoreRows(backend, model, pairs.map((pair) => pair.rejected.tokens), batch);
+export async function scoreDifferences(backend: Backend, model: string, pairs: Rows<EncodedPair>, batch: number): Promise<number[]> {
+  const chosen = await scoreRows(backend, model, mapped(pairs, (pair) => pair.chosen.tokens), batch);
+  const rejected = await scoreRows(backend, model, mapped(pairs, (pair) => pair.rejected.tokens), batch);
   return chosen.map((score, index) => score - rejected[index]!);
 }
 

@@ -64,7 +64,7 @@ export async function createPpo(setup: TrainerSetup<StageParameters<"ppo">>): Pr
     headline: ["objective/scores", ...(parameters.gold === undefined ? [] : ["objective/gold"]), "objective/kl", "response/length", "loss/policy", "loss/value"],
 
     async step(index) {
-      const rollouts = await sampleRollouts(backend, models, prompts.encoded, settings, index);
+      const rollouts = await sampleRollouts(backend, models, prompts, settings, index);
       const prepared = objective.prepare(rollouts);
       const policyOptimizer = optimizer(parameters.policyLearningRate, index);
       const criticOptimizer = optimizer(parameters.criticLearningRate, index);

@@ -1,10 +1,9 @@
-import type { TextRow } from "../data/types.js";
-import { mapBreathing } from "../foundation/breath.js";
 import { Tokenizer } from "../models/tokenizer.js";
 import type { StageParameters } from "../schemas/stages/table.js";
+import { encodeTexts, packedText } from "./encoded-text.js";
 import { languageLoss, meanNegativeLogLikelihood, type LanguageRow } from "./language-loss.js";
 import { endTokenOf, loadForTraining, requireData, requireInput } from "./models.js";
-import { allButFirst, PackedRows, packDocuments } from "./packing.js";
+import { allButFirst, packDocuments } from "./packing.js";
 import { dataCounts, HELD_OUT_ROWS, supervisedTrainer } from "./supervised.js";
 import type { Trainer, TrainerSetup } from "./trainer.js";
 
@@ -19,17 +18,15 @@ export async function createPretrain(setup: TrainerSetup<StageParameters<"pretra
   const endToken = endTokenOf(tokenizer);
 
   setup.phase("encoding text");
-  const encode = (texts: readonly TextRow[]) => mapBreathing(texts, ({ text }) => tokenizer.encode(text));
-  const documents = await encode(data.text.train);
-  const rows = new PackedRows(documents, { length, endToken, seed });
-  const heldOut = packDocuments(await encode(data.text.heldOut), length, endToken)
-    .slice(0, HELD_OUT_ROWS).map(allPredicted);
+  const documents = await encodeTexts(data.text.train, tokenizer, setup);
+  const rows = packedText(data, documents, { length, endToken, seed });
+  const heldOut = packDocuments(await encodeTexts(data.text.heldOut, tokenizer, setup), length, endToken, HELD_OUT_ROWS).map(allPredicted);
 
   return supervisedTrainer(setup, {
     model: "model", tokenizer, steps: parameters.steps,
     headline: ["loss/lm", "lm/perplexity", "lm/held_out_perplexity"],
     counts: dataCounts(data, {
-      documents: documents.length, tokens: documents.reduce((sum, document) => sum + document.length + 1, 0),
+      documents: documents.lengths.length, tokens: documents.lengths.reduce((sum, length) => sum + length + 1, 0),
     }),
     part: (index) => languageLoss(rows.slice(index * parameters.batch, parameters.batch).map(allPredicted)),
     metrics: (result) => ({ "loss/lm": result.losses[0]!, "lm/perplexity": Math.exp(result.losses[0]!) }),

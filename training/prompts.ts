@@ -1,15 +1,20 @@
+import { mapped, type Rows } from "../data/row-list.js";
 import type { PromptRow } from "../data/types.js";
 import type { Tokenizer } from "../models/tokenizer.js";
 import { nothingToTrainOn } from "./batches.js";
-import type { EncodedPrompt } from "./rollouts.js";
-import { cutFirstExchange, fitRows, type FittedRows, type RowLimits } from "./row-limits.js";
+import { trainingOrder } from "./mixture.js";
+import { requireData } from "./models.js";
+import type { EncodedPrompt, PromptSupply } from "./rollouts.js";
+import { cutFirstExchange, fitOptions, fitRows, type FitOptions, type FittedRows, type RowLimits } from "./row-limits.js";
 import type { TrainerSetup } from "./trainer.js";
 
 export type PromptLimits = RowLimits & { readonly maxNewTokens: number };
 
 export interface StagePrompts {
-  readonly rows: readonly PromptRow[];
-  readonly encoded: readonly EncodedPrompt[];
+  readonly rows: Rows<PromptRow>;
+  readonly encoded: Rows<EncodedPrompt>;
+  /** For each, which of the data's prompts it is; ascending. */
+  readonly places: Rows<number>;
   /** Rows read, used, dropped and cut, by data entry. */
   readonly counts: Readonly<Record<string, Readonly<Record<string, number>>>>;
 }
@@ -19,29 +24,36 @@ export interface StagePrompts {
  * for `maxNewTokens` in the context. Errors: TL_DATA_TOO_LONG, TL_TRAIN_NOTHING.
  */
 export async function encodePrompts(
-  setup: Pick<TrainerSetup<PromptLimits>, "parameters" | "data">, tokenizer: Tokenizer, context: number,
-): Promise<StagePrompts> {
-  const input = setup.data["prompts"];
-  const fitted = await fitPrompts(input?.prompts.train ?? [], setup.parameters, tokenizer, context);
-  return { ...fitted, counts: { ...input?.counts, prompts: fitted.counts } };
+  setup: TrainerSetup<PromptLimits & { readonly rollouts: number }>, tokenizer: Tokenizer, context: number,
+): Promise<StagePrompts & PromptSupply> {
+  const input = requireData(setup, "prompts");
+  const fitted = await fitPrompts(input.prompts.train, setup.parameters, tokenizer, context, fitOptions(setup, "prompts"));
+  const order = trainingOrder(setup.seed, input, "prompts", fitted.places, setup.parameters.rollouts);
+  return {
+    ...fitted, counts: { ...input.counts, prompts: fitted.counts },
+    at: (iteration) => order.at(iteration).map((index) => fitted.encoded.at(index)!),
+  };
 }
 
 /** Encodes the prompts given, as encodePrompts does those for training. */
 export async function fitPrompts(
-  rows: readonly PromptRow[], limits: PromptLimits, tokenizer: Tokenizer, context: number,
-): Promise<Omit<StagePrompts, "counts"> & Pick<FittedRows<unknown>, "counts">> {
-  const fitted = await fitRows(rows, limits, context, {
-    encode: (row) => ({ row, tokens: tokenizer.encodePrompt(row.messages) }),
-    length: ({ tokens }) => tokens.length + limits.maxNewTokens,
+  rows: Rows<PromptRow>, limits: PromptLimits, tokenizer: Tokenizer, context: number, options?: FitOptions,
+): Promise<Omit<StagePrompts, "counts"> & Pick<FittedRows<unknown, unknown>, "counts">> {
+  const fitted = await fitRows<PromptRow, Int32Array>(rows, limits, context, {
+    encode: (row) => tokenizer.encodePrompt(row.messages),
+    toTokens: (tokens) => [tokens],
+    fromTokens: ([tokens]) => tokens!,
+    length: (tokens) => tokens.length + limits.maxNewTokens,
     cut: (row) => {
       const messages = cutFirstExchange(row.messages);
       return messages && { ...row, messages };
     },
-  });
+  }, options);
   if (fitted.rows.length === 0) throw nothingToTrainOn();
   return {
-    rows: fitted.rows.map(({ row }) => row),
-    encoded: fitted.rows.map(({ tokens }, row) => ({ tokens, row })),
+    rows: fitted.originals,
+    encoded: mapped(fitted.rows, (tokens, row) => ({ tokens, row })),
+    places: fitted.places,
     counts: fitted.counts,
   };
 }

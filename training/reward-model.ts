@@ -1,14 +1,16 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { randomAt } from "../foundation/random.js";
+import { selected, type Rows } from "../data/row-list.js";
+import { permutation, randomAt } from "../foundation/random.js";
 import { Tokenizer } from "../models/tokenizer.js";
 import { HELD_OUT_SCORES_FILE } from "../schemas/report.js";
 import type { StageParameters } from "../schemas/stages/table.js";
-import { BatchOrder, stepCount } from "./batches.js";
+import { stepCount } from "./batches.js";
 import { mean, variance } from "./experience.js";
+import { trainingOrder } from "./mixture.js";
 import { loadForTraining, requireData, requireInput } from "./models.js";
 import { accuracyOf, pairFitting, pairLoss, scoreDifferences, scoreRows, type EncodedPair } from "./pairs.js";
-import { fitRows } from "./row-limits.js";
+import { fitOptions, fitRows } from "./row-limits.js";
 import { dataCounts, HELD_OUT_ROWS, supervisedTrainer } from "./supervised.js";
 import type { Trainer, TrainerSetup } from "./trainer.js";
 
@@ -30,12 +32,12 @@ export async function createRewardModel(setup: TrainerSetup<StageParameters<"rew
   const fitting = pairFitting(tokenizer);
   const chosenForTraining = parameters.maxPairs === undefined || parameters.maxPairs >= data.pairs.train.length
     ? data.pairs.train
-    : randomAt(seed, "pairs").shuffled(data.pairs.train).slice(0, parameters.maxPairs);
-  const train = await fitRows(chosenForTraining, parameters, context, fitting);
-  const { rows: heldOut } = await fitRows(data.pairs.heldOut, { ...parameters, maxTooLongShare: 1 }, context, fitting);
-  const heldOutSample = randomAt(seed, "held-out").shuffled(heldOut).slice(0, HELD_OUT_ROWS);
-  const order = new BatchOrder(seed, train.rows.length, parameters.batch);
-  const compare = async (pairs: readonly EncodedPair[]) => {
+    : selected(data.pairs.train, permutation(randomAt(seed, "pairs"), data.pairs.train.length).subarray(0, parameters.maxPairs));
+  const train = await fitRows(chosenForTraining, parameters, context, fitting, fitOptions(setup, "pairs"));
+  const { rows: heldOut } = await fitRows(data.pairs.heldOut, { ...parameters, maxTooLongShare: 1 }, context, fitting, fitOptions(setup, "held-out pairs"));
+  const heldOutSample = selected(heldOut, permutation(randomAt(seed, "held-out"), heldOut.length).subarray(0, HELD_OUT_ROWS));
+  const order = trainingOrder(seed, data, "pairs", train.places, parameters.batch);
+  const compare = async (pairs: Rows<EncodedPair>) => {
     const differences = await scoreDifferences(backend, "model", pairs, parameters.batch);
     return {
       differences,
@@ -51,7 +53,7 @@ export async function createRewardModel(setup: TrainerSetup<StageParameters<"rew
     steps: stepCount(train.rows.length, parameters.batch, parameters.epochs, parameters.maxSteps),
     headline: ["loss/reward", "rm/accuracy", "rm/held_out_accuracy"],
     counts: dataCounts(data, train.counts),
-    part: (index) => pairLoss(order.at(index).map((row) => train.rows[row]!), parameters.lmCoefficient),
+    part: (index) => pairLoss(order.at(index).map((row) => train.rows.at(row)!), parameters.lmCoefficient),
     metrics: (result) => {
       const { preference, accuracy, margin, lm } = result.statistics[0]!;
       return { "loss/reward": preference!, "rm/accuracy": accuracy!, "rm/margin": margin!, ...(lm !== undefined && { "loss/lm": lm }) };
@@ -59,8 +61,11 @@ export async function createRewardModel(setup: TrainerSetup<StageParameters<"rew
     ...(heldOutSample.length > 0 && { heldOut: async () => (await compare(heldOutSample)).figures }),
     async finish(directory) {
       setup.phase("normalising scores");
-      const answers = randomAt(seed, "reference answers")
-        .shuffled(train.rows.flatMap(({ chosen, rejected }) => [chosen.tokens, rejected.tokens])).slice(0, parameters.normalizeOn);
+      // The answers are chosen and rejected of the first pair, then of the second, and so on.
+      const answers = Array.from(permutation(randomAt(seed, "reference answers"), 2 * train.rows.length).subarray(0, parameters.normalizeOn), (answer) => {
+        const { chosen, rejected } = train.rows.at(answer >> 1)!;
+        return (answer % 2 === 0 ? chosen : rejected).tokens;
+      });
       const raw = await scoreRows(backend, "model", answers, parameters.batch);
       const std = Math.sqrt(variance(raw));
       const scoreNormalization = { mean: mean(raw), std: std > 0 ? std : 1 };

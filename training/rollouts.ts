@@ -1,12 +1,16 @@
 import type { Backend } from "../backends/backend.js";
 import { randomAt } from "../foundation/random.js";
-import { BatchOrder } from "./batches.js";
 import { offsetsOf, type Experience } from "./experience.js";
 
 /** A prompt as the sampler takes it. `row` finds its text again. */
 export interface EncodedPrompt {
   readonly tokens: Int32Array;
   readonly row: number;
+}
+
+/** The prompts of each iteration. */
+export interface PromptSupply {
+  at(iteration: number): readonly EncodedPrompt[];
 }
 
 /** The names under which the backend holds the four models. */
@@ -20,8 +24,6 @@ export interface RolloutModels {
 
 export interface RolloutSettings {
   readonly seed: number;
-  /** Answers an iteration. */
-  readonly rollouts: number;
   readonly maxNewTokens: number;
   readonly temperature: number;
   readonly topP: number;
@@ -47,20 +49,20 @@ export interface Rollouts extends Experience {
 }
 
 /**
- * Samples an iteration's answers and looks at them through reference, critic and reward model. Prompts come in epochs,
- * each in a random order of its own; order and sampling follow from seed and iteration alone. An answer ends at its
+ * Samples an iteration's answers and looks at them through reference, critic and reward model. Prompts and
+ * sampling follow from seed and iteration alone. An answer ends at its
  * first end token; the reward model reads prompt and answer and scores the last real token.
  */
 export async function sampleRollouts(
-  backend: Backend, models: RolloutModels, prompts: readonly EncodedPrompt[], settings: RolloutSettings, iteration: number,
+  backend: Backend, models: RolloutModels, prompts: PromptSupply, settings: RolloutSettings, iteration: number,
 ): Promise<Rollouts> {
-  const { rollouts, maxNewTokens, temperature, topP, topK, repetitionPenalty, endTokens, normalization } = settings;
-  const drawn = new BatchOrder(settings.seed, prompts.length, rollouts).at(iteration).map((index) => prompts[index]!);
+  const { maxNewTokens, temperature, topP, topK, repetitionPenalty, endTokens, normalization } = settings;
+  const drawn = prompts.at(iteration);
   const random = randomAt(settings.seed, "rollout", iteration);
   const generated = await backend.generate(models.policy, {
     prompts: drawn.map(({ tokens }) => tokens),
     maxNewTokens, temperature, topP, topK, repetitionPenalty, endTokens,
-    uniforms: Float32Array.from({ length: rollouts * maxNewTokens }, () => random.uniform()),
+    uniforms: Float32Array.from({ length: drawn.length * maxNewTokens }, () => random.uniform()),
   });
 
   const sequences = drawn.map(({ tokens }, row) => concatenate(tokens, generated.tokens[row]!));

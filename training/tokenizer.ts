@@ -1,3 +1,4 @@
+import { mapped } from "../data/row-list.js";
 import { trainBytePairs, writeTokenizer, type TrainedBytePairs } from "../models/bpe.js";
 import type { StageParameters } from "../schemas/stages/table.js";
 import { requireData } from "./models.js";
@@ -8,7 +9,7 @@ import type { Trainer, TrainerSetup } from "./trainer.js";
 export async function createTokenizer(setup: Omit<TrainerSetup<StageParameters<"tokenizer">>, "backend">): Promise<Trainer> {
   const { vocabulary, isolateHan } = setup.parameters;
   const data = requireData(setup, "data");
-  const texts = data.text.train.map(({ text }) => text);
+  const texts = mapped(data.text.train, ({ text }) => text);
   let trained: Promise<TrainedBytePairs> | undefined;
   const train = () => trained ??= trainBytePairs(texts, {
     vocabulary, isolateHan, onProgress: (tokens, of) => { setup.phase(`learning merges: ${tokens} of ${of} tokens`); },

@@ -42,6 +42,8 @@ export interface TrainerSetup<Parameters> {
   readonly resume?: { readonly directory: string; readonly steps: number };
   /** Says what is being done between steps (loading, reading, saving); also a sign of life. */
   readonly phase: (text: string) => void;
+  /** Where rows go that memory should not hold; default: the system's folder for temporary files. */
+  readonly scratch?: string;
 }
 
 /** Rows of a data input under the uses its declaration asks for; other members are empty. */

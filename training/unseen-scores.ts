@@ -29,7 +29,7 @@ export async function unseenScores(
   return async (rollouts) => ({
     ...(gold !== undefined && {
       "objective/gold": mean(rollouts.answers.map((answer, row) => gold(
-        prompts.rows[rollouts.prompts[row]!]!.messages, tokenizer.decode(answer, { skipSpecial: true }), rollouts.finished[row]!,
+        prompts.rows.at(rollouts.prompts[row]!)!.messages, tokenizer.decode(answer, { skipSpecial: true }), rollouts.finished[row]!,
       ))),
     }),
     ...(heldOut !== undefined && { "objective/held_out_scores": (mean(await rawScores(rollouts)) - centre) / std }),

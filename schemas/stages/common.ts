@@ -8,6 +8,15 @@ export const durationSchema = z.string().regex(durationPattern, "a number with s
 /** The name of a data entry, model or stage; the planner resolves it and checks its type. */
 export const reference = (what: string) => z.string().min(1).describe(`Name of ${what}.`);
 
+/** The names of data entries: one, several, or a mixture by weights. */
+export const dataReferences = (what: string) => z.union([
+  reference(what),
+  z.array(z.union([reference(what), z.strictObject({ from: reference(what), weight: z.number().positive().default(1).describe("Its part of the rows drawn, over the sum of all weights.") })])).min(1),
+]);
+
+/** How several data entries are used, for descriptions. */
+export const mixtureWords = "Several are one after another; with weights, such as {\"from\": \"helpful\", \"weight\": 2}, rows are drawn by them.";
+
 export const optimizerParameters = {
   learningRate: z.number().positive(),
   schedule: z.enum(["constant", "linear", "cosine", "inverse-square-root"]),

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { guardsSchema } from "../guards.js";
-import { operationalParameters, optimizerParameters, reference, rowLimits, sampling } from "./common.js";
+import { dataReferences, mixtureWords, operationalParameters, optimizerParameters, reference, rowLimits, sampling } from "./common.js";
 import { tricksSchema } from "../tricks.js";
 
 const { learningRate: _policyRate, maxGradientNorm: _norm, ...optimizer } = optimizerParameters;
@@ -26,8 +26,8 @@ export const ppoParameters = z.strictObject({
   reward: reference("a reward model"),
   heldOutReward: reference("a reward model that never trains the policy: it scores each iteration's answers as objective/held_out_scores").optional(),
   critic: reference("a value model, a reward model (score head kept) or a language model (fresh head)"),
-  prompts: reference("a data entry with prompts"),
-  pretrainingData: reference("a data entry with text, for the ptx loss").optional(),
+  prompts: dataReferences("a data entry with prompts").describe(`Data with prompts. ${mixtureWords}`),
+  pretrainingData: dataReferences("a data entry with text").optional().describe(`Data with text, for the ptx loss. ${mixtureWords}`),
   preset: z.enum(["vanilla", "ppo-max", "moss-rlhf-release"]).default("ppo-max"),
   tricks: tricksSchema.prefault({}),
   steps: z.number().int().positive().default(80).describe("PPO iterations: rollouts, then updates."),

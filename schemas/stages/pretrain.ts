@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { guardsSchema } from "../guards.js";
-import { operationalParameters, optimizerParameters, reference } from "./common.js";
+import { dataReferences, operationalParameters, optimizerParameters, reference } from "./common.js";
 
 /** What a guard's rollback may change. */
 const changeable = z.strictObject({
@@ -12,7 +12,7 @@ export const pretrainParameters = z.strictObject({
   description: z.string().optional(),
   seed: z.number().int().min(0).optional(),
   model: reference("a model"),
-  data: z.union([reference("a data entry"), z.array(reference("a data entry")).min(1)]).describe("Text; several are concatenated and shuffled by document."),
+  data: dataReferences("a data entry").describe("Text; several are concatenated and shuffled by document, or, with weights, mixed by rows of tokens."),
   steps: z.number().int().positive(),
   batch: z.number().int().positive().default(32).describe("Rows a step."),
   length: z.number().int().min(8).optional().describe("Tokens a row; documents are packed into rows; default: the model's context."),

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { guardsSchema } from "../guards.js";
-import { operationalParameters, optimizerParameters, reference, rowLimits } from "./common.js";
+import { dataReferences, mixtureWords, operationalParameters, optimizerParameters, reference, rowLimits } from "./common.js";
 
 /** What a guard's rollback may change. */
 const changeable = z.strictObject({
@@ -13,7 +13,7 @@ export const rewardModelParameters = z.strictObject({
   description: z.string().optional(),
   seed: z.number().int().min(0).optional(),
   model: reference("a language model"),
-  data: reference("a data entry with pairs"),
+  data: dataReferences("a data entry with pairs").describe(`Data with pairs. ${mixtureWords}`),
   epochs: z.number().positive().default(1),
   maxSteps: z.number().int().positive().optional(),
   maxPairs: z.number().int().positive().optional().describe("Uses this many training pairs."),

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { guardsSchema } from "../guards.js";
-import { operationalParameters, optimizerParameters, reference, rowLimits } from "./common.js";
+import { dataReferences, mixtureWords, operationalParameters, optimizerParameters, reference, rowLimits } from "./common.js";
 
 /** What a guard's rollback may change. */
 const changeable = z.strictObject({
@@ -12,7 +12,7 @@ export const sftParameters = z.strictObject({
   description: z.string().optional(),
   seed: z.number().int().min(0).optional(),
   model: reference("a language model"),
-  data: reference("a data entry with dialogues"),
+  data: dataReferences("a data entry with dialogues").describe(`Data with dialogues. ${mixtureWords}`),
   epochs: z.number().positive().default(2),
   maxSteps: z.number().int().positive().optional().describe("Ends earlier than the epochs would."),
   batch: z.number().int().positive().default(32).describe("Dialogues a step."),

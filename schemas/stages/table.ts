@@ -45,16 +45,16 @@ export const stageKinds = {
   },
   sft: {
     parameters: sftParameters, version: 1, output: "language-model", backend: true, timeouts: training,
-    inputs: { model: languageModel, data: { data: "dialogues" } },
+    inputs: { model: languageModel, data: { data: "dialogues", many: true } },
   },
   "reward-model": {
     parameters: rewardModelParameters, version: 1, output: "reward-model", backend: true, timeouts: training,
-    inputs: { model: languageModel, data: { data: "pairs" } },
+    inputs: { model: languageModel, data: { data: "pairs", many: true } },
   },
   "critic-pretrain": {
     parameters: criticPretrainParameters, version: 1, output: "value-model", backend: true, timeouts: training,
     inputs: {
-      policy: languageModel, reward: rewardModel, prompts: { data: "prompts" },
+      policy: languageModel, reward: rewardModel, prompts: { data: "prompts", many: true },
       init: { accepts: ["reward-model", "value-model", "language-model"] },
     },
   },
@@ -64,7 +64,7 @@ export const stageKinds = {
       policy: languageModel, reference: { ...languageModel, optional: true }, reward: rewardModel,
       heldOutReward: { ...rewardModel, optional: true },
       critic: { accepts: ["value-model", "reward-model", "language-model"] },
-      prompts: { data: "prompts" }, pretrainingData: { data: "text", optional: true },
+      prompts: { data: "prompts", many: true }, pretrainingData: { data: "text", optional: true, many: true },
     },
   },
   evaluate: {

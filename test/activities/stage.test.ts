@@ -2,7 +2,7 @@ import { Context } from "@temporalio/activity";
 import { ActivityCancellationDetails, ApplicationFailure, CancelledFailure } from "@temporalio/common";
 import { MockActivityEnvironment } from "@temporalio/testing";
 import { readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { describe, expect, it, vi } from "vitest";
 import { recordEnd } from "../../activities/control.js";
 import { createControls } from "../../activities/index.js";
@@ -194,6 +194,7 @@ describe("inputs", () => {
     const entry = { name: "texts", format: "text" as const, path, digest: sha256("one\ntwo\n"), holdout: 0, maxBadShare: 0 };
     const given = (digest: string) => ({
       task: { ...task, stage: { ...stage, inputs: { data: { from: "data" as const, use: "text" as const, entries: [{ ...entry, digest }] } } } },
+      scratch: dirname(path), pulse: { phase: () => undefined },
     });
     expect((await readData(given(entry.digest)))["data"]!.text.train.length).toBeGreaterThan(0);
     await expect(readData(given(keyOf("other")))).rejects.toMatchObject({ code: "TL_STAGE_INPUT_CHANGED", entry: { retry: false } });

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { resolveDataFiles } from "../../data/data-files.js";
-import { readDataset } from "../../data/dataset.js";
+import { readDataset } from "./read.js";
 
 let root: string;
 let spec: string;

@@ -3,10 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { checkDataset, combineDatasets, readDataset, type DataSource } from "../../data/dataset.js";
+import { checkDataset, type DataSource } from "../../data/dataset.js";
 import { promptKey } from "../../data/split.js";
-import type { Message, Split } from "../../data/types.js";
+import type { Message } from "../../data/types.js";
 import type { DataFormat } from "../../schemas/spec.js";
+import { combineDatasets, readDataset } from "./read.js";
 
 let folder: string;
 let files = 0;
@@ -26,7 +27,7 @@ async function entryOf(format: DataFormat, content: string | Uint8Array, extensi
 
 const user = (content: string): Message => ({ role: "user", content });
 const assistant = (content: string): Message => ({ role: "assistant", content });
-const all = <Row>({ train, heldOut }: Split<Row>) => [...train, ...heldOut];
+const all = <Row>({ train, heldOut }: { readonly train: readonly Row[]; readonly heldOut: readonly Row[] }) => [...train, ...heldOut];
 const count = (start: number, end: number) => Array.from({ length: end - start }, (_, index) => start + index);
 const failsWith = (code: string, message: RegExp) => expect.objectContaining({ code, message: expect.stringMatching(message) as unknown });
 

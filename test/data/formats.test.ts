@@ -2,10 +2,11 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { checkDataset, readDataset } from "../../data/dataset.js";
+import { checkDataset } from "../../data/dataset.js";
 import { dataUses, fittingFormats, readerOf } from "../../data/formats.js";
 import { dataFormats, type DataFormat } from "../../schemas/spec.js";
 import { fixture } from "./containers/files.js";
+import { readDataset } from "./read.js";
 
 const user = (content: string) => ({ role: "user", content });
 const assistant = (content: string) => ({ role: "assistant", content });

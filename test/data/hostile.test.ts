@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { readDataset, type Dataset } from "../../data/dataset.js";
 import type { DataFormat } from "../../schemas/spec.js";
+import { readDataset, type HeldDataset } from "./read.js";
 
 let folder: string;
 beforeEach(async () => { folder = await realpath(await mkdtemp(join(tmpdir(), "trueline-hostile-"))); });
@@ -13,7 +13,7 @@ afterEach(async () => {
   await rm(folder, { recursive: true });
 });
 
-async function read(content: string | Uint8Array, { name = "rows.jsonl", format = "dialogue" as DataFormat, maxBadShare = 0 } = {}): Promise<Dataset> {
+async function read(content: string | Uint8Array, { name = "rows.jsonl", format = "dialogue" as DataFormat, maxBadShare = 0 } = {}): Promise<HeldDataset> {
   const path = join(folder, name);
   await writeFile(path, content);
   return readDataset({ name: "rows", format, path, holdout: 0, maxBadShare });

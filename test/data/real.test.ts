@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { readDataset } from "../../data/dataset.js";
+import { readDataset } from "./read.js";
 
 const folder = process.env["TRUELINE_TEST_DATA"] ?? fileURLToPath(new URL("../../../shared/data", import.meta.url));
 const harmless = join(folder, "hh-rlhf/harmless-base.jsonl.gz");

@@ -1,9 +1,9 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import { readDataset, type Dataset } from "../../data/dataset.js";
 import { resolveDataPath } from "../../data/paths.js";
 import { attributes, languages, objects, truth } from "../../data/sample/world.js";
 import { factSentence, parsePrompt } from "../../data/sample/grammar.js";
 import type { DataFormat } from "../../schemas/spec.js";
+import { readDataset, type HeldDataset } from "./read.js";
 
 const entries = [
   ["documents", "text", "sample/documents.jsonl.gz"],
@@ -12,7 +12,7 @@ const entries = [
   ["prompts", "prompt", "sample/prompts.jsonl"],
 ] as const satisfies (readonly [string, DataFormat, string])[];
 
-const read = new Map<string, Dataset>();
+const read = new Map<string, HeldDataset>();
 beforeAll(async () => {
   for (const [name, format, path] of entries) {
     const real = await resolveDataPath(path, { specDirectory: "/", allowPaths: [] });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { allButFirst, PackedRows, packDocuments } from "../../training/packing.js";
+import { allButFirst, documentsOf, PackedRows, packDocuments } from "../../training/packing.js";
 
 const END = 99;
 const documents = [[1, 2, 3], [4, 5], [6, 7, 8, 9], [10]].map((tokens) => Int32Array.from(tokens));
@@ -7,11 +7,11 @@ const plain = (rows: readonly Int32Array[]) => rows.map((row) => [...row]);
 
 describe("packing", () => {
   it("sets an end token after each document and cuts the stream into full rows", () => {
-    expect(plain(packDocuments(documents, 5, END))).toEqual([[1, 2, 3, END, 4], [5, END, 6, 7, 8]]);
+    expect(plain(packDocuments(documentsOf(documents), 5, END))).toEqual([[1, 2, 3, END, 4], [5, END, 6, 7, 8]]);
   });
 
   it("keeps a stream shorter than a row", () => {
-    expect(plain(packDocuments(documents.slice(0, 1), 100, END))).toEqual([[1, 2, 3, END]]);
+    expect(plain(packDocuments(documentsOf(documents.slice(0, 1)), 100, END))).toEqual([[1, 2, 3, END]]);
   });
 
   it("makes every token but a row's first a target", () => {
@@ -19,7 +19,7 @@ describe("packing", () => {
   });
 
   it("shuffles documents, not tokens, anew for each epoch", () => {
-    const rows = new PackedRows(documents, { length: 14, endToken: END, seed: 4 });
+    const rows = new PackedRows(documentsOf(documents), { length: 14, endToken: END, seed: 4 });
     expect(rows.rowsPerEpoch).toBe(1);
     const epochs = plain(rows.slice(0, 6));
     for (const epoch of epochs) {
@@ -31,11 +31,11 @@ describe("packing", () => {
 
   it("gives the same row at the same place, wherever reading began", () => {
     const options = { length: 4, endToken: END, seed: 4 };
-    const walked = new PackedRows(documents, options).slice(0, 12);
-    expect(plain(new PackedRows(documents, options).slice(7, 5))).toEqual(plain(walked.slice(7)));
+    const walked = new PackedRows(documentsOf(documents), options).slice(0, 12);
+    expect(plain(new PackedRows(documentsOf(documents), options).slice(7, 5))).toEqual(plain(walked.slice(7)));
   });
 
   it("of nothing is an error with a code", () => {
-    expect(() => new PackedRows([], { length: 4, endToken: END, seed: 4 })).toThrow(expect.objectContaining({ code: "TL_TRAIN_NOTHING" }));
+    expect(() => new PackedRows(documentsOf([]), { length: 4, endToken: END, seed: 4 })).toThrow(expect.objectContaining({ code: "TL_TRAIN_NOTHING" }));
   });
 });

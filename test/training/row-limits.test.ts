@@ -6,10 +6,19 @@ import { assistant, user } from "./support.js";
 
 /** Rows of which each turn takes as many tokens as its text has letters. */
 const rows = (...dialogues: readonly (readonly Message[])[]) => dialogues.map((messages, index) => ({ messages, source: { file: "a.jsonl", line: index + 1 } }));
-const fit = (dialogues: ReturnType<typeof rows>, limits: Partial<RowLimits>, context = 10) => fitRows(
+const fit = async (dialogues: ReturnType<typeof rows>, limits: Partial<RowLimits>, context = 10) => {
+  const { rows: fitted, originals, places, counts } = await fitDialogues(dialogues, limits, context);
+  // What was cut encodes to what was kept.
+  expect(Array.from(originals, ({ messages }) => messages.map(({ content }) => content).join("|"))).toEqual([...fitted]);
+  expect([...places]).toEqual([...places].sort());
+  return { rows: [...fitted], counts };
+};
+const fitDialogues = (dialogues: ReturnType<typeof rows>, limits: Partial<RowLimits>, context: number) => fitRows(
   dialogues, { tooLong: "drop", maxTooLongShare: 1, ...limits }, context,
   {
     encode: (row) => row.messages.map(({ content }) => content).join("|"),
+    toTokens: (text) => [Int32Array.from(text, (character) => character.charCodeAt(0))],
+    fromTokens: ([codes]) => String.fromCharCode(...codes!),
     length: (text) => text.replaceAll("|", "").length,
     cut: (row) => {
       const messages = cutFirstExchange(row.messages);
@@ -47,7 +56,7 @@ describe("rows longer than the limit", () => {
   it("are found without holding up timers: a worker's heartbeat goes on while much text is encoded", async () => {
     const many = rows(...Array.from({ length: 10 }, () => short));
     expect(await ticksBetween((hold) => fitRows(many, { tooLong: "drop", maxTooLongShare: 1 }, 10, {
-      encode: hold, length: () => 1, cut: () => undefined,
+      encode: hold, length: () => 1, cut: () => undefined, toTokens: () => [], fromTokens: () => undefined,
     }))).toBeGreaterThan(1);
   });
 });
