@@ -169,7 +169,7 @@ function fateOf({ action }: Decision, wasPlanned: boolean, wasBegun: boolean): F
 }
 
 function reasonAside(stage: string, from: string | undefined): string {
-  if (from === undefined) return "a resume that was cut short has set it aside";
+  if (from === undefined) return "it was set aside and has not been begun since";
   return stage === from ? `asked for by --from ${from}` : `comes after \`${from}\`, which is computed anew`;
 }
 

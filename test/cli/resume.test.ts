@@ -243,7 +243,7 @@ describe("setting a stage aside", () => {
     await store.ledger.append("first", { type: "stage-set-aside", stage: "rm", key: rm.key, artifact, actor: "a" });
     expect(await trueline(["verify", "first"])).toMatchObject({ code: 0 });
     const { stdout } = await trueline(["resume", "first", "--preview"]);
-    expect(stdout).toMatch(/\nrm +reward-model +runs anew .* a resume that was cut short has set it aside\n/);
+    expect(stdout).toMatch(/\nrm +reward-model +runs anew .* it was set aside and has not been begun since\n/);
     const resumption = await planResumption(store, "first", {});
     expect(resumption.setAside.map(({ name }) => name)).toEqual(["rm"]);
     await store.setAside("first", resumption.setAside, () => Promise.resolve());
