@@ -30,7 +30,8 @@ try {
   process.stderr.write(`Making the model in ${home}\n`);
   const directory = join(home, "half-billion");
   await mkdir(directory);
-  await writeTokenizer(directory, await trainBytePairs(["What colour is the kite? The kite is red."], { vocabulary: 300, isolateHan: false }));
+  const texts = await readFile(join(root, "data/sample/files/dialogues.jsonl"), "utf8");
+  await writeTokenizer(directory, await trainBytePairs(texts.split("\n"), { vocabulary: 2000, isolateHan: false }));
   const configuration = scratchConfiguration(shape, { vocabulary, endTokens: [1], padToken: 0 });
   await initializeModel(directory, configuration, 1);
 

@@ -1,7 +1,6 @@
 import { totalmem } from "node:os";
 import { z } from "zod";
-import { describeModel } from "../models/configuration.js";
-import { parameterCount } from "../models/parameters.js";
+import { outlineModel } from "../models/outline.js";
 import { stageBatches } from "../planner/batches.js";
 import { decideAll, type Decision } from "../planner/decide.js";
 import { ppoDetails, type StageDetails } from "../planner/details.js";
@@ -67,10 +66,8 @@ export const planCommand = defineCommand({
 /** Parameters of the model directories that a plan names. */
 async function directoryParameters({ stages }: Plan): Promise<Map<string, number>> {
   const paths = stages.flatMap(({ inputs }) => Object.values(inputs).flatMap((input) => (input.from === "directory" ? [input.path] : [])));
-  return new Map(await Promise.all([...new Set(paths)].map(async (path) => {
-    const { configuration, head } = await describeModel(path);
-    return [path, parameterCount(configuration, head)] as const;
-  })));
+  const counted = await Promise.all([...new Set(paths)].map(async (path) => [path, (await outlineModel(path)).parameters] as const));
+  return new Map(counted.flatMap(([path, parameters]) => (parameters === undefined ? [] : [[path, parameters] as const])));
 }
 
 /** A number of parameters for people: 52 k, 1.3 M, 7.2 G. */

@@ -4,7 +4,7 @@ import { TruelineError } from "../foundation/errors.js";
 import { writeDurably } from "../foundation/files.js";
 import { type Head, type ModelConfiguration, checkConfiguration } from "./architecture.js";
 import { gpt2Layout } from "./config-gpt2.js";
-import { type CommonFields, type ConfigLayout, type TokenFields, architectureName, architectures, commonForm, familyNames, refusal, tokensForm } from "./config-json.js";
+import { type ConfigLayout, type TokenFields, architectureName, architectures, commonForm, familyNames, refusal, tokensForm } from "./config-json.js";
 import { rotaryLayout } from "./config-rotary.js";
 import type { FamilyName } from "./families.js";
 import { inForm, readJson } from "./json-file.js";
@@ -41,8 +41,7 @@ export async function describeModel(directory: string): Promise<ModelDescription
   if (head !== "language" && labels !== 1) {
     throw new TruelineError("TL_MODEL_UNSUPPORTED", `${path}: num_labels is ${labels}`, { hint: "Reward and value models have one label." });
   }
-  const generation = await readJson(join(directory, "generation_config.json"), tokensForm);
-  const configuration = { family, vocabulary: config.vocab_size, ...own, ...tokensOf(config, generation) };
+  const configuration = { family, vocabulary: config.vocab_size, ...own, ...await tokensOf(directory, config) };
   return { configuration: checkConfiguration(configuration, path), head };
 }
 
@@ -79,7 +78,9 @@ function architectureOf(json: unknown, path: string): { readonly family: FamilyN
   return found;
 }
 
-function tokensOf(config: CommonFields, generation: TokenFields | undefined): Pick<ModelConfiguration, "beginToken" | "endTokens" | "padToken"> {
+/** Token ids of generation_config.json, where it has them, else of config.json. */
+export async function tokensOf(directory: string, config: TokenFields): Promise<Pick<ModelConfiguration, "beginToken" | "endTokens" | "padToken">> {
+  const generation = await readJson(join(directory, "generation_config.json"), tokensForm);
   const end = generation?.eos_token_id ?? config.eos_token_id;
   const pad = generation?.pad_token_id ?? config.pad_token_id;
   return {

@@ -14,8 +14,17 @@ export function constraintFaults(draft: Draft, facts: Facts): Fault[] {
     ...[...draft.models].flatMap(([name, entry]) => entry === undefined ? [] : sizeFaults(draft, facts, name, entry)),
     ...[...draft.stages.values()].flatMap((stage) => stage?.complete === undefined
       ? []
-      : [...stageFaults(draft, stage, stage.complete), ...lengthFaults(draft, facts, stage, stage.complete), ...guardFaults(draft, stage, stage.complete), ...tokenizerFaults(draft, facts, stage), ...resourceFaults(stage, stage.complete)]),
+      : [...stageFaults(draft, stage, stage.complete), ...lengthFaults(draft, facts, stage, stage.complete), ...guardFaults(draft, stage, stage.complete), ...tokenizerFaults(draft, facts, stage), ...backendFaults(draft, facts, stage, stage.complete), ...resourceFaults(stage, stage.complete)]),
   ];
+}
+
+/** Models that go back to a directory which the embedded backend refuses are for the torch backend alone. */
+function backendFaults(draft: Draft, facts: Facts, { name: stage, references }: DraftStage, { resources }: StageSpec): Fault[] {
+  if (resources.backend === "torch") return [];
+  return references.flatMap(({ field, name }): Fault[] => {
+    const refusal = facts.models.get(ancestryOf(draft, facts, name)?.root ?? "")?.refusal;
+    return refusal === undefined ? [] : [{ code: "TL_MODEL_UNSUPPORTED", path: ["stages", stage, field], message: refusal.message, ...(refusal.hint !== undefined && { hint: refusal.hint }) }];
+  });
 }
 
 /** The tricks of a ppo stage as written, whatever stands there. */

@@ -7,8 +7,9 @@ import { digestOf } from "../foundation/canonical.js";
 import { TruelineError } from "../foundation/errors.js";
 import type { FileList } from "../foundation/file-list.js";
 import { hashFile } from "../foundation/files.js";
-import { describeModel, type Head, type ModelConfiguration } from "../models/configuration.js";
+import type { Head } from "../models/configuration.js";
 import { digestModelDirectory } from "../models/directory-digest.js";
+import { outlineModel, type ModelOutline } from "../models/outline.js";
 import { filesOf } from "../schemas/plan.js";
 import type { ArtifactType } from "../schemas/stages/table.js";
 import { membersOf, type Draft } from "./draft.js";
@@ -46,6 +47,8 @@ export interface ModelFact extends FileFact {
   readonly tokenizer: string;
   /** The token that configurations pad with: one of its own, one that ends answers too, or none. */
   readonly padding: "own" | "end" | "none";
+  /** Why the embedded backend does not compute it; it may be one for the torch backend. */
+  readonly refusal?: TruelineError;
 }
 
 export interface CollectedFacts {
@@ -127,14 +130,14 @@ const typeOfHead = { language: "language-model", score: "reward-model", value: "
 async function modelFact(path: string, options: PathOptions): Promise<ModelFact> {
   const directory = await resolveDataPath(path, { ...options, kind: "directory" });
   const { digest, files } = await digestModelDirectory(directory, async (file) => fileDigest(await resolveDataPath(join(path, basename(file)), options)));
-  const { configuration, head } = await describeModel(directory);
+  const outline = await outlineModel(directory);
   for (const [needed, what] of [[/\.safetensors$/, "weights (*.safetensors)"], [/^tokenizer\.json$/, "tokenizer.json"]] as const) {
     if (![...files.keys()].some((name) => needed.test(name))) throw new TruelineError("TL_MODEL_MISSING", `${directory} has no ${what}.`);
   }
-  return { path: directory, digest, type: typeOfHead[head], context: configuration.context, tokenizer: files.get("tokenizer.json")!, padding: paddingOf(configuration) };
+  return { path: directory, digest, type: typeOfHead[outline.head], context: outline.context, tokenizer: files.get("tokenizer.json")!, padding: paddingOf(outline), refusal: outline.refusal };
 }
 
-const paddingOf = ({ padToken, endTokens }: ModelConfiguration): ModelFact["padding"] =>
+const paddingOf = ({ padToken, endTokens }: ModelOutline): ModelFact["padding"] =>
   padToken === undefined ? "none" : endTokens.includes(padToken) ? "end" : "own";
 
 const digests = new Map<string, Promise<string>>();

@@ -4,7 +4,8 @@ import { z } from "zod";
 import { canonicalJson } from "../foundation/canonical.js";
 import { TruelineError } from "../foundation/errors.js";
 import { hashFile } from "../foundation/files.js";
-import { describeModel, type Head, type ModelConfiguration } from "../models/configuration.js";
+import { describeModel, type Head, type ModelConfiguration, type ModelDescription } from "../models/configuration.js";
+import { outlineModel, type ModelOutline } from "../models/outline.js";
 import type { InputArtifact } from "./trainer.js";
 
 const IDENTITY_FILE = "stage.json";
@@ -64,8 +65,11 @@ const fields = [
  * @throws TL_TRAIN_CHECKPOINT naming every field that differs.
  */
 export async function checkModel(checkpoint: string, model: string, head: Head, from: string): Promise<void> {
-  const saved = await orMismatch(checkpoint, model, () => describeModel(join(checkpoint, model)));
+  const [own, { refusal }] = [join(checkpoint, model), await outlineModel(from)];
+  const saved = await orMismatch<ModelDescription | ModelOutline>(checkpoint, model, () => (refusal === undefined ? describeModel(own) : outlineModel(own)));
   if (saved.head !== head) throw mismatch(checkpoint, `its ${model} has a ${saved.head} head, and the stage trains a ${head} head`);
+  // of models that only the torch backend knows, it compares the tensors' shapes itself
+  if (!("configuration" in saved)) return;
   const { configuration } = await describeModel(from);
   const shown = (value: unknown): string => (typeof value === "object" ? canonicalJson(value) : String(value));
   const differences = fields.filter((field) => shown(saved.configuration[field]) !== shown(configuration[field]))

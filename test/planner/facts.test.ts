@@ -126,6 +126,19 @@ describe("a model from files", () => {
     expect(stageOf(await createPlan(path), "sft").key).not.toBe(stageOf(before, "sft").key);
   });
 
+  it("that the embedded backend does not compute is one for stages on the torch backend", async () => {
+    const directory = await writeModel("model");
+    await writeFile(join(directory, "config.json"), JSON.stringify({ architectures: ["Gemma2ForCausalLM"], vocab_size: 300, max_position_embeddings: 64, eos_token_id: 1 }));
+    const on = (backend: string) => write((spec) => {
+      spec.models = { given: { path: "model" } };
+      spec.stages = { sft: { ...spec.stages["sft"]!, model: "given", resources: { backend } } };
+    });
+    expect(stageOf(await createPlan(await on("torch")), "sft").inputs["model"]).toMatchObject({ from: "directory", type: "language-model" });
+    expect(await faultsOf(await on("onnx"))).toEqual([["stages.sft.model", "TL_MODEL_UNSUPPORTED"]]);
+    await writeFile(join(directory, "config.json"), JSON.stringify({ architectures: ["Gemma2ForCausalLM"], vocab_size: 300 }));
+    expect(await faultsOf(await on("torch"))).toEqual([["models.given.path", "TL_MODEL_UNSUPPORTED"]]);
+  });
+
   it("that pads with its end token, or with none, gets a warning where a reward model starts from it", async () => {
     const directory = await writeModel("model");
     const path = await write((spec) => {

@@ -44,6 +44,11 @@ describe("a checkpoint", () => {
     expect(error).toEqual(wrong("model: hidden is 8 in the checkpoint, 16 in the stage's model; headSize is 4 in the checkpoint, 8 in the stage's model; context is 48 in the checkpoint, 40 in the stage's model."));
   });
 
+  it("of a model with other positions is refused", async () => {
+    expect(await refusal((directory) => edit(join(directory, "model", "config.json"), '"use_cache"', '"rope_scaling": {"rope_type": "linear", "factor": 2}, "use_cache"')))
+      .toEqual(wrong('ropeScaling is {"factor":2,"kind":"linear"} in the checkpoint, undefined in the stage\'s model'));
+  });
+
   it("of a model with another head is refused", async () => {
     expect(await refusal(async (directory) => {
       const path = join(directory, "model", "config.json");

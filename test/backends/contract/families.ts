@@ -4,6 +4,9 @@ import { describe, expect, it } from "vitest";
 import type { Head, StepPart } from "../../../backends/backend.js";
 import { add, constant, entropy, logProbabilities, multiply, perToken, scores, square, values, type Sum } from "../../../backends/expressions.js";
 import { createReferenceBackend } from "../../../backends/reference/index.js";
+import { describeModel } from "../../../models/configuration.js";
+import { families as layouts } from "../../../models/families.js";
+import { readSafetensors, writeSafetensors } from "../../../models/safetensors.js";
 import { families } from "../families.js";
 import { type Use, expectAllClose, expectClose, expectNormsClose, loadTiny, randomArray, randomBatch, tokensOf } from "./support.js";
 
@@ -45,6 +48,18 @@ export function knowsFamilies(use: Use): void {
       expect(ours.tokens).toEqual(theirs.tokens);
       ours.logProbabilities.forEach((row, index) => expectAllClose(row, theirs.logProbabilities[index]!, 10 * use.tokenTolerance, "log-probabilities"));
       await reference.close();
+    });
+
+    it("is read where its decoder was saved alone, without its prefix", async () => {
+      const directory = await loadTiny(use, "language", change);
+      const asked = { batch, quantities: [...quantities.language] };
+      const whole = await use.backend.forward("tiny", asked);
+      const path = join(directory, "model.safetensors");
+      const { prefix } = layouts[(await describeModel(directory)).configuration.family];
+      const { tensors } = await readSafetensors(path);
+      await writeSafetensors(path, [...tensors].map(([name, tensor]) => [name.replace(prefix, ""), tensor] as const));
+      await use.backend.load({ model: "tiny", directory, head: "language", trainable: false });
+      expect(await use.backend.forward("tiny", asked)).toEqual(whole);
     });
 
     it("is saved as it was loaded, and goes on from its optimizer state with the same bytes", async () => {
