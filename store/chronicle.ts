@@ -49,3 +49,17 @@ export function entriesOf<Type extends LedgerEvent["type"]>(entries: readonly Le
   const wanted: ReadonlySet<string> = new Set(types);
   return entries.filter((entry): entry is EntryOf<Type> => wanted.has(entry.event.type));
 }
+
+/**
+ * Entries of several ledgers, oldest first. Within a ledger the order is that of its lines, whatever the time of day was set to
+ * meanwhile: a line counts as no older than those before it. Pure.
+ */
+export function inOrder<Entry extends Pick<LedgerEntry, "run" | "sequence" | "at">>(entries: readonly Entry[]): Entry[] {
+  const newest = new Map<string, string>();
+  return [...entries].sort((a, b) => a.sequence - b.sequence).map((entry) => {
+    const before = newest.get(entry.run) ?? "";
+    const time = entry.at > before ? entry.at : before;
+    newest.set(entry.run, time);
+    return { entry, time };
+  }).sort((a, b) => a.time.localeCompare(b.time)).map(({ entry }) => entry);
+}

@@ -1,6 +1,6 @@
 import type { LedgerEntry } from "../schemas/events.js";
 import { filesOf, type Plan, type PlannedStage } from "../schemas/plan.js";
-import { entriesOf, type Chronicle } from "./chronicle.js";
+import { entriesOf, inOrder, type Chronicle } from "./chronicle.js";
 import { planDigests } from "./verify-run.js";
 
 /** How an artifact came to be, in one run. */
@@ -89,7 +89,7 @@ export function traceArtifact(artifact: string, chronicles: readonly PlannedChro
     run, decisions: entriesOf(chronicles.find((each) => each.run === run)?.entries ?? [], ...runDecisions) as LedgerEntry[],
   }));
   const told = chronicles.flatMap(({ entries }) => entriesOf(entries, "stage-finished", "stage-reused", "artifact-removed").filter(({ event }) => event.artifact === artifact));
-  const last = told.sort((a, b) => a.at.localeCompare(b.at)).at(-1);
+  const last = inOrder(told).at(-1);
   return { artifact, makings, runs, uses: usesOf(artifact, chronicles), removed: last?.event.type === "artifact-removed" ? last as LedgerEntry : undefined };
 }
 

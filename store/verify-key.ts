@@ -5,6 +5,7 @@ import type { LedgerEntry, LedgerEvent } from "../schemas/events.js";
 import { checkpointFile, checkpointIn, type CheckpointManifest } from "./checkpoints.js";
 import { guarded, readBytesIfThere } from "./files.js";
 import { unsealed } from "./records.js";
+import { inOrder } from "./chronicle.js";
 import type { Store } from "./store.js";
 import { directoryFaults, type OnFile } from "./verify-artifact.js";
 import type { Findings } from "./verify-run.js";
@@ -20,9 +21,9 @@ export interface KeyedEntry {
 
 /** Everything that happened to each key, oldest first. */
 export function entriesByKey(entries: readonly LedgerEntry[]): Map<string, KeyedEntry[]> {
-  const keyed = entries.flatMap(({ run, at, event }) => "key" in event ? [{ run, at, event }] : []);
+  const keyed = inOrder(entries).flatMap(({ run, at, event }) => "key" in event ? [{ run, at, event }] : []);
   const byKey = new Map<string, KeyedEntry[]>();
-  for (const entry of keyed.sort((a, b) => a.at.localeCompare(b.at))) byKey.set(entry.event.key, [...byKey.get(entry.event.key) ?? [], entry]);
+  for (const entry of keyed) byKey.set(entry.event.key, [...byKey.get(entry.event.key) ?? [], entry]);
   return byKey;
 }
 

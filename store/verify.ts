@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { LedgerEntry } from "../schemas/events.js";
 import { TruelineError } from "../foundation/errors.js";
 import type { StoreFault } from "./chain.js";
-import { entriesOf } from "./chronicle.js";
+import { entriesOf, inOrder } from "./chronicle.js";
 import type { Store } from "./store.js";
 import { artifactFaults, type OnFile } from "./verify-artifact.js";
 import { checkCheckpoints, checkResult, entriesByKey } from "./verify-key.js";
@@ -99,7 +99,7 @@ interface NamedArtifact {
 /** Artifacts that ledgers name, with the stages that made or used them. */
 function namedArtifacts(entries: readonly LedgerEntry[]): Map<string, NamedArtifact> {
   const named = new Map<string, NamedArtifact>();
-  const told = entriesOf(entries, "stage-finished", "stage-reused", "stage-set-aside", "artifact-removed").sort((a, b) => a.at.localeCompare(b.at));
+  const told = entriesOf(inOrder(entries), "stage-finished", "stage-reused", "stage-set-aside", "artifact-removed");
   for (const { run, event: { type, stage, artifact } } of told) {
     if (artifact === undefined) continue;
     const { by = [], runs = [] } = named.get(artifact) ?? {};
