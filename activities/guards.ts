@@ -1,23 +1,11 @@
-import { join } from "node:path";
-import { z } from "zod";
 import { TruelineError } from "../foundation/errors.js";
 import type { LedgerEvent } from "../schemas/events.js";
-import { changesOf, plannedGuardsSchema, type Guards } from "../schemas/guards.js";
 import type { PlannedStage } from "../schemas/plan.js";
-import { parseMetrics } from "../schemas/report.js";
 import type { StageQuestion, StageTask } from "../schemas/task.js";
-import { readIfThere } from "../store/files.js";
 import type { Store } from "../store/store.js";
-import { breachesIn, gravest, noPast, type Breach, type Past } from "../training/guards.js";
-import { METRICS_FILE } from "../training/loop.js";
+import { gravest, type Breach, type Past } from "../training/guards.js";
 import { nudge } from "./nudge.js";
-
-const guarded = z.object({ guards: plannedGuardsSchema.default({}) });
-
-/** The guards of a planned stage; none where its kind has none. */
-export function guardsOf({ parameters }: PlannedStage): Guards {
-  return guarded.parse(parameters).guards;
-}
+import { breachesOfReuse } from "./reuse.js";
 
 /** Names a breach inside a run, for the person who decides about it. */
 export function gateOf(stage: string, { guard, step }: Pick<Breach, "guard" | "step">): string {
@@ -53,15 +41,9 @@ export function consequence(stage: PlannedStage, breach: Breach): StageQuestion 
   });
 }
 
-/**
- * Looks at a result that is to be reused with the guards of the spec that reuses it: guards that change no result are no
- * part of a key, so another run may have made it without them. Gives the question of one that asks.
- */
+/** Looks at a result that is to be reused with the guards of the spec that reuses it, and tells what they find. Gives the question of one that asks. */
 export async function judgeReused(store: Store, task: StageTask, artifact: string): Promise<StageQuestion | undefined> {
-  const lenient = Object.entries(guardsOf(task.stage)).filter(([, guard]) => changesOf(guard).length === 0);
-  if (lenient.length === 0) return undefined;
-  const text = await readIfThere(join(store.artifacts.directory(artifact), METRICS_FILE)) ?? "";
-  const breaches = breachesIn(Object.fromEntries(lenient), parseMetrics(text, METRICS_FILE), { ...noPast, isWaived: waivedIn(task) });
+  const breaches = await breachesOfReuse(store, task.stage, artifact, waivedIn(task));
   for (const breach of breaches) await tellBreach(store, task, breach);
   const breach = gravest(breaches);
   return breach && consequence(task.stage, breach);

@@ -5,7 +5,7 @@ import { parseMetrics } from "../schemas/report.js";
 import { GuardWatch, noPast, type Breach } from "../training/guards.js";
 import { METRICS_FILE } from "../training/loop.js";
 import { pastOf, rolledBack, writeCourse, type Course } from "./course.js";
-import { guardsOf } from "./guards.js";
+import { guardsOf } from "./reuse.js";
 import type { Attempt } from "./stage.js";
 
 /**

@@ -8,8 +8,9 @@ import { GuardWatch } from "../training/guards.js";
 import { runTrainer } from "../training/loop.js";
 import { createTrainer } from "../training/registry.js";
 import { changedParameters, overridesOf, pastOf, readCourse, writeCourse } from "./course.js";
-import { consequence, guardsOf, tellBreach, waivedIn } from "./guards.js";
+import { consequence, tellBreach, waivedIn } from "./guards.js";
 import { readArtifacts, readData } from "./inputs.js";
+import { guardsOf } from "./reuse.js";
 import { rollBack } from "./roll-back.js";
 import type { StageWork } from "./stage.js";
 

@@ -4,7 +4,7 @@
  */
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { guardsOf } from "../activities/guards.js";
+import { guardsOf } from "../activities/reuse.js";
 import { openStore } from "../cli/store.js";
 import { parseMetrics } from "../schemas/report.js";
 import { METRICS_FILE } from "../training/loop.js";

@@ -10,7 +10,7 @@ import { hasEnded, observe, presentPipelines, type ObservedRun } from "../tempor
 import { actor } from "./actor.js";
 import type { Output } from "./output.js";
 import { conclude } from "./run.js";
-import { allResults, recordReuse, versions } from "./submission.js";
+import { unquestionedResults, recordReuse, versions } from "./submission.js";
 
 /** Why there is a new attempt at a run, and what it is limited to. */
 export interface NewAttempt extends Pick<PipelineInput, "until"> {
@@ -45,7 +45,7 @@ export async function goOn(store: Store, run: ObservedRun, output: Output, attem
   const isLimited = stages.length < plan.stages.length;
   // A run that has not ended may have a workflow that is still open: a new one takes its place.
   const canBeDone = hasEnded(run) && setAside.length === 0 && (!isLimited || until !== undefined);
-  const results = canBeDone ? await allResults(store, { stages }) : undefined;
+  const results = canBeDone ? await unquestionedResults(store, { stages }) : undefined;
   if (results !== undefined) {
     await begin();
     await recordReuse(store, id, stages, results, isLimited ? until : undefined);

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { guardsOf } from "../activities/guards.js";
+import { guardsOf } from "../activities/reuse.js";
 import { TruelineError } from "../foundation/errors.js";
 import { suggestion } from "../foundation/suggest.js";
 import { createPlan } from "../planner/plan.js";

@@ -11,7 +11,7 @@ import { wholeNumber } from "./numbers.js";
 import type { Output } from "./output.js";
 import { runJson, runText } from "./run-view.js";
 import { openStore } from "./store.js";
-import { allResults, newRunId, recordReuse, recordSubmission } from "./submission.js";
+import { unquestionedResults, newRunId, recordReuse, recordSubmission } from "./submission.js";
 
 export const slotsOption = {
   flags: "--slots <number>", summary: "stages at once (default: one for every four processors)",
@@ -43,7 +43,7 @@ export const runCommand = defineCommand({
     const store = openStore();
     const id = newRunId(plan.name);
     const stages = plan.stages.filter(({ name }) => only?.includes(name) ?? true);
-    const results = await allResults(store, { stages });
+    const results = await unquestionedResults(store, { stages });
     if (results !== undefined) {
       await recordSubmission(store, id, plan, only);
       await recordReuse(store, id, stages, results, isLimited ? options.until : undefined);

@@ -1,4 +1,5 @@
 import { randomInt } from "node:crypto";
+import { breachesOfReuse } from "../activities/reuse.js";
 import { version } from "../foundation/version.js";
 import type { StageResult } from "../schemas/artifact.js";
 import type { Plan, PlannedStage } from "../schemas/plan.js";
@@ -30,6 +31,15 @@ export async function allResults(store: Store, { stages }: { readonly stages: re
   const results = await Promise.all(stages.map((stage) => store.results.use(stage.key)));
   const found = results.filter((result) => result !== undefined);
   return found.length === results.length ? found : undefined;
+}
+
+/** The same where nothing has to look at them any more: undefined also where a guard of a stage is breached by its result, which stages tell and act on. */
+export async function unquestionedResults(store: Store, { stages }: { readonly stages: readonly PlannedStage[] }): Promise<StageResult[] | undefined> {
+  const results = await allResults(store, { stages });
+  for (const [index, stage] of stages.entries()) {
+    if (results !== undefined && (await breachesOfReuse(store, stage, results[index]!.artifact)).length > 0) return undefined;
+  }
+  return results;
 }
 
 /** Records that a run found every result already there. `until`: the stage that it was to go no further than. */

@@ -7,7 +7,7 @@ import { usualShardBytes } from "../../models/safetensors.js";
 import type { Backend, LoadRequest, ModelInformation } from "../backend.js";
 import { parseResult } from "../messages.js";
 import { checkLoad, headRecipe } from "../model-files.js";
-import { validateForward, validateGenerate, validateStep, type ModelTraits } from "../validate.js";
+import { validateDrawn, validateForward, validateGenerate, validateStep, type ModelTraits } from "../validate.js";
 import { adaptersOf } from "./adapters.js";
 import { ProcessGroup } from "./processes.js";
 import { findPython, packageFolder } from "./python.js";
@@ -147,7 +147,9 @@ function backendOn(group: ProcessGroup): TorchBackend {
     }),
     generate: (name, request) => inTurn(async () => {
       validateGenerate(held(name).traits, request);
-      return parseResult.generate(await ask("generate", name, request));
+      const result = parseResult.generate(await ask("generate", name, request));
+      result.logProbabilities.forEach((row, prompt) => row.forEach((value, token) => validateDrawn(name, value, { prompt, token })));
+      return result;
     }),
     step: (name, request) => inTurn(async () => {
       validateStep(held(name).traits, request);

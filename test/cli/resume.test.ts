@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { goOn } from "../../cli/attempt.js";
+import { allResults, unquestionedResults } from "../../cli/submission.js";
 import { createOutput } from "../../cli/output.js";
 import { digestOf, sha256 } from "../../foundation/canonical.js";
 import { createPlan } from "../../planner/plan.js";
@@ -173,6 +174,18 @@ describe("resume carries out", () => {
     expect(await trueline(["resume", id])).toMatchObject({ code: 0, stdout: expect.stringContaining("finished, attempt 2") as string });
     expect(await trueline(["run", path, "--until", "eval"])).toMatchObject({ code: 0 });
     expect(await trueline(["run", path, "--until", "stf"])).toMatchObject({ code: 3, stderr: expect.stringMatching(/TL_RUN_STAGE_UNKNOWN.*did you mean `sft`/s) as string });
+  });
+
+  it.each(["stop", "ask", "note"])("results without a look at them only where no guard is breached: %s", async (then) => {
+    const guarding = (above: number) => write("guarded.json", ({ stages }) => { stages["ppo"]!["guards"] = { kl: { metric: "objective/kl", above, over: 1, then } }; });
+    const ppo = stageOf(await store.runs.plan("first"), "ppo");
+    await store.setAside("first", [ppo], () => Promise.resolve());
+    await finishStage(store, ppo, "first", 100, { "metrics.jsonl": "{\"step\":1,\"objective/kl\":5}\n" });
+    const [breached, kept] = [await createPlan(await guarding(4)), await createPlan(await guarding(6))];
+    expect(stageOf(breached, "ppo").key, "guards that change no bytes are no part of the key").toBe(ppo.key);
+    expect(await unquestionedResults(store, kept)).toHaveLength(all.length);
+    expect(await unquestionedResults(store, breached)).toBeUndefined();
+    expect(await allResults(store, breached)).toHaveLength(all.length);
   });
 
   it("nothing for a finished run that is asked for nothing", async () => {

@@ -50,7 +50,8 @@ def generate(held: Held, request: dict, world: World) -> dict:
             capacity = max(len(prompt) for prompt in prompts) + most
             fitting = max(1, cache_room(world) // (held.cache_bytes * capacity))
             for first in range(0, len(order), fitting):
-                Rollout(held, request, filters, order[first:first + fitting], world.device).finish(results)
+                if not Rollout(held, request, filters, order[first:first + fitting], world.device).finish(results):
+                    break
         finally:
             if world.sharded:
                 gathered(held.module, keep=False)
@@ -93,8 +94,11 @@ class Rollout:
         self.seen: Tensor | None = None
         self.slots = torch.arange(len(rows), device=device)
 
-    def finish(self, results: Results) -> None:
-        """Samples to the end and writes what came of it."""
+    def finish(self, results: Results) -> bool:
+        """
+        Samples to the end and writes what came of it. False when the model gave no numbers: it ends there, and the other side, which checks every
+        log-probability, makes that an error once all processes have answered.
+        """
         count = len(self.rows)
         drawn = torch.zeros(count, self.most, dtype=torch.int32, device=self.device)
         log_probabilities, sampled = (torch.zeros(count, self.most, device=self.device) for _ in range(2))
@@ -113,8 +117,8 @@ class Rollout:
             lengths[open_slots] = step + 1
             finished[open_slots] = torch.isin(found.tokens[going], self.ends)
             live = ~finished[self.slots]
-            alive = int(live.sum())
-            if alive == 0 or step + 1 == self.most:
+            alive, unsound = torch.stack([live.sum(), (~found.log_probabilities[going].isfinite()).sum()]).tolist()
+            if alive == 0 or unsound > 0 or step + 1 == self.most:
                 break
             tokens = self.compact(live, found.tokens) if alive <= len(self.slots) * (1 - FINISHED_SHARE) else found.tokens
             if self.seen is not None:
@@ -125,6 +129,7 @@ class Rollout:
         rows = torch.tensor(self.rows)
         results.tokens[rows], results.lengths[rows], results.finished[rows] = drawn.cpu(), lengths.cpu(), finished.int().cpu()
         results.log_probabilities[rows], results.sampled[rows] = log_probabilities.cpu(), sampled.cpu()
+        return unsound == 0
 
     def run(self, tokens: Tensor, positions: Tensor) -> Tensor:
         """Logits after the last position of each row."""

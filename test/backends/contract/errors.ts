@@ -1,10 +1,12 @@
+import { mkdtemp, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { Backend, GenerateRequest, OptimizerSettings, StepPart } from "../../../backends/backend.js";
 import {
   add, constant, logProbabilities, multiply, perRow, perToken, scores, take, type Sum,
 } from "../../../backends/expressions.js";
 import type { ErrorCode } from "../../../foundation/errors.js";
-import { type Candidate, type Use, expectFailure, loadTiny, randomBatch } from "./support.js";
+import { type Candidate, type Use, expectFailure, loadTiny, randomBatch, writeModel } from "./support.js";
 
 const batch = randomBatch([5, 3]);
 const rows = (...sequences: number[][]) => sequences.map((tokens) => Int32Array.from(tokens));
@@ -85,6 +87,23 @@ export function refusesFaults(use: Use, candidate: Candidate): void {
       await loadTiny(use, "value");
       await expectFailure(generate({})(use.backend), "TL_BACKEND_QUANTITY_MISSING");
     });
+
+    it.each<[string, Partial<GenerateRequest>]>([["plain", {}], ["filtered", { topP: 0.9, topK: 5 }], ["greedy", { temperature: 0 }]])(
+      "sampling from a model that gives no numbers, %s", async (_, settings) => {
+        const directory = await mkdtemp(join(use.directory, "model-"));
+        await writeModel(directory, "language");
+        // The last norm's last weight, which every token passes.
+        const path = join(directory, "model.safetensors");
+        const bytes = await readFile(path);
+        bytes.writeFloatLE(NaN, bytes.length - 4);
+        await writeFile(path, bytes);
+        await use.backend.load({ model: "tiny", directory, head: "language", trainable: false });
+        const prompts = rows([3, 4], [5], [6, 7, 8]);
+        const error = await expectFailure(generate({ prompts, maxNewTokens: 9, uniforms: new Float32Array(27).fill(0.5), ...settings })(use.backend), "TL_BACKEND_NOT_FINITE");
+        expect(error.message).toContain("new token 0 of prompt");
+        await loadTiny(use);
+        expect((await generate({})(use.backend)).tokens).toHaveLength(1);
+      });
 
     it("everything after it was closed, which may happen twice", async () => {
       const backend = await candidate.start();
