@@ -5,6 +5,7 @@ export const commands: Readonly<Record<string, () => Promise<CommandDefinition>>
   run: async () => (await import("./run.js")).runCommand,
   validate: async () => (await import("./validate.js")).validateCommand,
   plan: async () => (await import("./plan.js")).planCommand,
+  data: async () => (await import("./data.js")).dataCommand,
   submit: async () => (await import("./submit.js")).submitCommand,
   worker: async () => (await import("./worker.js")).workerCommand,
   workers: async () => (await import("./workers.js")).workersCommand,

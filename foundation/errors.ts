@@ -167,6 +167,11 @@ export const errorRegistry = {
     meaning: "A gold scorer was asked about a prompt that is not of its task.",
     remedy: "Leave `gold` out for other data, or name the data that the scorer knows.",
   },
+  TL_DATA_ENTRY_UNKNOWN: {
+    exit: 3, retry: false,
+    meaning: "A command was asked about a data entry that no stage of the spec reads.",
+    remedy: "Take the name suggested, or see the spec's `data`.",
+  },
   TL_DATA_USE: {
     exit: 5, retry: false,
     meaning: "A data entry's format can't serve the stage that reads it.",

@@ -5,7 +5,7 @@ import { nothingToTrainOn } from "./batches.js";
 import { trainingOrder } from "./mixture.js";
 import { requireData } from "./models.js";
 import type { EncodedPrompt, PromptSupply } from "./rollouts.js";
-import { cutFirstExchange, fitOptions, fitRows, type FitOptions, type FittedRows, type RowLimits } from "./row-limits.js";
+import { cutFirstExchange, fitOptions, fitRows, type FitOptions, type FittedRows, type RowFitting, type RowLimits } from "./row-limits.js";
 import type { TrainerSetup } from "./trainer.js";
 
 export type PromptLimits = RowLimits & { readonly maxNewTokens: number };
@@ -35,20 +35,25 @@ export async function encodePrompts(
   };
 }
 
-/** Encodes the prompts given, as encodePrompts does those for training. */
-export async function fitPrompts(
-  rows: Rows<PromptRow>, limits: PromptLimits, tokenizer: Tokenizer, context: number, options?: FitOptions,
-): Promise<Omit<StagePrompts, "counts"> & Pick<FittedRows<unknown, unknown>, "counts">> {
-  const fitted = await fitRows<PromptRow, Int32Array>(rows, limits, context, {
+/** How prompts are encoded and cut; an answer's room counts in their length. */
+export function promptFitting(tokenizer: Tokenizer, { maxNewTokens }: Pick<PromptLimits, "maxNewTokens">): RowFitting<PromptRow, Int32Array> {
+  return {
     encode: (row) => tokenizer.encodePrompt(row.messages),
     toTokens: (tokens) => [tokens],
     fromTokens: ([tokens]) => tokens!,
-    length: (tokens) => tokens.length + limits.maxNewTokens,
+    length: (tokens) => tokens.length + maxNewTokens,
     cut: (row) => {
       const messages = cutFirstExchange(row.messages);
       return messages && { ...row, messages };
     },
-  }, options);
+  };
+}
+
+/** Encodes the prompts given, as encodePrompts does those for training. */
+export async function fitPrompts(
+  rows: Rows<PromptRow>, limits: PromptLimits, tokenizer: Tokenizer, context: number, options?: FitOptions,
+): Promise<Omit<StagePrompts, "counts"> & Pick<FittedRows<unknown, unknown>, "counts">> {
+  const fitted = await fitRows(rows, limits, context, promptFitting(tokenizer, limits), options);
   if (fitted.rows.length === 0) throw nothingToTrainOn();
   return {
     rows: fitted.originals,

@@ -45,7 +45,8 @@ export async function createSft(setup: TrainerSetup<StageParameters<"sft">>): Pr
   });
 }
 
-function dialogueFitting(tokenizer: Tokenizer): RowFitting<Pick<DialogueRow, "messages" | "source">, LanguageRow> {
+/** How dialogues are encoded and cut. */
+export function dialogueFitting(tokenizer: Tokenizer): RowFitting<Pick<DialogueRow, "messages" | "source">, LanguageRow> {
   return {
     encode: ({ messages }) => tokenizer.encodeDialogue(messages),
     toTokens: ({ tokens, targets }) => [tokens, targets],

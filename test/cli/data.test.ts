@@ -1,0 +1,56 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { dialogueRow, assistant, user, writeTinyModel } from "../training/support.js";
+import { trueline } from "./trueline.js";
+
+let folder: string;
+let spec: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "trueline-cli-data-"));
+  process.env["TRUELINE_HOME"] = join(folder, "home");
+  spec = join(folder, "spec.json");
+  const rows = ["a", "a", "bb", "c".repeat(40)].map((prompt) => dialogueRow([user(prompt), assistant("yes")]));
+  await writeFile(join(folder, "rows.jsonl"), [...rows.map(({ messages }) => JSON.stringify({ messages })), "{}", ""].join("\n"));
+  await writeTinyModel(join(folder), 1, 30);
+});
+afterEach(async () => {
+  delete process.env["TRUELINE_HOME"];
+  await rm(folder, { recursive: true });
+});
+
+const write = (model: unknown, more: object = {}) => writeFile(spec, JSON.stringify({
+  version: 1, name: "demo", data: { rows: { format: "dialogue", path: "rows.jsonl", maxBadShare: 0.5 } },
+  models: { tiny: model }, stages: { sft: { kind: "sft", model: "tiny", data: "rows" }, ...more },
+}));
+
+it("tells counts, lengths in the model's tokens, what the context leaves out, and shows rows with their special tokens", async () => {
+  await write({ path: "." });
+  const { code, stdout } = await trueline(["data", spec, "--json"]);
+  expect(code).toBe(0);
+  const { entries, readings } = JSON.parse(stdout) as { entries: unknown[]; readings: unknown[] };
+  expect(entries).toMatchObject([{ name: "rows", counts: { rows: 5, bad: 1, train: 4, heldOut: 0, duplicates: 1 } }]);
+  // A role's token and an end token about each turn, and a token a byte.
+  expect(readings).toMatchObject([{
+    stage: "sft", field: "data", unit: "tokens", lengths: { min: 8, median: 8, p95: 47, max: 47 }, fitted: { used: 3, cut: 0, dropped: 1 },
+    samples: ["<|user|>a<|end|><|assistant|>yes<|end|>"],
+  }]);
+  const words = await trueline(["data", spec, "rows", "--samples", "2"]);
+  expect(words.stdout).toMatch(/rows\s+dialogue\s+5\s+1\s+1\s+4\s+0/);
+  expect(words.stdout.match(/<\|assistant\|>yes/g)).toHaveLength(2);
+});
+
+it("counts characters where no tokenizer is there yet", async () => {
+  await write({ architecture: "llama", layers: 1, hidden: 8, heads: 2, context: 30, tokenizer: "bpe" }, { bpe: { kind: "tokenizer", data: "rows", vocabulary: 300 } });
+  const { readings } = JSON.parse((await trueline(["data", spec, "--json"])).stdout) as { readings: unknown[] };
+  expect(readings).toContainEqual(expect.objectContaining({ stage: "sft", unit: "characters", samples: ["user: a\nassistant: yes"] }));
+});
+
+it("knows the entries that stages read, and suggests one", async () => {
+  await write({ path: "." });
+  const { code, stderr } = await trueline(["data", spec, "row"]);
+  expect(code).toBe(3);
+  expect(stderr).toMatch(/TL_DATA_ENTRY_UNKNOWN|No stage of the spec reads a data entry row/);
+  expect((await trueline(["data", "--help"])).stdout).toContain("trueline data pipelines/quickstart.json");
+});
