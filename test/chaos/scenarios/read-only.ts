@@ -16,7 +16,7 @@ export const readOnly: Scenario = {
     mountHome(place, 64);
     await place.write("spec.json", training);
     const at = { environment: { TEMPORAL_ADDRESS: address } };
-    place.startWith(at, "worker");
+    const worker = place.startWith(at, "worker");
     await place.finish(place.startWith(at, "submit", "spec.json"));
     const [run] = await place.runs();
     await place.untilCheckpoint(20);
@@ -28,6 +28,11 @@ export const readOnly: Scenario = {
     must(remount(place, "rw"), "the store could not be made writable again");
     await place.finish(place.startWith(at, "resume", run!));
     mustEqual(await outcomeOf(place, run!), expected, "what the run left");
+    // Scratch could not be removed either: the next worker's start does that.
+    worker.child.kill("SIGTERM");
+    await place.finish(worker);
+    const next = place.startWith(at, "worker");
+    await new Promise((resolve) => { next.child.stdout!.once("data", resolve); });
     return { "seconds until it was said": Math.round(seconds) };
   },
 };
