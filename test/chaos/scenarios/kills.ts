@@ -11,8 +11,8 @@ import { everyKind } from "../workload.js";
 
 /** How many kills fall in each stage, spread over as many steps as it has, about. */
 const shares: Readonly<Record<keyof typeof everyKind.stages, { readonly kills: number; readonly steps: number }>> = {
-  bpe: { kills: 3, steps: 0 }, base: { kills: 8, steps: 60 }, sft: { kills: 8, steps: 100 }, rm: { kills: 8, steps: 110 },
-  critic: { kills: 8, steps: 24 }, ppo: { kills: 10, steps: 40 }, eval: { kills: 5, steps: 0 },
+  bpe: { kills: 3, steps: 0 }, base: { kills: 8, steps: 60 }, sft: { kills: 10, steps: 100 }, rm: { kills: 8, steps: 110 },
+  critic: { kills: 8, steps: 24 }, ppo: { kills: 10, steps: 40 }, eval: { kills: 3, steps: 0 },
 };
 const order = Object.keys(shares);
 const wanted = Object.values(shares).reduce((sum, { kills: each }) => sum + each, 0);
