@@ -39,25 +39,26 @@ try {
   const asked = options.stages.split(",");
   spec.stages = Object.fromEntries(Object.entries(spec.stages).filter(([name]) => asked.includes(name)));
   for (const stage of Object.values(spec.stages)) stage.resources = { ...stage.resources, backend: options.backend };
-  await writeFile(join(home, "spec.json"), JSON.stringify(spec));
-
-  const measured: Record<string, { seconds: number; peakGiB: number; anonymousGiB: number }> = {};
-  for (const stage of Object.keys(spec.stages)) {
-    process.stderr.write(`${stage} on ${options.backend}\n`);
-    measured[stage] = await run(["run", join(home, "spec.json"), "--until", stage, "--json"]);
-    process.stderr.write(`${stage}: ${measured[stage].seconds.toFixed(0)} s, ${measured[stage].peakGiB.toFixed(1)} GiB\n`);
-  }
   const before = z.record(z.string(), z.json()).parse(JSON.parse(await readFile(resultsPath, "utf8").catch(() => "{}")));
-  const report = {
-    ...before,
-    [options.backend]: {
-      parameters: parameterCount(configuration, "language"), processor: cpus()[0]?.model ?? "unknown", cores: cpus().length, memoryGiB: round(totalmem() / 2 ** 30), stages: measured,
-    },
+  const stages: Record<string, { seconds: number; peakGiB: number; anonymousGiB: number }> = {};
+  const machine = {
+    parameters: parameterCount(configuration, "language"), processor: cpus()[0]?.model ?? "unknown", cores: cpus().length, memoryGiB: round(totalmem() / 2 ** 30),
   };
-  await writeFile(resultsPath, `${JSON.stringify(report, undefined, 2)}\n`);
-  process.stdout.write(`${JSON.stringify(report[options.backend])}\n`);
+  const names = Object.keys(spec.stages);
+  for (const [index, stage] of names.entries()) {
+    process.stderr.write(`${stage} on ${options.backend}\n`);
+    // a run of its own for each stage, which reuses those before it
+    const path = join(home, `${stage}.json`);
+    await writeFile(path, JSON.stringify({ ...spec, stages: Object.fromEntries(names.slice(0, index + 1).map((name) => [name, spec.stages[name]])) }));
+    const found = await run(["run", path]);
+    stages[stage] = found;
+    process.stderr.write(`${stage}: ${found.seconds} s, ${found.peakGiB} GiB\n`);
+    await writeFile(resultsPath, `${JSON.stringify({ ...before, [options.backend]: { ...machine, stages } }, undefined, 2)}\n`);
+  }
+  process.stdout.write(`${JSON.stringify({ ...machine, stages })}\n`);
 } finally {
-  await rm(home, { recursive: true });
+  // the server that the program started takes a moment to end
+  await rm(home, { recursive: true, force: true, maxRetries: 20, retryDelay: 500 });
 }
 
 /** Runs the built program to its end; seconds include its start, and memory is that of all its processes together. */
