@@ -5,12 +5,13 @@ import { TruelineError } from "../foundation/errors.js";
 import { makeFolder } from "../foundation/files.js";
 import { initializeModel } from "../models/initialize.js";
 import { scratchConfiguration } from "../models/scratch.js";
-import { digestNow, refuseChanged, sourcesOf } from "../models/sources.js";
+import { checkOutside, digestNow, refuseChanged, sourcesOf } from "../models/sources.js";
 import { Tokenizer } from "../models/tokenizer.js";
 import { artifactTypes, manifestSchema } from "../schemas/artifact.js";
 import type { PlanInput } from "../schemas/plan.js";
 import { scratchSizesSchema } from "../schemas/spec.js";
 import { readIfThere } from "../store/files.js";
+import { weightsOf } from "../store/adapter-base.js";
 import { parseJson } from "../store/records.js";
 import type { InputArtifact, StageData } from "../training/trainer.js";
 import type { Attempt } from "./stage.js";
@@ -80,18 +81,22 @@ async function finishedArtifact({ task, store }: Pick<Attempt, "task" | "store">
   if (digest === undefined) throw new TruelineError("TL_INTERNAL", `Stage "${task.stage.name}" was started before "${stage}" was finished.`);
   await checkWhole({ task, store }, stage, digest);
   const { type, metadata } = await store.artifacts.read(digest);
-  return { type, directory: store.artifacts.directory(digest), metadata };
+  const found = { type, directory: store.artifacts.directory(digest), base: { artifact: digest }, metadata };
+  if (metadata.base === undefined) return found;
+  const { outside, ...weights } = await weightsOf(store.artifacts, digest);
+  if (outside !== undefined) await checkOutside(outside);
+  return { ...found, weights };
 }
 
 /** A model from files. One that Trueline wrote has its manifest beside it, with what a reward model's users need. */
-async function directoryModel({ path, type }: From<"directory">): Promise<InputArtifact> {
+async function directoryModel({ path, type, digest }: From<"directory">): Promise<InputArtifact> {
   const text = await readIfThere(join(path, "artifact.json"));
   const manifest = text === undefined ? undefined : manifestSchema.safeParse(parseJson(text));
   if (manifest?.success === false) {
     throw new TruelineError("TL_MODEL_FILE", `${join(path, "artifact.json")} is no manifest of Trueline's.`, { hint: "Export the model again, or remove the file: a reward model's scores are then taken as they are." });
   }
   const metadata = manifest?.data.metadata ?? { figures: {} };
-  return { type: artifactTypes.parse(type), directory: path, metadata };
+  return { type: artifactTypes.parse(type), directory: path, base: { path, digest }, metadata };
 }
 
 async function scratchModel(attempt: Pick<Attempt, "task" | "store" | "scratch">, name: string, input: From<"scratch">): Promise<InputArtifact> {

@@ -10,6 +10,7 @@ import type { Store } from "../store/store.js";
 import { traceArtifact } from "../store/trace.js";
 import { defineCommand, jsonOption } from "./command.js";
 import { writtenAt } from "./place.js";
+import { writeMerged } from "./merge.js";
 import { stageArtifact, type StageArtifact } from "./stage-artifact.js";
 import { openStore } from "./store.js";
 import { story } from "./story.js";
@@ -27,27 +28,34 @@ export const exportCommand = defineCommand({
   examples: [
     "trueline export quickstart-20260101-abcdef ppo ./my-model",
     "trueline export quickstart-20260101-abcdef ppo ./my-model --onnx --dtype bfloat16",
+    "trueline export my-lora-20260101-abcdef ppo ./my-model --merge",
   ],
   options: {
     json: jsonOption,
     onnx: { flags: "--onnx", summary: "add onnx/model.onnx with a KV cache, for transformers.js and onnxruntime-genai", schema: z.boolean().default(false) },
     dtype: { flags: "--dtype <type>", summary: "type of the weights in the files: float32 as trained, or bfloat16 to the nearest", schema: z.enum(["float32", "bfloat16"]).default("float32") },
+    merge: { flags: "--merge", summary: "fold an adapter into the model that it stands on: a whole model, as stages without `lora` leave", schema: z.boolean().default(false) },
     plain: { flags: "--plain", summary: "the artifact's own files alone, no README.md", schema: z.boolean().default(false) },
   },
   async run({ arguments: [run = "", stage = "", directory = ""], options, output }) {
-    const changes = [...(options.onnx ? ["--onnx"] : []), ...(options.dtype === "float32" ? [] : ["--dtype"])];
+    const changes = [...(options.merge ? ["--merge"] : []), ...(options.onnx ? ["--onnx"] : []), ...(options.dtype === "float32" ? [] : ["--dtype"])];
     if (options.plain && changes.length > 0) throw new TruelineError("TL_USAGE", `--plain copies the artifact as it is, which ${changes.join(" and ")} would change.`, { hint: "Leave one of them out." });
     const store = openStore();
     const artifact = await stageArtifact(store, run, stage);
     if (options.onnx && artifact.type !== "language-model") {
       throw new TruelineError("TL_EXPORT_HEAD", `Stage ${stage} leaves a ${artifact.type}; the ONNX file is for language models, which generate.`, { hint: "Leave --onnx out." });
     }
+    const isAdapter = (await store.artifacts.read(artifact.digest)).metadata.base !== undefined;
+    if (isAdapter && !options.merge && changes.length > 0) {
+      throw new TruelineError("TL_USAGE", `Stage ${stage} leaves an adapter, and ${changes.join(" and ")} is for whole models.`, { hint: "Add --merge." });
+    }
     const target = resolve(directory);
     await refuseExisting(target);
     const fault = await store.artifacts.fault(artifact.digest, { deep: true });
     if (fault !== undefined) throw new TruelineError("TL_STORE_CORRUPT", `The artifact of ${stage} is damaged: ${fault}`);
     await writtenAt(target, () => writtenWhole(target, async (copy) => {
-      await cp(artifact.directory, copy, { recursive: true });
+      if (isAdapter && options.merge) await writeMerged(store, artifact, copy);
+      else await cp(artifact.directory, copy, { recursive: true });
       // ONNX Runtime takes a while to load: only where it is asked for.
       if (options.onnx) {
         const { weightsBeside } = await (await import("../backends/onnx/export.js")).addOnnx(copy);
@@ -56,6 +64,7 @@ export const exportCommand = defineCommand({
       if (options.dtype === "bfloat16" && isModel(artifact)) await narrowToBrainFloat(copy);
       if (!options.plain) await addCard(store, `${run}/${stage}`, artifact, copy, { hasOnnx: options.onnx, dtype: options.dtype });
     }));
+    if (isAdapter && !options.merge) output.note("This is an adapter in PEFT's files; with --merge it is folded into the model that it stands on.");
     if (options.json) output.json({ run, stage, type: artifact.type, artifact: artifact.digest, directory: target });
     else output.data(target);
     return 0;

@@ -4,11 +4,13 @@ import { z } from "zod";
 import { startOnnxBackend } from "../backends/onnx/index.js";
 import { TruelineError } from "../foundation/errors.js";
 import { randomAt } from "../foundation/random.js";
+import { isAdapter } from "../models/adapter-files.js";
 import { describeModel } from "../models/configuration.js";
 import { Tokenizer } from "../models/tokenizer.js";
+import type { ModelWeights } from "../training/trainer.js";
 import { defineCommand, jsonOption } from "./command.js";
 import { decimalNumber, wholeNumber } from "./numbers.js";
-import { stageArtifact } from "./stage-artifact.js";
+import { checkedWeights, stageArtifact } from "./stage-artifact.js";
 import { openStore } from "./store.js";
 
 /** More than any machine has processors; with very many the backend never starts. */
@@ -38,8 +40,8 @@ export const generateCommand = defineCommand({
     if (!options.raw && prompt.trim() === "") {
       throw new TruelineError("TL_GENERATE_PROMPT", "The prompt is empty.", { hint: "Ask something; --raw with an empty prompt lets the model begin a text." });
     }
-    const directory = await modelDirectory(model);
-    const [{ configuration, head }, tokenizer] = await Promise.all([describeModel(directory), Tokenizer.load(directory)]);
+    const { directory, weights } = await namedModel(model);
+    const [{ configuration, head }, tokenizer] = await Promise.all([describeModel(weights.directory), Tokenizer.load(directory)]);
     if (head !== "language") throw new TruelineError("TL_GENERATE_MODEL", `${model} has a ${head} head; it generates nothing.`);
     const tokens = promptTokens(tokenizer, prompt, options.raw);
     const room = configuration.context - tokens.length;
@@ -52,7 +54,7 @@ export const generateCommand = defineCommand({
     const random = randomAt(options.seed, "generate");
     const backend = await startOnnxBackend({ threads: options.threads });
     try {
-      await backend.load({ model: "model", directory, head: "language", trainable: false });
+      await backend.load({ model: "model", ...weights, head: "language", trainable: false });
       const { tokens: [answer = new Int32Array()], finished: [finished = false], logProbabilities: [logProbabilities] } = await backend.generate("model", {
         prompts: [tokens], maxNewTokens, temperature: options.temperature, topP: options.topP, topK: options.topK, endTokens,
         uniforms: Float32Array.from({ length: maxNewTokens }, () => random.uniform()),
@@ -67,10 +69,21 @@ export const generateCommand = defineCommand({
   },
 });
 
-/** A directory as it is; else the artifact of RUN/STAGE. */
-async function modelDirectory(model: string): Promise<string> {
+/** A model's own files, and what its weights are made of. */
+interface NamedModel {
+  readonly directory: string;
+  readonly weights: ModelWeights;
+}
+
+/** A directory as it is; else the artifact of RUN/STAGE, an adapter with what it stands on. */
+async function namedModel(model: string): Promise<NamedModel> {
   const holdsModel = await stat(join(model, "config.json")).then((found) => found.isFile(), () => false);
-  if (holdsModel) return model;
+  if (holdsModel) return { directory: model, weights: { directory: model, adapters: [] } };
+  if (await isAdapter(model)) {
+    throw new TruelineError("TL_GENERATE_MODEL", `${model} holds an adapter, not the model under it.`, {
+      hint: "Name RUN/STAGE, or a whole model that `trueline export RUN STAGE DIR --merge` has made.",
+    });
+  }
   const isDirectory = await stat(model).then((found) => found.isDirectory(), () => false);
   if (isDirectory) {
     throw new TruelineError("TL_GENERATE_MODEL", `${model} is a directory and holds no model: there is no config.json in it.`, {
@@ -81,7 +94,9 @@ async function modelDirectory(model: string): Promise<string> {
   if (!run || !stage || rest.length > 0) {
     throw new TruelineError("TL_GENERATE_MODEL", `${model} is neither a directory with a config.json nor RUN/STAGE.`);
   }
-  return (await stageArtifact(openStore(), run, stage, ["language-model"])).directory;
+  const store = openStore();
+  const { digest, directory } = await stageArtifact(store, run, stage, ["language-model"]);
+  return { directory, weights: await checkedWeights(store, digest) };
 }
 
 /** Raw text gets the begin token where the model has one, as in training; nothing at all starts where documents start. */

@@ -4,11 +4,14 @@ import { suggestion } from "../foundation/suggest.js";
 import { artifactTypes } from "../schemas/artifact.js";
 import type { Plan } from "../schemas/plan.js";
 import { parseMetrics, type MetricsLine } from "../schemas/report.js";
+import { checkOutside } from "../models/sources.js";
 import type { ArtifactType } from "../schemas/stages/table.js";
+import { weightsOf } from "../store/adapter-base.js";
 import { readIfThere } from "../store/files.js";
 import { summarize, type StageSummary } from "../store/state.js";
 import type { Store } from "../store/store.js";
 import { METRICS_FILE } from "../training/loop.js";
+import type { ModelWeights } from "../training/trainer.js";
 
 /** What a stage of a run has left. */
 export interface StageArtifact {
@@ -91,4 +94,11 @@ export async function stageArtifacts(store: Store, run: string, plan?: Plan): Pr
     return [[name, { digest: known.artifact, type, directory: store.artifacts.directory(known.artifact), figures: known.figures }]];
   }));
   return new Map(found.flat());
+}
+
+/** What an artifact's weights are made of. Errors: TL_STAGE_INPUT_CHANGED when what an adapter stands on outside the store has changed. */
+export async function checkedWeights(store: Store, digest: string): Promise<ModelWeights> {
+  const { outside, ...weights } = await weightsOf(store.artifacts, digest);
+  if (outside !== undefined) await checkOutside(outside);
+  return weights;
 }

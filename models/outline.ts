@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { TruelineError } from "../foundation/errors.js";
 import type { Head, ModelConfiguration } from "./architecture.js";
+import { adaptableLayers, type AdaptableLayer } from "./adapter.js";
 import { commonForm } from "./config-json.js";
 import { describeModel, tokensOf } from "./configuration.js";
 import { inForm, readJson } from "./json-file.js";
@@ -12,6 +13,8 @@ export interface ModelOutline extends Pick<ModelConfiguration, "context" | "endT
   readonly head: Head;
   /** Undefined where the embedded backend does not compute it. */
   readonly parameters?: number;
+  /** Those that an adapter may stand on. Undefined where the embedded backend does not compute it. */
+  readonly layers?: readonly AdaptableLayer[];
   /** Why the embedded backend does not compute it. */
   readonly refusal?: TruelineError;
 }
@@ -29,7 +32,7 @@ export async function outlineModel(directory: string): Promise<ModelOutline> {
   try {
     const { configuration, head } = await describeModel(directory);
     const { context, endTokens, padToken } = configuration;
-    return { head, context, endTokens, padToken, parameters: parameterCount(configuration, head) };
+    return { head, context, endTokens, padToken, parameters: parameterCount(configuration, head), layers: adaptableLayers(configuration) };
   } catch (error) {
     if (!(error instanceof TruelineError && error.code === "TL_MODEL_UNSUPPORTED")) throw error;
     const outline = await looseOutline(directory);

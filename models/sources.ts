@@ -72,3 +72,9 @@ function refuseAdded({ digest, name }: Source, now: string): never {
     hint: "Move it away and resume, or go on with what is there now: `trueline resume RUN --spec SPEC` says what that invalidates.",
   });
 }
+
+/** Errors: TL_STAGE_INPUT_CHANGED when the model directory that an adapter stands on is not the one that it was trained on. */
+export async function checkOutside({ path, digest }: { readonly path: string; readonly digest: string }): Promise<void> {
+  const source: Source = { kind: "directory", path, digest, name: "the model that an adapter stands on" };
+  refuseChanged(source, await digestNow(source));
+}

@@ -5,6 +5,7 @@ import { membersOf, type Draft, type DraftStage } from "./draft.js";
 import type { Facts } from "./facts.js";
 import type { Fault } from "./fault.js";
 import { guardFaults } from "./guards.js";
+import { loraFaults } from "./lora.js";
 import { sizeFaults } from "./model-sizes.js";
 import { resolvePpoTricks } from "./presets.js";
 
@@ -14,7 +15,7 @@ export function constraintFaults(draft: Draft, facts: Facts): Fault[] {
     ...[...draft.models].flatMap(([name, entry]) => entry === undefined ? [] : sizeFaults(draft, facts, name, entry)),
     ...[...draft.stages.values()].flatMap((stage) => stage?.complete === undefined
       ? []
-      : [...stageFaults(draft, stage, stage.complete), ...lengthFaults(draft, facts, stage, stage.complete), ...guardFaults(draft, stage, stage.complete), ...tokenizerFaults(draft, facts, stage), ...backendFaults(draft, facts, stage, stage.complete), ...resourceFaults(stage, stage.complete)]),
+      : [...stageFaults(draft, stage, stage.complete), ...lengthFaults(draft, facts, stage, stage.complete), ...guardFaults(draft, stage, stage.complete), ...tokenizerFaults(draft, facts, stage), ...backendFaults(draft, facts, stage, stage.complete), ...resourceFaults(stage, stage.complete), ...loraFaults(draft, facts, stage, stage.complete)]),
   ];
 }
 

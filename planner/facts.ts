@@ -7,6 +7,7 @@ import { digestOf } from "../foundation/canonical.js";
 import { TruelineError } from "../foundation/errors.js";
 import type { FileList } from "../foundation/file-list.js";
 import { hashFile } from "../foundation/files.js";
+import type { AdaptableLayer } from "../models/adapter.js";
 import type { Head } from "../models/configuration.js";
 import { digestModelDirectory } from "../models/directory-digest.js";
 import { outlineModel, type ModelOutline } from "../models/outline.js";
@@ -45,6 +46,8 @@ export interface ModelFact extends FileFact {
   readonly context: number;
   /** Digest of the tokenizer's file. */
   readonly tokenizer: string;
+  /** Those that an adapter may stand on; undefined where the embedded backend does not compute the model. */
+  readonly layers: readonly AdaptableLayer[] | undefined;
   /** The token that configurations pad with: one of its own, one that ends answers too, or none. */
   readonly padding: "own" | "end" | "none";
   /** Why the embedded backend does not compute it; it may be one for the torch backend. */
@@ -134,7 +137,7 @@ async function modelFact(path: string, options: PathOptions): Promise<ModelFact>
   for (const [needed, what] of [[/\.safetensors$/, "weights (*.safetensors)"], [/^tokenizer\.json$/, "tokenizer.json"]] as const) {
     if (![...files.keys()].some((name) => needed.test(name))) throw new TruelineError("TL_MODEL_MISSING", `${directory} has no ${what}.`);
   }
-  return { path: directory, digest, type: typeOfHead[outline.head], context: outline.context, tokenizer: files.get("tokenizer.json")!, padding: paddingOf(outline), refusal: outline.refusal };
+  return { path: directory, digest, type: typeOfHead[outline.head], context: outline.context, tokenizer: files.get("tokenizer.json")!, layers: outline.layers, padding: paddingOf(outline), refusal: outline.refusal };
 }
 
 const paddingOf = ({ padToken, endTokens }: ModelOutline): ModelFact["padding"] =>

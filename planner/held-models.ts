@@ -5,7 +5,7 @@ import { scratchSizesSchema } from "../schemas/spec.js";
 import { stageKinds, type StageKind } from "../schemas/stages/table.js";
 import { scratchParameters } from "./model-sizes.js";
 
-/** Bytes of a weight in float32: all that a model takes which is not trained. */
+/** Bytes of a weight in float32: all that a model takes which is not trained, or under an adapter, whose own weights are few. */
 const frozenBytes = 4;
 
 /** The models that a stage holds at once, by the fields that name them; what the stage leaves is made from the first that is trained. */
@@ -59,10 +59,14 @@ export function heldModels(plan: Plan, directories: ReadonlyMap<string, number>)
   return plan.stages.flatMap((stage): HeldModels[] => {
     const { trained, frozen } = roles[kinds.parse(stage.kind)];
     const sizes = (fields: readonly string[]) => fields.flatMap((field) => sizeOf(stage, field) ?? []);
-    const [training, resting] = [sizes(trained), sizes(frozen)];
+    const adapts = stage.parameters["lora"] !== undefined;
+    // Under the policy's adapter lies its reference.
+    const besides = adapts && stage.kind === "ppo" && stage.inputs["reference"] === undefined ? frozen.filter((field) => field !== "policy") : frozen;
+    const [training, resting] = [sizes(trained), sizes(besides)];
     const all = [...training, ...resting];
     return all.length === 0 ? [] : [{
-      stage: stage.name, models: all.length, parameters: Math.max(...all), bytes: sum(training) * trainedBytes + sum(resting) * frozenBytes,
+      stage: stage.name, models: all.length, parameters: Math.max(...all),
+      bytes: sum(training) * (adapts ? frozenBytes : trainedBytes) + sum(resting) * frozenBytes,
     }];
   });
 }

@@ -4,12 +4,18 @@ const digest = z.string().regex(/^[0-9a-f]{64}$/);
 
 export const artifactTypes = z.enum(["tokenizer", "language-model", "reward-model", "value-model", "report"]);
 
+/** A model that an adapter stands on: an artifact of the same store, or a directory outside it with the digest that it had. */
+export const baseSchema = z.union([z.strictObject({ artifact: digest }), z.strictObject({ path: z.string(), digest })]);
+export type Base = z.output<typeof baseSchema>;
+
 /** Numbers and facts that later stages need and that the model's own files have no room for. */
 export const artifactMetadataSchema = z.strictObject({
   /** Reward models: mean and std of raw scores on reference answers; consumers use (score − mean) / std. */
   scoreNormalization: z.strictObject({ mean: z.number(), std: z.number().positive() }).optional(),
   /** Stages that train a critic: where its value head came from. `new` is a head of zeros, because what it started from had none. */
   valueHead: z.enum(["its own", "score head", "new"]).optional(),
+  /** Adapters: the model that they stand on, which this artifact does not hold. */
+  base: baseSchema.optional(),
   /** Headline figures, by their metric names. */
   figures: z.record(z.string(), z.number()),
   /** Rows read, dropped, cut and unreadable, by data entry. */

@@ -101,11 +101,17 @@ export class Artifacts {
     });
   }
 
-  /** What is wrong with an artifact, in words; undefined when nothing is. `deep` hashes every byte, else sizes are compared; `file` limits it to one. */
+  /**
+   * What is wrong with an artifact, in words; undefined when nothing is. An adapter is as whole as what it stands on. `deep` hashes every
+   * byte, else sizes are compared; `file` limits it to one.
+   */
   async fault(digest: string, { deep = false, file }: { readonly deep?: boolean; readonly file?: string } = {}): Promise<string | undefined> {
     try {
-      const { files } = await this.read(digest);
-      return await faultIn(this.directory(digest), files.filter(({ path }) => file === undefined || path === file), deep);
+      const { files, metadata: { base } } = await this.read(digest);
+      const own = await faultIn(this.directory(digest), files.filter(({ path }) => file === undefined || path === file), deep);
+      if (own !== undefined || file !== undefined || base === undefined || "path" in base) return own;
+      const under = await this.fault(base.artifact, { deep });
+      return under && `what its adapter stands on: ${under}`;
     } catch (error) {
       if (error instanceof TruelineError) return error.message;
       throw error;

@@ -66,7 +66,16 @@ export async function needsOf(reader: StoreReader, policy: Policy, now: number):
     const artifact = results.get(key);
     if (artifact !== undefined) artifacts.set(artifact, artifacts.get(artifact) ?? why);
   }
+  for (const digest of [...artifacts.keys()]) await needBase(reader.store, digest, artifacts);
   return { runs: new Map([...kept].map(([run, { words }]) => [run, words])), artifacts, keys, open, pins, known: runs, results };
+}
+
+/** What an adapter that stays stands on stays with it. */
+async function needBase({ artifacts: all }: Pick<Store, "artifacts">, digest: string, artifacts: Map<string, string>): Promise<void> {
+  const { base } = (await all.read(digest).catch(() => undefined))?.metadata ?? {};
+  if (base === undefined || "path" in base || artifacts.has(base.artifact)) return;
+  artifacts.set(base.artifact, `the adapter ${digest.slice(0, 12)} stands on it, and ${artifacts.get(digest) ?? "stays"}`);
+  await needBase({ artifacts: all }, base.artifact, artifacts);
 }
 
 /** Why runs are kept; `open` are those that can still go on. Runs come newest first. */

@@ -4,6 +4,8 @@ import { z } from "zod";
 import { canonicalJson } from "../foundation/canonical.js";
 import { TruelineError } from "../foundation/errors.js";
 import { hashFile } from "../foundation/files.js";
+import type { NewAdapter } from "../backends/backend.js";
+import { describeAdapter } from "../models/adapter-files.js";
 import { describeModel, type Head, type ModelConfiguration, type ModelDescription } from "../models/configuration.js";
 import { outlineModel, type ModelOutline } from "../models/outline.js";
 import type { InputArtifact } from "./trainer.js";
@@ -74,6 +76,18 @@ export async function checkModel(checkpoint: string, model: string, head: Head, 
   const shown = (value: unknown): string => (typeof value === "object" ? canonicalJson(value) : String(value));
   const differences = fields.filter((field) => shown(saved.configuration[field]) !== shown(configuration[field]))
     .map((field) => `${field} is ${shown(saved.configuration[field])} in the checkpoint, ${shown(configuration[field])} in the stage's model`);
+  if (differences.length > 0) throw mismatch(checkpoint, `${model}: ${differences.join("; ")}`);
+}
+
+/**
+ * Refuses a checkpoint's adapter of another form than the stage trains.
+ * @throws TL_TRAIN_CHECKPOINT naming what differs.
+ */
+export async function checkAdapter(checkpoint: string, model: string, head: Head, { rank, alpha, targets }: Pick<NewAdapter, "rank" | "alpha" | "targets">): Promise<void> {
+  const saved = await orMismatch(checkpoint, model, () => describeAdapter(join(checkpoint, model)));
+  if (saved.head !== head) throw mismatch(checkpoint, `its ${model} has a ${saved.head} head, and the stage trains a ${head} head`);
+  const pairs = [["rank", saved.rank, rank], ["alpha", saved.alpha, alpha], ["targets", saved.targets.join(", "), targets === "all-linear" ? saved.targets.join(", ") : targets.join(", ")]] as const;
+  const differences = pairs.filter(([, before, now]) => before !== now).map(([name, before, now]) => `${name} is ${before} in the checkpoint's adapter, ${now} in the stage`);
   if (differences.length > 0) throw mismatch(checkpoint, `${model}: ${differences.join("; ")}`);
 }
 

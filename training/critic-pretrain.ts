@@ -72,8 +72,8 @@ export async function createCriticPretrain(setup: TrainerSetup<StageParameters<"
     },
 
     async finish(directory) {
-      await saveModel(backend, models.critic, directory, tokenizer);
-      return { valueHead: headOrigin(init), figures: { "val/explained_variance": explained }, data: prompts.counts };
+      const saved = await saveModel(setup, { model: models.critic, from: init }, directory, tokenizer);
+      return { ...saved, valueHead: headOrigin(init), figures: { "val/explained_variance": explained }, data: prompts.counts };
     },
   };
 }

@@ -1,44 +1,59 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { z } from "zod";
-import type { Backend, LoadRequest, ModelInformation, OptimizerSettings } from "../backends/backend.js";
+import type { Backend, LoadRequest, ModelInformation, NewAdapter, OptimizerSettings } from "../backends/backend.js";
 import { canonicalJson } from "../foundation/canonical.js";
 import { TruelineError } from "../foundation/errors.js";
 import type { Tokenizer } from "../models/tokenizer.js";
-import { checkModel, orMismatch } from "./checkpoint-identity.js";
+import type { ArtifactMetadata } from "../schemas/artifact.js";
+import { checkAdapter, checkModel, orMismatch } from "./checkpoint-identity.js";
 import { learningRateAt, type Schedule } from "./schedule.js";
-import type { InputArtifact, StageData, TrainerSetup } from "./trainer.js";
+import type { InputArtifact, ModelWeights, StageData, TrainerSetup } from "./trainer.js";
 
 const STATE_FILE = "state.json";
 
+/** Parameters of stages that may train an adapter. */
+type Adapting = { readonly lora?: Pick<NewAdapter, "rank" | "alpha" | "targets"> };
+
+/** A model that a stage asks for. `newHead` says how a head is made that the input lacks. */
+type Wanted = Pick<LoadRequest, "model" | "head" | "newHead"> & { readonly from: InputArtifact };
+
 /**
- * Loads a model that the stage trains: from the checkpoint's folder of that name, optimizer included, when the stage
- * resumes; else from the input's directory. `newHead` says how a head is made that the input lacks.
+ * Loads a model that the stage trains, or on which it trains an adapter: as the checkpoint's folder of that name has it, optimizer
+ * included, when the stage resumes; else as the input has it.
  * Errors: TL_TRAIN_CHECKPOINT where the checkpoint's model is built otherwise, or lacks its optimizer.
  */
 export async function loadForTraining(
-  setup: Pick<TrainerSetup<unknown>, "backend" | "resume" | "phase">,
-  request: Pick<LoadRequest, "model" | "head" | "newHead"> & { readonly from: InputArtifact },
+  setup: Pick<TrainerSetup<Adapting>, "backend" | "parameters" | "seed" | "resume" | "phase">, { from, newHead, ...named }: Wanted,
 ): Promise<ModelInformation> {
-  const { from, newHead, ...named } = request;
-  setup.phase(`loading ${request.model}`);
-  if (setup.resume !== undefined) {
-    const { directory } = setup.resume;
-    await checkModel(directory, request.model, request.head, from.directory);
-    return orMismatch(directory, request.model, () =>
-      setup.backend.load({ ...named, directory: join(directory, request.model), trainable: true, optimizer: true }));
+  const { backend, parameters: { lora }, seed, resume } = setup;
+  setup.phase(`loading ${named.model}`);
+  const weights = weightsOf(from);
+  if (resume === undefined) {
+    const adapter = lora && { rank: lora.rank, alpha: lora.alpha, targets: lora.targets, seed, base: nameOfBase(from) };
+    return backend.load({ ...named, ...weights, newHead, trainable: true, adapter });
   }
-  return setup.backend.load({ ...named, newHead, directory: from.directory, trainable: true });
+  const { directory } = resume;
+  const saved = join(directory, named.model);
+  if (lora === undefined) {
+    await checkModel(directory, named.model, named.head, weights.directory);
+    return orMismatch(directory, named.model, () => backend.load({ ...named, directory: saved, trainable: true, optimizer: true }));
+  }
+  await checkAdapter(directory, named.model, named.head, lora);
+  return orMismatch(directory, named.model, () => backend.load({ ...named, ...weights, trainable: true, adapter: { directory: saved }, optimizer: true }));
 }
 
 /** Loads a model that the stage only reads. */
-export async function loadFrozen(
-  setup: Pick<TrainerSetup<unknown>, "backend" | "phase">,
-  request: Pick<LoadRequest, "model" | "head" | "newHead"> & { readonly from: InputArtifact },
-): Promise<ModelInformation> {
-  const { from, ...named } = request;
-  setup.phase(`loading ${request.model}`);
-  return setup.backend.load({ ...named, directory: from.directory, trainable: false });
+export async function loadFrozen(setup: Pick<TrainerSetup<unknown>, "backend" | "phase">, { from, ...named }: Wanted): Promise<ModelInformation> {
+  setup.phase(`loading ${named.model}`);
+  return setup.backend.load({ ...named, ...weightsOf(from), trainable: false });
+}
+
+const weightsOf = ({ weights, directory }: InputArtifact): ModelWeights => weights ?? { directory, adapters: [] };
+
+/** What adapter_config.json says of the model under the adapter. */
+function nameOfBase({ base }: InputArtifact): string | undefined {
+  return base && ("artifact" in base ? base.artifact : base.path);
 }
 
 /** Writes models with their optimizers into folders of a checkpoint, named as in the backend, and `state` beside them. */
@@ -61,10 +76,14 @@ export async function readCheckpointState<Schema extends z.ZodType>(directory: s
   }
 }
 
-/** Writes a Hugging Face directory: the model's files and the tokenizer's. */
-export async function saveModel(backend: Backend, model: string, directory: string, tokenizer: Tokenizer): Promise<void> {
+/** Writes what a stage leaves of a model, and the tokenizer's files. Gives what the artifact says of it: the base of an adapter. */
+export async function saveModel(
+  { backend, parameters: { lora } }: Pick<TrainerSetup<Adapting>, "backend" | "parameters">,
+  { model, from }: Pick<Wanted, "model" | "from">, directory: string, tokenizer: Tokenizer,
+): Promise<Pick<ArtifactMetadata, "base">> {
   await backend.save(model, directory, { optimizer: false });
   await tokenizer.copyTo(directory);
+  return lora !== undefined && from.base !== undefined ? { base: from.base } : {};
 }
 
 export type OptimizerParameters = Schedule & Omit<OptimizerSettings, "learningRate">;

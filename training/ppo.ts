@@ -11,11 +11,11 @@ import { Objective } from "./objective.js";
 import { encodePrompts } from "./prompts.js";
 import { pretrainingRows } from "./pretraining-rows.js";
 import { klPerAnswer, rolloutMetrics } from "./rollout-metrics.js";
-import { sampleRollouts } from "./rollouts.js";
-import type { Metrics, Trainer, TrainerSetup } from "./trainer.js";
+import { sampleRollouts, type RolloutModels } from "./rollouts.js";
+import type { InputArtifact, Metrics, Trainer, TrainerSetup } from "./trainer.js";
 import { unseenScores } from "./unseen-scores.js";
 
-const models = { policy: "policy", reference: "reference", reward: "reward", critic: "critic" } as const;
+const models = { policy: "policy", reward: "reward", critic: "critic" } as const;
 const stateSchema = z.strictObject({ tricks: z.record(z.string(), z.json()), figures: z.record(z.string(), z.number()) });
 
 /** Metrics of the last iteration that describe the policy it leaves. */
@@ -36,7 +36,7 @@ export async function createPpo(setup: TrainerSetup<StageParameters<"ppo">>): Pr
 
   const information = await loadForTraining(setup, { model: models.policy, head: "language", from: policy });
   await loadForTraining(setup, { model: models.critic, head: "value", newHead: criticHead(critic), from: critic });
-  await loadFrozen(setup, { model: models.reference, head: "language", from: setup.artifacts["reference"] ?? policy });
+  const reference = await loadReference(setup, policy);
   await loadFrozen(setup, { model: models.reward, head: "score", from: reward });
 
   setup.phase("encoding prompts");
@@ -64,7 +64,7 @@ export async function createPpo(setup: TrainerSetup<StageParameters<"ppo">>): Pr
     headline: ["objective/scores", ...(parameters.gold === undefined ? [] : ["objective/gold"]), "objective/kl", "response/length", "loss/policy", "loss/value"],
 
     async step(index) {
-      const rollouts = await sampleRollouts(backend, models, prompts, settings, index);
+      const rollouts = await sampleRollouts(backend, { ...models, reference }, prompts, settings, index);
       const prepared = objective.prepare(rollouts);
       const policyOptimizer = optimizer(parameters.policyLearningRate, index);
       const criticOptimizer = optimizer(parameters.criticLearningRate, index);
@@ -95,8 +95,16 @@ export async function createPpo(setup: TrainerSetup<StageParameters<"ppo">>): Pr
     },
 
     async finish(directory) {
-      await saveModel(backend, models.policy, directory, tokenizer);
-      return { valueHead: headOrigin(critic), figures, data: prompts.counts };
+      const saved = await saveModel(setup, { model: models.policy, from: policy }, directory, tokenizer);
+      return { ...saved, valueHead: headOrigin(critic), figures, data: prompts.counts };
     },
   };
+}
+
+/** The model that the KL is measured against. Under an adapter lies the policy as it was: no second copy is held. */
+async function loadReference(setup: TrainerSetup<StageParameters<"ppo">>, policy: InputArtifact): Promise<RolloutModels["reference"]> {
+  const from = setup.artifacts["reference"] ?? policy;
+  if (setup.parameters.lora !== undefined && from.directory === policy.directory) return { model: models.policy, adapter: "off" };
+  await loadFrozen(setup, { model: "reference", head: "language", from });
+  return { model: "reference" };
 }

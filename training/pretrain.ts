@@ -23,7 +23,7 @@ export async function createPretrain(setup: TrainerSetup<StageParameters<"pretra
   const heldOut = packDocuments(await encodeTexts(data.text.heldOut, tokenizer, setup), length, endToken, HELD_OUT_ROWS).map(allPredicted);
 
   return supervisedTrainer(setup, {
-    model: "model", tokenizer, steps: parameters.steps,
+    model: "model", from, tokenizer, steps: parameters.steps,
     headline: ["loss/lm", "lm/perplexity", "lm/held_out_perplexity"],
     counts: dataCounts(data, {
       documents: documents.lengths.length, tokens: documents.lengths.reduce((sum, length) => sum + length + 1, 0),

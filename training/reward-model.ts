@@ -49,7 +49,7 @@ export async function createRewardModel(setup: TrainerSetup<StageParameters<"rew
   };
 
   return supervisedTrainer(setup, {
-    model: "model", tokenizer,
+    model: "model", from, tokenizer,
     steps: stepCount(train.rows.length, parameters.batch, parameters.epochs, parameters.maxSteps),
     headline: ["loss/reward", "rm/accuracy", "rm/held_out_accuracy"],
     counts: dataCounts(data, train.counts),

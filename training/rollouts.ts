@@ -1,4 +1,4 @@
-import type { Backend } from "../backends/backend.js";
+import type { Backend, ForwardRequest } from "../backends/backend.js";
 import { randomAt } from "../foundation/random.js";
 import { offsetsOf, type Experience } from "./experience.js";
 
@@ -17,7 +17,7 @@ export interface PromptSupply {
 export interface RolloutModels {
   readonly policy: string;
   /** Absent: the policy is its own reference (it is frozen). */
-  readonly reference?: string;
+  readonly reference?: { readonly model: string } & Pick<ForwardRequest, "adapter">;
   readonly reward: string;
   readonly critic: string;
 }
@@ -75,7 +75,7 @@ export async function sampleRollouts(
   const { scores } = await backend.forward(models.reward, { batch, quantities: ["scores"] });
   const reference = models.reference === undefined
     ? { logProbabilities: policyLogProbabilities }
-    : await backend.forward(models.reference, { batch, quantities: ["logProbabilities"], temperature });
+    : await backend.forward(models.reference.model, { batch, quantities: ["logProbabilities"], temperature, adapter: models.reference.adapter });
 
   const rawScores = Float64Array.from(scores!, (score) => (score - normalization.mean) / normalization.std);
   return {

@@ -30,7 +30,7 @@ export async function createSft(setup: TrainerSetup<StageParameters<"sft">>): Pr
   const order = trainingOrder(seed, data, "dialogues", train.places, parameters.batch);
 
   return supervisedTrainer(setup, {
-    model: "model", tokenizer,
+    model: "model", from, tokenizer,
     steps: stepCount(train.rows.length, parameters.batch, parameters.epochs, parameters.maxSteps),
     headline: ["loss/sft", "sft/perplexity", "sft/held_out_perplexity"],
     counts: dataCounts(data, train.counts),

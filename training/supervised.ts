@@ -2,8 +2,9 @@ import { z } from "zod";
 import type { StepPart, StepResult } from "../backends/backend.js";
 import type { Tokenizer } from "../models/tokenizer.js";
 import type { ArtifactMetadata } from "../schemas/artifact.js";
+import type { StageParameters } from "../schemas/stages/table.js";
 import { optimizerAt, readCheckpointState, saveCheckpoint, saveModel, type OptimizerParameters } from "./models.js";
-import type { Metrics, StageData, Trainer, TrainerSetup } from "./trainer.js";
+import type { InputArtifact, Metrics, StageData, Trainer, TrainerSetup } from "./trainer.js";
 
 /** Held-out measurements on the way, the last step's included. */
 const HELD_OUT_MEASUREMENTS = 5;
@@ -17,6 +18,8 @@ const stateSchema = z.strictObject({ latest: z.record(z.string(), z.number()) })
 export interface SupervisedStage {
   /** The model's name in the backend, already loaded for training. */
   readonly model: string;
+  /** What it started from. */
+  readonly from: InputArtifact;
   readonly tokenizer: Tokenizer;
   readonly steps: number;
   readonly headline: readonly string[];
@@ -36,7 +39,7 @@ export interface SupervisedStage {
  * moments, and the newest figures, so that the artifact says the same after a resume.
  */
 export async function supervisedTrainer(
-  setup: Pick<TrainerSetup<OptimizerParameters>, "backend" | "parameters" | "resume" | "phase">, stage: SupervisedStage,
+  setup: Pick<TrainerSetup<OptimizerParameters & Pick<StageParameters<"sft">, "lora">>, "backend" | "parameters" | "resume" | "phase">, stage: SupervisedStage,
 ): Promise<Trainer> {
   const { backend, parameters, resume } = setup;
   const { model, steps, tokenizer } = stage;
@@ -65,9 +68,9 @@ export async function supervisedTrainer(
     checkpoint: (directory) => saveCheckpoint(backend, directory, [model], { latest }),
     async finish(directory) {
       setup.phase("saving the model");
-      await saveModel(backend, model, directory, tokenizer);
+      const saved = await saveModel(setup, stage, directory, tokenizer);
       const { figures, ...more } = await stage.finish?.(directory) ?? {};
-      return { ...more, figures: { ...latest, ...figures }, data: stage.counts };
+      return { ...saved, ...more, figures: { ...latest, ...figures }, data: stage.counts };
     },
   };
 }

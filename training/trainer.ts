@@ -1,6 +1,6 @@
 import type { Backend } from "../backends/backend.js";
 import type { Dataset } from "../data/dataset.js";
-import type { ArtifactMetadata } from "../schemas/artifact.js";
+import type { ArtifactMetadata, Base } from "../schemas/artifact.js";
 import type { ArtifactType } from "../schemas/stages/table.js";
 
 /**
@@ -27,7 +27,17 @@ export type Metrics = Readonly<Record<string, number>>;
 export interface InputArtifact {
   readonly type: ArtifactType;
   readonly directory: string;
+  /** Of an adapter: the whole model under it, and the adapters to be folded in, itself last. Absent: the directory holds a whole model. */
+  readonly weights?: ModelWeights;
+  /** What an adapter that is trained on it names as its base. */
+  readonly base?: Base;
   readonly metadata: ArtifactMetadata;
+}
+
+/** A whole model's directory, and the directories of the adapters that are folded in, the first one first. */
+export interface ModelWeights {
+  readonly directory: string;
+  readonly adapters: readonly string[];
 }
 
 /** What a stage kind's factory is given. `Parameters` are complete; inputs and data are those its declaration names. */

@@ -54,6 +54,17 @@ export const operationalParameters = {
     .describe("The stage saves a checkpoint and fails when this long has passed since it could start, such as \"6h\"; time in the queue counts. Does not change keys."),
 } as const;
 
+export const loraParameters = {
+  lora: z.strictObject({
+    rank: z.number().int().positive().default(8).describe("Width of the adapter's matrices."),
+    alpha: z.number().positive().default(16).describe("The adapter's product is multiplied by alpha / rank."),
+    targets: z.union([z.literal("all-linear"), z.array(z.string().min(1)).min(1)]).default("all-linear")
+      .describe("Layers that get an adapter, such as [\"q_proj\", \"v_proj\"]; \"all-linear\": all in the decoder."),
+    dropout: z.literal(0).optional().describe("Adapters are trained without dropout: 0, or left out."),
+  }).optional()
+    .describe("Trains a low-rank adapter, and the score or value head with it, in place of the weights; the stage leaves the adapter, in PEFT's files."),
+} as const;
+
 export const rowLimits = {
   maxTokens: z.number().int().positive().optional().describe("Rows longer than this, room for an answer to be sampled included, are too long; default: the model's context."),
   tooLong: z.enum(["drop", "cut"]).default("drop").describe("Drop rows that are too long, or cut whole turns from their start."),

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { guardsSchema } from "../guards.js";
-import { dataReferences, mixtureWords, operationalParameters, optimizerParameters, reference, rowLimits, sampling } from "./common.js";
+import { dataReferences, mixtureWords, loraParameters, operationalParameters, optimizerParameters, reference, rowLimits, sampling } from "./common.js";
 import { tricksSchema } from "../tricks.js";
 
 /** What a guard's rollback may change. Tricks with a state of their own would have none to start from. */
@@ -30,6 +30,7 @@ export const criticPretrainParameters = z.strictObject({
   ...optimizerParameters,
   learningRate: optimizerParameters.learningRate.default(3e-4),
   schedule: optimizerParameters.schedule.default("constant"),
+  ...loraParameters,
   guards: guardsSchema("critic-pretrain", changeable),
   ...operationalParameters,
 }).describe("Fits a value model to the returns of the frozen policy before the first policy update (P §5.4).");

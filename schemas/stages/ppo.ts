@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { guardsSchema } from "../guards.js";
-import { dataReferences, mixtureWords, operationalParameters, optimizerParameters, reference, rowLimits, sampling } from "./common.js";
+import { dataReferences, mixtureWords, loraParameters, operationalParameters, optimizerParameters, reference, rowLimits, sampling } from "./common.js";
 import { tricksSchema } from "../tricks.js";
 
 const { learningRate: _policyRate, maxGradientNorm: _norm, ...optimizer } = optimizerParameters;
@@ -44,6 +44,7 @@ export const ppoParameters = z.strictObject({
   policyLearningRate: z.number().positive().default(4e-5),
   criticLearningRate: z.number().positive().default(5e-4),
   gold: goldScorers.optional().describe("Draws this gold score as a curve beside the proxy reward; training never sees it."),
+  ...loraParameters,
   guards: guardsSchema("ppo", changeable),
   ...operationalParameters,
 }).describe("PPO with the tricks that the preset and `tricks` name.");

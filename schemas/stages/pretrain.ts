@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { guardsSchema } from "../guards.js";
-import { dataReferences, operationalParameters, optimizerParameters, reference } from "./common.js";
+import { dataReferences, loraParameters, operationalParameters, optimizerParameters, reference } from "./common.js";
 
 /** What a guard's rollback may change. */
 const changeable = z.strictObject({
@@ -19,6 +19,7 @@ export const pretrainParameters = z.strictObject({
   ...optimizerParameters,
   learningRate: optimizerParameters.learningRate.default(3e-3),
   schedule: optimizerParameters.schedule.default("cosine"),
+  ...loraParameters,
   guards: guardsSchema("pretrain", changeable),
   ...operationalParameters,
 }).describe("Next-token training on text, from scratch or from a model.");

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { guardsSchema } from "../guards.js";
-import { dataReferences, mixtureWords, operationalParameters, optimizerParameters, reference, rowLimits } from "./common.js";
+import { dataReferences, mixtureWords, loraParameters, operationalParameters, optimizerParameters, reference, rowLimits } from "./common.js";
 
 /** What a guard's rollback may change. */
 const changeable = z.strictObject({
@@ -24,6 +24,7 @@ export const rewardModelParameters = z.strictObject({
   ...optimizerParameters,
   learningRate: optimizerParameters.learningRate.default(5e-4),
   schedule: optimizerParameters.schedule.default("cosine"),
+  ...loraParameters,
   guards: guardsSchema("reward-model", changeable),
   ...operationalParameters,
 }).describe("Pairwise reward model: −log σ(r_w − r_l) + β_rm · NLL(chosen) (P eq. 2).");

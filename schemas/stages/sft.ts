@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { guardsSchema } from "../guards.js";
-import { dataReferences, mixtureWords, operationalParameters, optimizerParameters, reference, rowLimits } from "./common.js";
+import { dataReferences, mixtureWords, loraParameters, operationalParameters, optimizerParameters, reference, rowLimits } from "./common.js";
 
 /** What a guard's rollback may change. */
 const changeable = z.strictObject({
@@ -20,6 +20,7 @@ export const sftParameters = z.strictObject({
   ...optimizerParameters,
   learningRate: optimizerParameters.learningRate.default(1e-3),
   schedule: optimizerParameters.schedule.default("cosine"),
+  ...loraParameters,
   guards: guardsSchema("sft", changeable),
   ...operationalParameters,
 }).describe("Supervised fine-tuning: cross-entropy on the assistant's tokens only (P §5.1).");

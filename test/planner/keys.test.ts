@@ -85,7 +85,7 @@ describe("a stage's key", () => {
 
   it("changes with the content of a model's directory", () => {
     const spec = pipeline(({ models, stages }) => { models["given"] = { path: "given" }; stages["sft"]!["model"] = "given"; });
-    const model = (digest: string): Facts => factsFor(spec, new Map([["given", { path: "/given", digest: sha256(digest), type: "language-model", context: 64, tokenizer: "bpe", padding: "own" }]]));
+    const model = (digest: string): Facts => factsFor(spec, new Map([["given", { path: "/given", digest: sha256(digest), type: "language-model", context: 64, tokenizer: "bpe", layers: [], padding: "own" }]]));
     const [before, after] = [keysOf(spec, model("a")), keysOf(spec, model("b"))];
     expect(all.filter((name) => before[name] !== after[name])).toEqual(["sft", "rm", "critic", "ppo", "eval"]);
   });

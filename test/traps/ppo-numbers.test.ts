@@ -11,7 +11,7 @@ import { BatchOrder } from "../../training/batches.js";
 import { sampleRollouts, type Rollouts } from "../../training/rollouts.js";
 import { artifactOf, attemptAt, Bench, Calls } from "./computing.js";
 
-const models = { policy: "policy", reference: "reference", reward: "reward", critic: "critic" };
+const models = { policy: "policy", reference: { model: "reference" }, reward: "reward", critic: "critic" };
 
 async function embedded(): Promise<Backend> {
   const backend = await createOnnxBackend({ threads: 1, executionProviders: [] });
