@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from "node:crypto";
 import { mkdir, open, rename, rm, stat } from "node:fs/promises";
+import { hostname } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { regularFile } from "./regular-file.js";
 import { systemCode } from "./storage-faults.js";
@@ -9,7 +10,7 @@ import { systemCode } from "./storage-faults.js";
  * old file or the new one, also after a power cut.
  */
 export async function writeDurably(path: string, chunks: string | Iterable<Uint8Array>): Promise<void> {
-  const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString("hex")}`);
+  const temporary = join(dirname(path), `.${basename(path)}${partSuffix(hostname(), process.pid)}${randomBytes(6).toString("hex")}`);
   try {
     const file = await open(temporary, "wx");
     try {
@@ -27,6 +28,14 @@ export async function writeDurably(path: string, chunks: string | Iterable<Uint8
     throw new Error(`${path} can't be written: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
   }
   await syncDirectory(dirname(path));
+}
+
+const partSuffix = (host: string, pid: number): string => `.${host}.${pid}.`;
+
+/** The process of this host that was writing, where a file is the half of a write: its name says so. */
+export function writerOf(name: string): number | undefined {
+  const [, pid] = /\.(\d+)\.[0-9a-f]{12}$/.exec(name) ?? [];
+  return pid !== undefined && name.startsWith(".") && name.includes(partSuffix(hostname(), Number(pid))) ? Number(pid) : undefined;
 }
 
 /**

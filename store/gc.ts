@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { entriesOf } from "./chronicle.js";
 import { filesUnder, guarded, namesIn } from "./files.js";
 import { needsOf, type Needs, type Policy } from "./needs.js";
-import { leftoverScratch } from "./scratch.js";
+import { leftoverParts, leftoverScratch } from "./scratch.js";
 import { StoreReader } from "./store-reader.js";
 import type { Store } from "./store.js";
 
@@ -57,7 +57,7 @@ export async function survey(store: Store, policy: Policy, now = Date.now()): Pr
     if (why !== undefined) remaining.push({ what: "checkpoints", digest: key, bytes, why });
     else removals.push({ what: "checkpoints", path, bytes, digest: key, stages: [], why: needs.keys.has(key) ? "their stage is finished" : "no run that can go on would use them" });
   }
-  for (const path of await leftoverScratch(store.home, now)) {
+  for (const path of [...await leftoverScratch(store.home, now), ...await leftoverParts(store.home)]) {
     if (await youth(path, now) !== undefined) continue;
     removals.push({ what: "scratch", path, bytes: await bytesOf(path), stages: [], why: "its process is dead" });
   }

@@ -1,6 +1,7 @@
-import { mkdtemp, stat } from "node:fs/promises";
+import { mkdtemp, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { makeFolder } from "../foundation/files.js";
+import { makeFolder, writerOf } from "../foundation/files.js";
+import { systemCode } from "../foundation/storage-faults.js";
 import { guarded, namesIn } from "./files.js";
 import { isAlive, thisProcess } from "./processes.js";
 
@@ -26,4 +27,22 @@ export async function leftoverScratch(home: string, now: number): Promise<string
     if (isLeft) leftover.push(join(folder, name));
   }
   return leftover;
+}
+
+/** Kept whole by other means, and large. */
+const withoutParts = new Set(["artifacts", "scratch"]);
+
+/** Halves of writes that processes of this host were killed at, anywhere in a home but among artifacts. */
+export async function leftoverParts(home: string, folder = ""): Promise<string[]> {
+  const entries = await guarded(() => readdir(join(home, folder), { withFileTypes: true }).catch((error: unknown) => {
+    if (systemCode(error) === "ENOENT") return [];
+    throw error;
+  }));
+  const found = await Promise.all(entries.map(async (entry) => {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) return withoutParts.has(path) ? [] : leftoverParts(home, path);
+    const pid = writerOf(entry.name);
+    return pid === undefined || isAlive({ pid, host: thisProcess.host, started: "" }) ? [] : [join(home, path)];
+  }));
+  return found.flat();
 }

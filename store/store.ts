@@ -10,7 +10,7 @@ import { Ledger } from "./ledger.js";
 import { Results } from "./results.js";
 import { Runs } from "./runs.js";
 import { Workers } from "./workers.js";
-import { leftoverScratch, makeScratch } from "./scratch.js";
+import { leftoverParts, leftoverScratch, makeScratch } from "./scratch.js";
 
 /** What there is of a stage to set aside. */
 type Aside = Omit<Extract<LedgerEvent, { type: "stage-set-aside" }>, "type" | "actor" | "reason">;
@@ -84,9 +84,9 @@ export class Store {
     });
   }
 
-  /** Removes the scratch directories and records of dead processes; of those elsewhere, which can't be asked for, after a week. */
+  /** Removes scratch, halves of writes and records of dead processes; of those elsewhere, which can't be asked for, after a week. */
   async sweep(): Promise<void> {
-    for (const path of await leftoverScratch(this.home, Date.now())) await rm(path, { recursive: true, force: true });
+    for (const path of [...await leftoverScratch(this.home, Date.now()), ...await leftoverParts(this.home)]) await rm(path, { recursive: true, force: true });
     await this.workers.sweep();
   }
 }
