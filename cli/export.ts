@@ -45,7 +45,8 @@ export const exportCommand = defineCommand({
     if (options.onnx && artifact.type !== "language-model") {
       throw new TruelineError("TL_EXPORT_HEAD", `Stage ${stage} leaves a ${artifact.type}; the ONNX file is for language models, which generate.`, { hint: "Leave --onnx out." });
     }
-    const isAdapter = (await store.artifacts.read(artifact.digest)).metadata.base !== undefined;
+    const { base } = (await store.artifacts.read(artifact.digest)).metadata;
+    const isAdapter = base !== undefined;
     if (isAdapter && !options.merge && changes.length > 0) {
       throw new TruelineError("TL_USAGE", `Stage ${stage} leaves an adapter, and ${changes.join(" and ")} is for whole models.`, { hint: "Add --merge." });
     }
@@ -62,7 +63,9 @@ export const exportCommand = defineCommand({
         if (weightsBeside) output.note("The ONNX file's weights lie beside it: transformers.js needs `use_external_data_format: true`.");
       }
       if (options.dtype === "bfloat16" && isModel(artifact)) await narrowToBrainFloat(copy);
-      if (!options.plain) await addCard(store, `${run}/${stage}`, artifact, copy, { hasOnnx: options.onnx, dtype: options.dtype });
+      if (!options.plain) await addCard(store, `${run}/${stage}`, artifact, copy, {
+        hasOnnx: options.onnx, dtype: options.dtype, ...(base !== undefined && !options.merge && { base: "artifact" in base ? base.artifact : base.path }),
+      });
     }));
     if (isAdapter && !options.merge) output.note("This is an adapter in PEFT's files; with --merge it is folded into the model that it stands on.");
     if (options.json) output.json({ run, stage, type: artifact.type, artifact: artifact.digest, directory: target });
@@ -72,7 +75,7 @@ export const exportCommand = defineCommand({
 });
 
 /** Writes what it came from into a copy of an artifact. */
-async function addCard(store: Store, name: string, { digest, type }: StageArtifact, copy: string, forms: Pick<CardFacts, "hasOnnx" | "dtype">): Promise<void> {
+async function addCard(store: Store, name: string, { digest, type }: StageArtifact, copy: string, forms: Pick<CardFacts, "hasOnnx" | "dtype" | "base">): Promise<void> {
   const { makings } = traceArtifact(digest, (await readPlannedChronicles(store)).chronicles);
   const versions = makings[0]?.attempts.flatMap(({ event }) => event.type === "stage-started" ? [{ ...event.versions, ...event.environment?.versions }] : []).at(-1) ?? {};
   const decisions = makings.flatMap((making) => making.decisions.map(({ at, event }) => `${at.slice(0, 10)} ${story(event)}`));

@@ -29,6 +29,8 @@ export interface CardFacts {
   readonly hasOnnx: boolean;
   /** Type of the weights in the files. */
   readonly dtype: string;
+  /** Of an adapter: the model that it stands on, which the directory does not hold. */
+  readonly base?: string;
 }
 
 /** What Hugging Face's hub calls the task; tokenizers and reports are no models. */
@@ -41,16 +43,17 @@ const tasks: Readonly<Record<ArtifactType, { readonly task?: string; readonly wo
 };
 
 /** README.md of an exported model: what it is, how it is loaded, and everything that it came from. Markdown with the hub's front matter. */
-export function modelCard({ name, type, artifact, makings, decisions, versions, hasOnnx, dtype }: CardFacts): string {
+export function modelCard({ name, type, artifact, makings, decisions, versions, hasOnnx, dtype, base }: CardFacts): string {
   const [maker] = makings;
   const { task, words, loader } = tasks[type];
   const kinds = [...new Set(makings.flatMap(({ kind }) => kind === undefined ? [] : [kind]))];
   return [
-    ...frontMatter(task, [...kinds, ...(hasOnnx ? ["onnx"] : [])]),
+    ...frontMatter(base === undefined ? "transformers" : "peft", task, [...kinds, ...(hasOnnx ? ["onnx"] : [])]),
     `# ${name}`, "",
     `${words}, made by Trueline${maker === undefined ? "" : ` in stage \`${maker.stage}\`${maker.kind === undefined ? "" : ` (${maker.kind})`} of run \`${maker.run}\`, finished ${maker.finishedAt.slice(0, 10)}`}. Weights are ${dtype}.`, "",
+    ...base === undefined ? [] : [`These are the files of a low-rank adapter, without the model that it stands on: \`${base}\`.`, ""],
     ...maker === undefined || Object.keys(maker.figures).length === 0 ? [] : section("Figures", table(["figure", "value"], Object.entries(maker.figures).map(([name, value]) => [`\`${name}\``, String(Number(value.toPrecision(6)))]))),
-    ...section("Use", loader === undefined ? [] : usage(loader, hasOnnx)),
+    ...section("Use", loader === undefined ? [] : base === undefined ? usage(loader, hasOnnx) : adapterUsage(loader)),
     ...section("Lineage", lineage(makings)),
     ...section("Data", table(["file", "format", "SHA-256"], data(makings))),
     ...section("Decisions on the way", decisions.map((line) => `- ${cell(line)}`)),
@@ -62,9 +65,18 @@ export function modelCard({ name, type, artifact, makings, decisions, versions, 
   ].join("\n");
 }
 
-const frontMatter = (task: string | undefined, tags: readonly string[]): string[] => [
-  "---", "library_name: transformers", ...(task === undefined ? [] : [`pipeline_tag: ${task}`]), "tags:", ...["trueline", ...tags].map((tag) => `- ${tag}`), "---", "",
+const frontMatter = (library: string, task: string | undefined, tags: readonly string[]): string[] => [
+  "---", `library_name: ${library}`, ...(task === undefined ? [] : [`pipeline_tag: ${task}`]), "tags:", ...["trueline", ...tags].map((tag) => `- ${tag}`), "---", "",
 ];
+
+function adapterUsage(loader: string): string[] {
+  const labels = loader === "AutoModelForCausalLM" ? "" : ", num_labels=1";
+  return [
+    "```python", "from peft import PeftModel", `from transformers import ${loader}, AutoTokenizer`, "",
+    "tokenizer = AutoTokenizer.from_pretrained(\".\")", `base = ${loader}.from_pretrained("BASE"${labels})`, "model = PeftModel.from_pretrained(base, \".\")", "```", "",
+    "BASE is the model under the adapter, exported as a whole (`trueline export RUN STAGE BASE`, with `--merge` where it is an adapter itself).", "",
+  ];
+}
 
 function usage(loader: string, hasOnnx: boolean): string[] {
   return [
