@@ -15,7 +15,7 @@ export const dataReferences = (what: string) => z.union([
 ]);
 
 /** How several data entries are used, for descriptions. */
-export const mixtureWords = "Several are one after another; with weights, such as {\"from\": \"helpful\", \"weight\": 2}, rows are drawn by them.";
+export const mixtureWords = "Several in a list are read one after another; with weights, such as {\"from\": \"helpful\", \"weight\": 2}, rows are drawn by them.";
 
 export const optimizerParameters = {
   learningRate: z.number().positive(),

@@ -16,7 +16,7 @@ export const criticPretrainParameters = z.strictObject({
   policy: reference("a language model: the frozen policy whose returns are regressed"),
   reward: reference("a reward model"),
   init: reference("a reward model, a value model or a language model the critic starts from"),
-  prompts: dataReferences("a data entry with prompts").describe(`Data with prompts. ${mixtureWords}`),
+  prompts: dataReferences("a data entry with prompts").describe(`Name of a data entry with prompts. ${mixtureWords}`),
   steps: z.number().int().positive().default(20).describe("Rounds of rollouts."),
   rollouts: z.number().int().positive().default(64).describe("Answers a round."),
   epochs: z.number().int().positive().default(2).describe("Passes over each round's answers."),

@@ -13,7 +13,7 @@ export const rewardModelParameters = z.strictObject({
   description: z.string().optional(),
   seed: z.number().int().min(0).optional(),
   model: reference("a language model"),
-  data: dataReferences("a data entry with pairs").describe(`Data with pairs. ${mixtureWords}`),
+  data: dataReferences("a data entry with pairs").describe(`Name of a data entry with pairs. ${mixtureWords}`),
   epochs: z.number().positive().default(1),
   maxSteps: z.number().int().positive().optional(),
   maxPairs: z.number().int().positive().optional().describe("Uses this many training pairs."),

@@ -12,7 +12,7 @@ export const sftParameters = z.strictObject({
   description: z.string().optional(),
   seed: z.number().int().min(0).optional(),
   model: reference("a language model"),
-  data: dataReferences("a data entry with dialogues").describe(`Data with dialogues. ${mixtureWords}`),
+  data: dataReferences("a data entry with dialogues").describe(`Name of a data entry with dialogues. ${mixtureWords}`),
   epochs: z.number().positive().default(2),
   maxSteps: z.number().int().positive().optional().describe("Ends earlier than the epochs would."),
   batch: z.number().int().positive().default(32).describe("Dialogues a step."),
