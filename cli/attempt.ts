@@ -76,8 +76,11 @@ async function leave(store: Store, input: PipelineInput, begin: () => Promise<vo
   return 0;
 }
 
-/** Sets aside what is to be computed anew, makes the plan the run's, and tells the ledger. */
-async function recordAttempt(
+/**
+ * Begins a new attempt: sets aside what is to be computed anew, makes the plan the run's, and tells the ledger, in this order. Errors:
+ * TL_RESUME_CHANGED, TL_RUN_ALIVE as `goOn`; nothing is written then.
+ */
+export async function recordAttempt(
   store: Store, { id, state, attempts }: ObservedRun, setAside: Parameters<Store["setAside"]>[1], { reason, only, orders = [], change }: NewAttempt,
 ): Promise<void> {
   const why = reason === undefined ? {} : { reason };

@@ -94,6 +94,9 @@ async function isOver(store: Store, run: ObservedRun, { plan, changes, setAside,
   if (changes !== undefined || setAside.length > 0 || !hasEnded(run)) return false;
   if (run.state !== "finished" && only === undefined) return false;
   const stages = plan.stages.filter(({ name }) => only?.includes(name) ?? true);
+  // Results that other runs left say nothing of this one.
+  const done = new Set(run.stages.flatMap(({ name, state }) => (state === "finished" || state === "reused" ? [name] : [])));
+  if (!stages.every(({ name }) => done.has(name))) return false;
   return await allResults(store, { stages }) !== undefined;
 }
 

@@ -1,4 +1,4 @@
-import { readFile, rm, utimes, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rm, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { sha256 } from "../../foundation/canonical.js";
@@ -112,6 +112,21 @@ describe("trace", () => {
     expect(card).toContain("## Settings");
     const { stdout } = await trueline(["trace", copy]);
     expect(stdout).toMatch(/made by one\/base {2}pretrain.*\n {2}spec {4}\/spec.json \([0-9a-f]{12}\)\n(.*\n)* {2}.* base: attempt 1 started in process 7 .*\n(.*\n)*run one\n {2}.* ada@host submitted p/);
+  });
+
+  it("takes what export adds to a copy for no difference, unless the artifact had a file of that name", async () => {
+    const copy = join(store.home, "copy");
+    await trueline(["export", "one", "base", copy]);
+    await mkdir(join(copy, "onnx"));
+    for (const name of ["genai_config.json", "onnx/model.onnx", "onnx/model.onnx_data"]) await writeFile(join(copy, name), "added");
+    expect(JSON.parse((await trueline(["trace", copy, "--json"])).stdout)).toMatchObject({ differs: [] });
+    await writeFile(join(copy, "onnx", "other.onnx"), "mine");
+    expect(JSON.parse((await trueline(["trace", copy, "--json"])).stdout)).toMatchObject({ differs: [{ file: join(copy, "onnx", "other.onnx") }] });
+    const own = plannedStage("own");
+    await submitted(store, "two", soundPlan("p", own));
+    await computed(store, "two", own, { "README.md": "its own" });
+    await trueline(["export", "two", "own", join(store.home, "another")]);
+    expect(JSON.parse((await trueline(["trace", join(store.home, "another"), "--json"])).stdout)).toMatchObject({ differs: [{ file: join(store.home, "another", "README.md") }] });
   });
 
   it("says where a copy's bytes differ from what was made", async () => {

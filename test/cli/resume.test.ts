@@ -1,8 +1,8 @@
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { goOn } from "../../cli/attempt.js";
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
+import { goOn, recordAttempt } from "../../cli/attempt.js";
 import { allResults, unquestionedResults } from "../../cli/submission.js";
 import { createOutput } from "../../cli/output.js";
 import { digestOf, sha256 } from "../../foundation/canonical.js";
@@ -10,7 +10,7 @@ import { createPlan } from "../../planner/plan.js";
 import { planResumption } from "../../planner/resume.js";
 import { observe } from "../../temporal/observe.js";
 import { Store } from "../../store/store.js";
-import { failedRun, finishStage } from "../planner/finished.js";
+import { failedRun, finishStage, saveCheckpoint } from "../planner/finished.js";
 import { hhRow, pipeline, stageOf } from "../planner/pipeline.js";
 import { trueline } from "./trueline.js";
 
@@ -160,6 +160,15 @@ describe("resume carries out", () => {
     expect(history).toContain("steps of ppo changed from 80 to 100, because: more steps");
   });
 
+  it("an edit up to a stage, when its results are there, and then the rest", async () => {
+    const edited = await write("edited.json", longer);
+    for (const name of ["ppo", "eval"]) await finishStage(store, stageOf(await createPlan(edited), name), "other");
+    expect(await trueline(["resume", "first", "--spec", edited, "--until", "sft"]), "it waits for somebody").toMatchObject({ code: 6 });
+    expect((await store.ledger.read("first")).at(-1)!.event).toEqual({ type: "run-paused", until: "sft" });
+    expect(await trueline(["resume", "first", "--until", "eval"])).toMatchObject({ code: 0 });
+    expect((await store.ledger.read("first")).at(-1)!.event).toEqual({ type: "run-finished" });
+  });
+
   it("no more than run --until was asked for, which it tells the ledger, and knows the stages of the spec", async () => {
     const path = await write("spec.json");
     const { code, stdout } = await trueline(["run", path, "--until", "sft", "--json"]);
@@ -196,15 +205,17 @@ describe("resume carries out", () => {
 
 });
 
+const nowhere = { write: () => undefined };
+const output = createOutput(nowhere, nowhere, {});
+const observed = async () => observe(store, await store.runs.read("first"), undefined);
+
 describe("of two who go on with a run at once", () => {
-  const nowhere = { write: () => undefined };
-  const output = createOutput(nowhere, nowhere, {});
   const attempts = async () => (await store.ledger.read("first")).filter(({ event }) => event.type === "run-resumed");
 
   it("by resume, with the same edit, one alone does", async () => {
     const edited = await createPlan(await write("edited.json", longer));
     for (const name of ["ppo", "eval"]) await finishStage(store, stageOf(edited, name), "other");
-    const run = await observe(store, await store.runs.read("first"), undefined);
+    const run = await observed();
     const change = await planResumption(store, "first", { plan: edited });
     const both = await Promise.allSettled([0, 1].map(() => goOn(store, run, output, { change, json: true })));
     expect(both.map(({ status }) => status).sort()).toEqual(["fulfilled", "rejected"]);
@@ -216,12 +227,35 @@ describe("of two who go on with a run at once", () => {
     const { stages } = await store.runs.plan("first");
     for (const stage of stages) await finishStage(store, stage, "first");
     await store.ledger.append("first", { type: "run-paused" });
-    const run = await observe(store, await store.runs.read("first"), undefined);
+    const run = await observed();
     const unpause = { json: true, orders: [{ type: "unpause-requested", actor: "a" }] } as const;
+    const paused = (await store.ledger.read("first")).length;
     expect(await goOn(store, run, output, unpause)).toBe(0);
     const before = await store.ledger.read("first");
+    expect(before.slice(paused, paused + 2).map(({ event }) => event.type)).toEqual(["unpause-requested", "run-resumed"]);
     await expect(goOn(store, run, output, unpause)).rejects.toMatchObject({ code: "TL_RESUME_CHANGED" });
     expect(await store.ledger.read("first")).toEqual(before);
+  });
+});
+
+describe("results alone end no attempt", () => {
+  const rmAside = async () => {
+    const { name, key } = stageOf(await store.runs.plan("first"), "rm");
+    await store.ledger.append("first", { type: "stage-set-aside", stage: name, key, actor: "a" });
+  };
+  it.each([
+    ["while a stage is set aside that has not been begun since", rmAside, {}],
+    ["that is for some stages and bound to no end", () => Promise.resolve(), { only: ["bpe"] }],
+    ["of a run whose ledger has no end", () => store.ledger.append("first", { type: "run-resumed", attempt: 1, actor: "a", found: "failed", versions: {} }), {}],
+  ])("%s", async (_, given, limits) => {
+    await given();
+    const before = await store.ledger.read("first");
+    // The way to a server ends here at once.
+    await writeFile(join(folder, "temporal.toml"), "no toml");
+    vi.stubEnv("TEMPORAL_CONFIG_FILE", join(folder, "temporal.toml"));
+    onTestFinished(() => { vi.unstubAllEnvs(); });
+    await expect(goOn(store, await observed(), output, { ...limits, json: true })).rejects.toMatchObject({ code: "TL_TEMPORAL_CONFIG" });
+    expect(await store.ledger.read("first"), "nothing is written before the server is there").toEqual(before);
   });
 });
 
@@ -229,14 +263,27 @@ describe("setting a stage aside", () => {
   it("leaves its artifact to the runs that name it, and no result, so that the stage is computed anew", async () => {
     const sft = stageOf(await store.runs.plan("first"), "sft");
     const { artifact } = (await store.results.find(sft.key))!;
+    await saveCheckpoint(store, sft, "first", 7);
     await store.setAside("first", [sft], async (found) => {
-      expect(found).toEqual([{ stage: "sft", key: sft.key, artifact }]);
-      expect(await store.results.find(sft.key)).toBeDefined();
+      expect(found).toEqual([{ stage: "sft", key: sft.key, artifact, checkpoint: 7 }]);
+      expect([await store.results.find(sft.key), await store.checkpoints.newest(sft.key)]).not.toContain(undefined);
     });
-    expect(await store.results.find(sft.key)).toBeUndefined();
+    expect([await store.results.find(sft.key), await store.checkpoints.newest(sft.key)]).toEqual([undefined, undefined]);
+    await store.setAside("first", [sft], (found) => { expect(found, "nothing is left to tell of").toEqual([]); return Promise.resolve(); });
     expect(await store.artifacts.fault(artifact, { deep: true })).toBeUndefined();
     expect(await readdir(join(store.home, "aside"))).toHaveLength(1);
     expect(await trueline(["export", "first", "sft", join(folder, "out")])).toMatchObject({ code: 0 });
+  });
+
+  it("is told with its reason before the attempt that computes it anew", async () => {
+    const { key } = stageOf(await store.runs.plan("first"), "rm");
+    const { artifact } = (await store.results.find(key))!;
+    const before = (await store.ledger.read("first")).length;
+    await recordAttempt(store, await observed(), [{ name: "rm", key }], { json: true, reason: "once more" });
+    expect(await store.results.find(key)).toBeUndefined();
+    expect((await store.ledger.read("first")).slice(before).map(({ event }) => event)).toMatchObject([
+      { type: "stage-set-aside", stage: "rm", key, artifact, reason: "once more" }, { type: "run-resumed", attempt: 2, reason: "once more" },
+    ]);
   });
 
   it("waits for nobody: a stage that another run computes is refused", async () => {

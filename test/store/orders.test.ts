@@ -75,6 +75,7 @@ describe("a stage set aside", () => {
 
   it("because it was damaged is done once it is begun anew: what it saves from then on is kept", () => {
     expect(found(resumed, aside, started)).toEqual([]);
+    expect(found(resumed, aside, { type: "stage-reused", ...of, artifact: keyOf("artifact"), from: "another", figures: {} })).toEqual([]);
     expect(found(resumed, aside, { ...started, key: keyOf("another") })).toEqual(["rm"]);
   });
 });
