@@ -106,11 +106,12 @@ describe("gc", () => {
   it("leaves what began to be used between the plan and the removal", async () => {
     const store = emptyStore();
     const [stage, other] = [variant("a", 1), variant("a", 3)];
-    const [taken, touched] = [await run(store, "old", stage), await run(store, "older", other)];
+    const [taken, touched, pinned] = [await run(store, "old", stage), await run(store, "older", other), await run(store, "oldest", variant("a", 4))];
     await run(store, "new", variant("a", 2));
     const found = await survey(store, policy, later());
-    expect(found.removals.map(({ digest }) => digest)).toEqual(expect.arrayContaining([taken, touched]));
+    expect(found.removals.map(({ digest }) => digest)).toEqual(expect.arrayContaining([taken, touched, pinned]));
     await submitted(store, "late", soundPlan("p", stage));
+    await store.ledger.append("oldest", { type: "pinned", actor: "ada" });
     const soon = new Date(later());
     await store.artifacts.use(touched);
     await utimes(store.artifacts.directory(touched), soon, soon);
