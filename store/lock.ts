@@ -15,8 +15,8 @@ const silentMilliseconds = 60_000;
 const namelessMilliseconds = 5_000;
 
 /** Does `work` while no other process, and nothing else in this one, holds the lock at `path`. */
-export async function withLock<T>(path: string, work: () => Promise<T>): Promise<T> {
-  await guarded(() => acquire(path));
+export async function withLock<T>(path: string, work: () => Promise<T>, { patience = waitMilliseconds } = {}): Promise<T> {
+  await guarded(() => acquire(path, patience));
   try {
     return await work();
   } finally {
@@ -24,19 +24,28 @@ export async function withLock<T>(path: string, work: () => Promise<T>): Promise
   }
 }
 
-async function acquire(path: string): Promise<void> {
+async function acquire(path: string, patience: number): Promise<void> {
   await makeFolder(dirname(path));
   // Not the time of day: somebody may set it.
   const began = performance.now();
   const [lock, guard] = [new Observed(path), new Observed(`${path}.break`)];
   while (!await tryCreate(path)) {
     if (await lock.isStale()) await breakLock(lock, guard);
-    else if (performance.now() - began > waitMilliseconds) {
-      throw new TruelineError("TL_STORE_LOCKED", `${path} has been held for ${waitMilliseconds / 1000} s`, {
-        hint: "If no Trueline process runs, remove that file.",
-      });
+    else if (performance.now() - began > patience) {
+      throw await stillHeld(path, patience);
     } else await sleep(5 + Math.random() * 20);
   }
+}
+
+/** A holder that stands still can go on at any moment, so its lock is never broken: somebody has to decide. */
+async function stillHeld(path: string, patience: number): Promise<TruelineError> {
+  const holder = processSchema.safeParse(parseJson(await readIfThere(path) ?? "")).data;
+  const by = holder === undefined ? "" : ` by process ${holder.pid} of ${holder.host}`;
+  return new TruelineError("TL_STORE_LOCKED", `${path} has been held for ${patience / 1000} s${by}`, {
+    hint: holder?.host === thisProcess.host
+      ? `It lives and stands still: let it go on (kill -CONT ${holder.pid}) or end it (kill -KILL ${holder.pid}), which frees the lock.`
+      : "If that process has ended, remove the file.",
+  });
 }
 
 async function tryCreate(path: string): Promise<boolean> {

@@ -52,6 +52,13 @@ describe("a lock", () => {
     expect(JSON.parse(await readFile(path, "utf8"))).toEqual(thisProcess);
   });
 
+  it("of a live process that does not let go is named with that process, and how it is made to", async () => {
+    const path = await held(thisProcess);
+    await expect(withLock(path, () => Promise.resolve(), { patience: 50 })).rejects.toMatchObject({
+      code: "TL_STORE_LOCKED", message: expect.stringContaining(`by process ${process.pid} of ${hostname()}`) as string, hint: expect.stringContaining(`kill -CONT ${process.pid}`) as string,
+    });
+  });
+
   it.each([
     ["of another host", { pid: 1, host: "elsewhere", started: "" }, 59_000, 2_000],
     ["that was cut off while it was made", "", 4_000, 2_000],

@@ -1,9 +1,9 @@
+import { readdirSync } from "node:fs";
 import { eventsOf, mustLoseNoCheckpoint, outcomeOf } from "../outcome.js";
 import type { Place } from "../place.js";
 import { signal, type Found } from "../processes.js";
 import { must, mustEqual, type Scenario } from "../scenario.js";
 import { training } from "../workload.js";
-
 
 export const twoWorkers: Scenario = {
   name: "two-workers",
@@ -22,7 +22,7 @@ export const twoWorkers: Scenario = {
     const first = (await starts(place, run))[0]!.worker.pid;
     must(workers.some(({ child }) => child.pid === first), "the stage is with neither worker");
     const frozen: Found[] = [{ pid: first, role: "command" }];
-    signal(frozen, "SIGSTOP");
+    await stopOutsideLocks(place, frozen);
     const stoppedAt = Date.now();
     await place.until("the other worker's attempt", async () => (await starts(place, run)).length > 1);
     const takeover = (Date.now() - stoppedAt) / 1000;
@@ -42,6 +42,17 @@ export const twoWorkers: Scenario = {
     };
   },
 };
+
+/** Stops a worker when it holds no lock of the store: within one, others wait for it and say whose it is. */
+async function stopOutsideLocks(place: Place, worker: readonly Found[]): Promise<void> {
+  await place.until("a moment without a lock", () => {
+    signal(worker, "SIGSTOP");
+    const locks = readdirSync(place.home, { recursive: true }).map(String).filter((path) => path.endsWith(".lock"));
+    if (locks.length === 0) return Promise.resolve(true);
+    signal(worker, "SIGCONT");
+    return Promise.resolve(false);
+  });
+}
 
 async function starts(place: Place, run: string) {
   return (await eventsOf(place, run, "stage-started")).filter(({ stage }) => stage === "base");
