@@ -185,7 +185,7 @@ describe("the built program, from an empty home", () => {
       const server = shared.start("server", "--json");
       await said(server, /address/);
       const { stdout, stderr } = await shared.run("submit", "tiny.json", "--json");
-      expect(stderr).toContain("Nobody listens");
+      expect(stderr).toContain("No worker is there");
       const { id } = z.object({ id: z.string() }).parse(JSON.parse(stdout));
       expect(JSON.parse((await shared.run("status", id, "--json")).stdout)).toMatchObject({ state: "waiting", unattended: ["trueline-cpu"] });
       const worker = shared.start("worker", "--json");

@@ -15,7 +15,8 @@ import { enterServer, holdServer, leaveServer, runningServer } from "../../tempo
 
 function emptyHome(): string {
   const home = mkdtempSync(join(tmpdir(), "trueline-server-"));
-  onTestFinished(() => rm(home, { recursive: true, force: true }));
+  // A server that was killed may be writing still.
+  onTestFinished(() => rm(home, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 }));
   return home;
 }
 
