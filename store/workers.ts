@@ -1,6 +1,5 @@
 import { rm, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { setInterval } from "node:timers";
 import { z } from "zod";
 import { guarded, namesIn, readIfThere, writeWhole } from "./files.js";
 import { isAlive, processSchema, thisProcess } from "./processes.js";

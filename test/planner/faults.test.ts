@@ -90,6 +90,13 @@ describe("a fault in a spec", () => {
     expect(faultsOf(pipeline())).toEqual([]);
   });
 
+  it.each([
+    ["memory of the one GPU that is asked for", { resources: { gpus: 1, memory: "80GB" } }], ["a minibatch of all answers of a step", { rollouts: 64, minibatch: 64 }],
+    ["fewer answers than a minibatch has by default", { rollouts: 8 }],
+  ])("is not %s", (_, members) => {
+    expect(faultsOf(pipeline(inStage("ppo", members)))).toEqual([]);
+  });
+
   it.each(cases.map(([name, change, field, code, message, hint]) => ({ name, change, field, code, message, hint })))("$name", ({ change, field, code, message, hint }) => {
     const faults = faultsOf(pipeline(change));
     const fault = faults.find((each) => each.field === field && each.code === code);

@@ -72,6 +72,9 @@ describe("gc", () => {
     await computed(store, "one", shared, { "model.bin": "one" });
     expect(summarize(await store.runs.plan("one"), await store.ledger.read("one")).stages[0]).toMatchObject({ state: "finished", removed: undefined });
     expect((await verifyStore(store)).faults).toEqual([]);
+    expect(await collected(store)).toContain(`artifact ${artifact}`);
+    const told = async (id: string) => (await store.ledger.read(id)).filter(({ event }) => event.type === "artifact-removed").length;
+    expect([await told("one"), await told("two")], "a run that has been told and has not made it since is not told again").toEqual([2, 1]);
   });
 
   it.each([
@@ -144,6 +147,8 @@ describe("gc", () => {
       await store.checkpoints.publish(left.claim, 7, await filled(store, { state: "7" }));
       await store.claims.release(left.claim);
     }
+    const claims = (await survey(store, policy, later())).removals.filter(({ what }) => what === "claim").map(({ digest }) => digest);
+    expect(claims, "those of a run that can go on stay, given back or not").toEqual([c.key]);
     expect((await collected(store)).filter((each) => each.startsWith("checkpoints")).sort()).toEqual([b, c].map(({ key }) => `checkpoints ${key}`).sort());
     expect(await store.checkpoints.newest(a.key, { deep: true })).toMatchObject({ step: 5 });
   });
@@ -159,10 +164,25 @@ describe("gc", () => {
     await mkdir(join(store.home, "damaged", "x"), { recursive: true });
     await writeFile(join(store.home, "logs", "worker-1.log"), "words");
     await store.withScratch(async (mine) => {
+      expect((await survey(store, policy, later())).removals.filter(({ what }) => what === "claim").map(({ digest }) => digest)).toEqual([keyOf("released")]);
       expect((await collected(store)).sort()).toEqual([`aside ${join(store.home, "damaged", "x")}`, `claim ${keyOf("released")}`, `log ${join(store.home, "logs", "worker-1.log")}`, `scratch ${dead}`]);
       expect(await readdir(join(store.home, "scratch"))).toEqual([basename(mine)]);
     });
     expect(await store.checkpoints.newest(keyOf("live"))).toBeDefined();
+  });
+
+  it("lets what was set aside, logs and scratch of the dead rest for an hour, and the first two for as long as the policy says", async () => {
+    const store = emptyStore();
+    await mkdir(join(store.home, "aside", "x"), { recursive: true });
+    await mkdir(join(store.home, "logs"));
+    await writeFile(join(store.home, "logs", "worker-1.log"), "words");
+    await mkdir(join(store.home, "scratch", `${2 ** 22 - 1}-1-${hostname()}-abcdef`), { recursive: true });
+    const found = async (days: number, olderThanDays: number) =>
+      (await survey(store, { keep: 0, olderThanSeconds: olderThanDays * day / 1000 }, Date.now() + days * day)).removals.map(({ what }) => what);
+    expect(await found(0, 0)).toEqual([]);
+    expect(await found(1, 0)).toEqual(["scratch", "aside", "log"]);
+    expect(await found(1, 2)).toEqual(["scratch"]);
+    expect(await found(3, 2)).toEqual(["scratch", "aside", "log"]);
   });
 
   it.each(["ledger", "plan"])("removes nothing while a %s is damaged", async (which) => {

@@ -1,4 +1,4 @@
-import { appendFile, mkdir } from "node:fs/promises";
+import { appendFile, mkdir, rm } from "node:fs/promises";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import type { Store } from "../../store/store.js";
 import { StoreReader } from "../../store/store-reader.js";
@@ -44,9 +44,12 @@ describe("a reader of runs", () => {
     expect((await reader.runs()).map(({ run }) => run).sort()).toEqual(["begun", "one", "told", "two"]);
   });
 
-  it("refuses to know less than all: a line that is none", async () => {
+  it.each([
+    ["a line that is none", () => appendFile(store.ledger.path("one"), "{}\n")],
+    ["a plan that the ledger names and that is gone", async () => rm(store.runs.planPath("one", (await store.runs.read("one")).planDigest))],
+  ])("refuses to know less than all: %s", async (_, damage) => {
     await reader.runs();
-    await appendFile(store.ledger.path("one"), "{}\n");
+    await damage();
     await expect(reader.runs()).rejects.toMatchObject({ code: "TL_STORE_CORRUPT", message: expect.stringContaining("What run one needs is not known") as string });
   });
 });

@@ -1,25 +1,11 @@
 import { spawnSync } from "node:child_process";
-import { mkdir, readdir, utimes, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { choosePool, place, servesGpus } from "../../store/placement.js";
-import { thisProcess, type ProcessIdentity } from "../../store/processes.js";
-import type { Store } from "../../store/store.js";
-import type { WorkerOffer } from "../../store/workers.js";
-import { gpuQueue, type Gpus } from "../../schemas/task-queue.js";
+import { thisProcess } from "../../store/processes.js";
 import { emptyStore, keyOf } from "./home.js";
-
-const queuesFor = (gpus: Gpus) => ["trueline-cpu", ...(gpus.gpus > 0 ? [gpuQueue(gpus)] : [])];
-const offer = (gpus: Gpus, process: ProcessIdentity = thisProcess): WorkerOffer => ({ process, startedAt: "2026-01-01T00:00:00.000Z", queues: queuesFor(gpus), cpus: 4, ...gpus });
-const elsewhere = (pid: number): ProcessIdentity => ({ pid, host: "elsewhere", started: "1" });
-
-async function recorded(store: Store, record: WorkerOffer, secondsAgo = 0): Promise<void> {
-  await mkdir(join(store.home, "workers"), { recursive: true });
-  const path = join(store.home, "workers", `${record.process.host}-${record.process.pid}.json`);
-  await writeFile(path, JSON.stringify(record));
-  const then = new Date(Date.now() - secondsAgo * 1000);
-  await utimes(path, then, then);
-}
+import { elsewhere, offer, queuesFor, recorded } from "./offers.js";
 
 describe("the workers of a home", () => {
   it("are those that have said so and have not left", async () => {
@@ -31,12 +17,26 @@ describe("the workers of a home", () => {
     expect(await store.workers.present()).toEqual([]);
   });
 
+  it("renew their records while they live, and write none once they have left", async () => {
+    const store = emptyStore();
+    vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+    onTestFinished(() => { vi.useRealTimers(); });
+    const withdraw = await store.workers.register({ queues: ["trueline-cpu"], cpus: 4, gpus: 0 });
+    const path = join(store.home, "workers", `${thisProcess.host}-${process.pid}.json`);
+    await utimes(path, 0, 0);
+    vi.advanceTimersByTime(10_000);
+    await vi.waitFor(async () => { expect((await stat(path)).mtimeMs).toBeGreaterThan(0); });
+    await withdraw();
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
   it("are not those whose process is dead; their records go with the next worker's start", async () => {
     const store = emptyStore();
     await recorded(store, offer({ gpus: 1 }, { ...thisProcess, pid: spawnSync("true").pid }));
     expect(await store.workers.present()).toEqual([]);
+    await recorded(store, offer({ gpus: 1 }));
     await store.sweep();
-    expect(await readdir(join(store.home, "workers"))).toEqual([]);
+    expect(await readdir(join(store.home, "workers"))).toEqual([`${thisProcess.host}-${process.pid}.json`]);
   });
 
   it("are, on other hosts, those whose record was renewed within the last minute by the disk's own clock", async () => {
@@ -45,6 +45,21 @@ describe("the workers of a home", () => {
     await recorded(store, offer({ gpus: 4 }, elsewhere(2)), 90);
     expect((await store.workers.present()).map(({ process }) => process.pid)).toEqual([1]);
     expect((await readdir(join(store.home, "workers"))).length, "nothing is left of the look at the clock").toBe(2);
+  });
+
+  it("are found by the disk's clock alone, whatever time this host thinks it is", async () => {
+    const store = emptyStore();
+    await recorded(store, offer({ gpus: 1 }, elsewhere(1)), 30);
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 3600_000 });
+    onTestFinished(() => { vi.useRealTimers(); });
+    expect(await store.workers.present()).toHaveLength(1);
+  });
+
+  it("are, on this host, those whose process lives, though a full disk kept their record from being renewed", async () => {
+    const store = emptyStore();
+    await recorded(store, offer({ gpus: 1 }), 90);
+    await recorded(store, offer({ gpus: 1 }, elsewhere(1)), 90);
+    expect((await store.workers.present()).map(({ process }) => process)).toEqual([thisProcess]);
   });
 
   it("are none where a record is damaged", async () => {
@@ -89,6 +104,9 @@ describe("the choice of a worker", () => {
     expect(await place(store, { gpus: 1 })).toBe("trueline-gpu-1");
     const { claim } = await store.claims.take(keyOf("ppo"), { run: "run", stage: "ppo", attempt: 1 });
     expect(await place(store, { gpus: 1 })).toBe("trueline-gpu-2");
+    await recorded(store, offer({ gpus: 1, gpuMemory: 24e9 }, elsewhere(process.pid)));
+    expect(await place(store, { gpus: 1 }), "of the same number on another host").toBe("trueline-gpu-1x24GB");
+    await rm(join(store.home, "workers", `elsewhere-${process.pid}.json`));
     await store.claims.release(claim);
     expect(await place(store, { gpus: 1 })).toBe("trueline-gpu-1");
   });

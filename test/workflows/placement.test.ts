@@ -19,6 +19,9 @@ describe("a stage that needs GPUs", () => {
     const end = await stand.offerGpus(4);
     await run.result();
     expect(stand.log).toContain("trueline-gpu-4: big ends");
+    const { events } = await run.fetchHistory();
+    const sent = events!.flatMap(({ activityTaskScheduledEventAttributes: scheduled }) => (scheduled?.activityId === "big" ? [scheduled.taskQueue?.name] : []));
+    expect(new Set(sent), "it was sent nowhere while nobody had them").toEqual(new Set(["trueline-gpu-4"]));
     await end();
   });
 
