@@ -197,6 +197,14 @@ describe("resume carries out", () => {
     expect(await allResults(store, breached)).toHaveLength(all.length);
   });
 
+  it("results as they are of a guard that rolls back, which has acted while they were made", async () => {
+    const then = { rollBack: { change: { policyLearningRate: 1e-5 } } };
+    const plan = await createPlan(await write("guarded.json", ({ stages }) => { stages["ppo"]!["guards"] = { kl: { metric: "objective/kl", above: 4, over: 1, then } }; }));
+    await finishStage(store, stageOf(plan, "ppo"), "first", 100, { "metrics.jsonl": "{\"step\":1,\"objective/kl\":5}\n" });
+    await finishStage(store, stageOf(plan, "eval"), "first");
+    expect(await unquestionedResults(store, plan)).toHaveLength(all.length);
+  });
+
   it("nothing for a finished run that is asked for nothing", async () => {
     const before = await homeNow();
     expect(await trueline(["resume", "first"])).toMatchObject({ code: 0, stderr: expect.stringContaining("nothing to go on with") });
