@@ -66,6 +66,19 @@ describe("a comparison", () => {
     expect([stageIn(comparison, "sft"), stageIn(comparison, "ppo"), stageIn(comparison, "eval")].map(({ standing }) => standing)).toEqual(["same-key", "differs", "same-bytes"]);
   });
 
+  it("takes two stages of other settings for the same only by what they left, which none of these has", () => {
+    const longer: Change = ({ stages }) => { stages["ppo"]!["steps"] = 100; };
+    const unfinished = { ppo: { artifact: undefined, step: 5 } };
+    expect(stageIn(compareRuns(side("a", undefined, unfinished), side("b", longer, unfinished)), "ppo")).toMatchObject({ standing: "differs", steps: { before: 5, now: 5 } });
+  });
+
+  it("has no curves of what is the same, and those of all else", () => {
+    const left = (artifact: string) => ({ ppo: { metrics: [{ step: 1, kl: 2 }] }, eval: { artifact: sha256(artifact), metrics: [{ step: 1, kl: 2 }] } });
+    const longer: Change = ({ stages }) => { stages["ppo"]!["steps"] = 100; };
+    const comparison = compareRuns(side("a", undefined, left("same")), side("b", longer, left("same")));
+    expect([stageIn(comparison, "ppo").curves, stageIn(comparison, "eval").curves]).toEqual([[{ metric: "kl", points: [[1, 2, 2]] }], []]);
+  });
+
   it("pairs stages by name, or as told, and knows of those that only one side has", () => {
     const other: Change = ({ stages }) => { stages["ppo-long"] = { ...stages["ppo"], steps: 100 }; delete stages["ppo"]; stages["eval"]!["candidate"] = "ppo-long"; };
     const loose = compareRuns(side("a"), side("b", other));
