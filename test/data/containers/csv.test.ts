@@ -31,6 +31,7 @@ describe("a csv file", () => {
     ["a column twice", "a,a\n1,2\n", /two columns named "a"/],
     ["a quote that does not end", "a\n\"x\n", /is no csv: .*quote/i],
     ["a quote inside a cell", "a\nx\"y\n", /is no csv/],
+    ["a character that is cut at its end", Buffer.from([0x61, 0x0a, 0xc3]), /no valid UTF-8/],
     ["bytes that are no UTF-8", Buffer.from([0x61, 0x0a, 0xff, 0x0a]), /no valid UTF-8/],
   ])("is refused with %s", async (_, content, message) => {
     await expect(rowsOf(content)).rejects.toEqual(unreadable(message));

@@ -21,6 +21,8 @@ describe("a parquet file", () => {
 
   it("is refused where a row group is larger than allowed, with what would help", async () => {
     await expect(rowsOf(fixture("dialogues-none.parquet"), { groupBytes: 2 ** 20, groupValues: 20 })).rejects.toEqual(unreadable(/says that it has \d+ values, more than 20/));
+    await expect(rowsOf(fixture("dialogues-none.parquet"), { groupBytes: 100 })).rejects.toEqual(unreadable(/a row group holds more than 100 bytes/));
+    await expect(rowsOf(fixture("dialogues-none.parquet"), { groupValues: 10 })).rejects.toEqual(unreadable(/says that it has \d+ rows, more than 10/));
     await expect(rowsOf(fixture("dialogues-none.parquet"), { groupValues: 10 })).rejects.toMatchObject({ hint: expect.stringMatching(/row_group_size.*TRUELINE_DATA_LIMIT_FACTOR/) as unknown });
   });
 
@@ -29,6 +31,9 @@ describe("a parquet file", () => {
     await expect(rowsOf(await write("cut.parquet", bytes.subarray(0, 2000)))).rejects.toEqual(unreadable(/can't be read as parquet/));
     await expect(rowsOf(await write("empty.parquet", ""))).rejects.toEqual(unreadable(/too short/));
     await expect(rowsOf(await write("none.parquet", "{\"prompt\":\"a\"}\n"))).rejects.toEqual(unreadable(/does not end with PAR1/));
+    const footer = Buffer.from(bytes);
+    footer.writeUInt32LE(2 ** 31, bytes.length - 8);
+    await expect(rowsOf(await write("footer.parquet", footer))).rejects.toEqual(unreadable(/its footer says that it has 2048 MiB/));
     const place = bytes.indexOf("What is 0");
     const spoilt = Buffer.from(bytes);
     spoilt[place] = 0xff;
