@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
+import { z } from "zod";
 import { dialogueRow, assistant, user, writeTinyModel } from "../training/support.js";
 import { trueline } from "./trueline.js";
 
@@ -45,6 +46,27 @@ it("counts characters where no tokenizer is there yet", async () => {
   await write({ architecture: "llama", layers: 1, hidden: 8, heads: 2, context: 30, tokenizer: "bpe" }, { bpe: { kind: "tokenizer", data: "rows", vocabulary: 300 } });
   const { readings } = JSON.parse((await trueline(["data", spec, "--json"])).stdout) as { readings: unknown[] };
   expect(readings).toContainEqual(expect.objectContaining({ stage: "sft", unit: "characters", samples: ["user: a\nassistant: yes"] }));
+});
+
+it("looks at held-out rows for an evaluation, at the others for training, and knows no limit of text", async () => {
+  await writeFile(spec, JSON.stringify({
+    version: 1, name: "demo", models: { tiny: { path: "." } },
+    data: { rows: { format: "dialogue", path: "rows.jsonl", maxBadShare: 0.5, holdout: 0.7 }, book: { format: "text", path: "book.txt" } },
+    stages: {
+      base: { kind: "pretrain", model: "tiny", data: "book", steps: 1 }, sft: { kind: "sft", model: "base", data: "rows" },
+      eval: { kind: "evaluate", candidate: "sft", baseline: "base", prompts: "rows", gold: "sample", maxNewTokens: 8 },
+    },
+  }));
+  await writeFile(join(folder, "book.txt"), "a book ".repeat(20));
+  const { entries, readings } = z.object({
+    entries: z.array(z.object({ name: z.string(), counts: z.object({ train: z.number(), heldOut: z.number() }) })),
+    readings: z.array(z.object({ stage: z.string(), samples: z.array(z.string()), fitted: z.object({ used: z.number(), dropped: z.number() }).optional() })),
+  }).parse(JSON.parse((await trueline(["data", spec, "--json", "--samples", "9"])).stdout));
+  const { train, heldOut } = entries.find(({ name }) => name === "rows")!.counts;
+  const of = (stage: string) => readings.find((reading) => reading.stage === stage)!;
+  expect([of("sft").samples.length, of("eval").samples.length], "a prompt that comes twice is asked once").toEqual([train, heldOut - 1]);
+  expect(of("base").fitted).toBeUndefined();
+  expect((await trueline(["data", spec, "rows"])).stdout).toMatch(new RegExp(`rows\\s+dialogue\\s+5\\s+1\\s+1\\s+${train}\\s+${heldOut}\\n`));
 });
 
 it("knows the entries that stages read, and suggests one", async () => {

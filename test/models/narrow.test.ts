@@ -23,3 +23,8 @@ it("a model in shards is narrowed to the nearest in one file, of which its confi
 it("a stretch of a longer array is narrowed from where it begins", () => {
   expect([...fromBrainFloat(toBrainFloat(Float32Array.of(1, 2, 3, 4).subarray(1, 3)))]).toEqual([2, 3]);
 });
+
+it("what is not a number stays so, whatever its payload", () => {
+  const patterns = Uint32Array.of(0x7fff_ffff, 0xffff_ffff, 0x7f80_0001, 0x7fc0_0000);
+  expect([...fromBrainFloat(toBrainFloat(new Float32Array(patterns.buffer)))]).toEqual([Number.NaN, Number.NaN, Number.NaN, Number.NaN]);
+});
