@@ -96,6 +96,8 @@ async function namedModel(model: string): Promise<NamedModel> {
   }
   const store = openStore();
   const { digest, directory } = await stageArtifact(store, run, stage, ["language-model"]);
+  const fault = await store.artifacts.fault(digest, { deep: true });
+  if (fault !== undefined) throw new TruelineError("TL_STORE_CORRUPT", `The artifact of ${stage} is damaged: ${fault}`);
   return { directory, weights: await checkedWeights(store, digest) };
 }
 

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { TruelineError } from "../foundation/errors.js";
 import type { LedgerEntry, LedgerEvent } from "../schemas/events.js";
+import { oneLinePattern } from "../foundation/text.js";
 import { isOver } from "../store/orders.js";
 import type { Store } from "../store/store.js";
 import type { Pipelines } from "../temporal/client.js";
@@ -42,7 +43,8 @@ export async function order(
 
 /** Refuses what can't be asked of a run that has ended. Errors: TL_RUN_OVER. */
 export function refuseEnded(run: ObservedRun, entries: readonly LedgerEntry[]): void {
-  if (isOver(entries)) throw new TruelineError("TL_RUN_OVER", `Run ${run.id} has ended: \`trueline status ${run.id}\` says how.`);
+  if (!isOver(entries)) return;
+  throw new TruelineError("TL_RUN_OVER", run.state === "paused" ? `Run ${run.id} is paused already: \`trueline unpause ${run.id}\` goes on.` : `Run ${run.id} has ended: \`trueline status ${run.id}\` says how.`);
 }
 
 /** Whether nobody is there to carry an order out: the ledger alone then says how the run ends. */
@@ -56,5 +58,7 @@ export function by(reason: string | undefined): { actor: string; reason?: string
 }
 
 export const reasonOption = {
-  flags: "--reason <text>", summary: "why, for the run's history", schema: z.string().min(1).optional(),
+  flags: "--reason <text>", summary: "why, for the run's history",
+  // What is told in lines must not make lines of its own, nor speak to terminals.
+  schema: z.string().regex(oneLinePattern, "a line of 1 to 500 characters, none of them a control character").optional(),
 } satisfies OptionDefinition;

@@ -1,10 +1,10 @@
-import { z } from "zod";
 import { TruelineError } from "../foundation/errors.js";
 import { suggestion } from "../foundation/suggest.js";
 import { pinsOf, type Pin } from "../store/pins.js";
 import { actor } from "./actor.js";
 import { defineCommand, jsonOption } from "./command.js";
 import { moment } from "./output.js";
+import { reasonOption } from "./order.js";
 import { openStore } from "./store.js";
 
 /** `trueline pin RUN[/STAGE]`: keeps a run or one stage's artifact from `gc`. */
@@ -14,7 +14,7 @@ export const pinCommand = defineCommand({
   summary: "keep a run, or one stage's artifact, from gc",
   details: "The pin is a line of the run's ledger, with who set it, when and why.",
   examples: ["trueline pin hh-ppo-max-20260101-k3v9qz/ppo --reason \"in the paper\"", "trueline pin hh-ppo-max-20260101-k3v9qz"],
-  options: { json: jsonOption, reason: { flags: "--reason <text>", summary: "why, for the ledger", schema: z.string().optional() } },
+  options: { json: jsonOption, reason: reasonOption },
   run: ({ arguments: [name = ""], options, output }) => setPin("pinned", name, options.reason, (done) => {
     if (options.json) output.json(done);
     else output.data(`gc leaves ${name} alone. Take the pin away with: trueline unpin ${name}`);
@@ -27,7 +27,7 @@ export const unpinCommand = defineCommand({
   arguments: "<run[/stage]>",
   summary: "take a pin away",
   examples: ["trueline unpin hh-ppo-max-20260101-k3v9qz/ppo"],
-  options: { json: jsonOption, reason: { flags: "--reason <text>", summary: "why, for the ledger", schema: z.string().optional() } },
+  options: { json: jsonOption, reason: reasonOption },
   run: ({ arguments: [name = ""], options, output }) => setPin("unpinned", name, options.reason, (done) => {
     if (options.json) output.json(done);
     else output.data(`${name} is no longer pinned.`);

@@ -13,6 +13,7 @@ import { goOn } from "./attempt.js";
 import { allowPathOption, defineCommand, jsonOption } from "./command.js";
 import { resumptionJson, resumptionText } from "./resume-view.js";
 import { conclude, endingHelp, slotsOption, untilOption } from "./run.js";
+import { reasonOption } from "./order.js";
 import { openStore } from "./store.js";
 import { allResults } from "./submission.js";
 
@@ -37,7 +38,7 @@ export const resumeCommand = defineCommand({
     token: { flags: "--token <token>", summary: "do what the preview with this token showed, or nothing", schema: text },
     from: { flags: "--from <stage>", summary: "compute this stage and everything after it anew", schema: text },
     until: untilOption,
-    reason: { flags: "--reason <text>", summary: "why, for the ledger", schema: text },
+    reason: reasonOption,
   },
   async run({ arguments: [id = ""], options, output }) {
     const store = openStore();

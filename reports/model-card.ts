@@ -59,7 +59,7 @@ export function modelCard({ name, type, artifact, makings, decisions, versions, 
     ...section("Decisions on the way", decisions.map((line) => `- ${cell(line)}`)),
     ...section("Settings", makings.flatMap(({ stage, parameters }) => parameters === undefined ? [] : [`\`${stage}\``, "", "```json", JSON.stringify(parameters, undefined, 2), "```", ""])),
     ...section("Origin", [
-      `Artifact \`${artifact}\`. With the store that made it, \`trueline trace DIRECTORY\` says the same as this page, and \`trueline verify ${maker?.run ?? "RUN"}\` checks every byte.`,
+      `Artifact \`${artifact}\`. With the store that made it, \`trueline trace ${name}\` says the same as this page, and \`trueline verify ${maker?.run ?? "RUN"}\` checks every byte.`,
       ...table(["computed by", "version"], Object.entries(versions), [""]),
     ]),
   ].join("\n");

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { oneLinePattern } from "../foundation/text.js";
 import { nameSchema } from "./name.js";
 import { durationSchema } from "./stages/common.js";
 import { stageKinds } from "./stages/table.js";
@@ -65,7 +66,7 @@ export const stageSchema = z.discriminatedUnion("kind", [first!, ...rest]);
 
 export const approvalSchema = z.strictObject({
   before: z.union([nameSchema, z.array(nameSchema).min(1)]).describe("Stages that wait for somebody's `trueline approve` before they compute."),
-  question: z.string().min(1).optional().describe("What the person is asked."),
+  question: z.string().regex(oneLinePattern, "a line of 1 to 500 characters, none of them a control character").optional().describe("What the person is asked: one line of up to 500 characters, none of them a control character."),
   within: durationSchema.optional().describe("Counts as rejected when nobody has answered by then, such as \"24h\"."),
 }).describe("Stages that a person has to let through. A stage whose result is there already asks nobody.");
 

@@ -73,13 +73,22 @@ describe("orders to a run that nothing works on", () => {
     expect(await trueline(["pause", "r", "--reason", "lunch"])).toMatchObject({ code: 0, stdout: expect.stringContaining("is paused") as string });
     expect(await types(store)).toEqual(["stage-failed", "pause-requested", "run-paused"]);
     expect(await trueline(["watch", "r"])).toMatchObject({ code: 6, stdout: expect.stringContaining("trueline unpause r") as string });
-    expect(await trueline(["pause", "r"])).toMatchObject({ code: 4, stderr: expect.stringContaining("TL_RUN_OVER") as string });
+    expect(await trueline(["pause", "r"])).toMatchObject({ code: 4, stderr: expect.stringMatching(/TL_RUN_OVER Run r is paused already: `trueline unpause r`/) as string });
     expect(await trueline(["unpause", "r", "--detach"])).toMatchObject({ code: 1, stderr: expect.stringContaining("TL_TEMPORAL_UNAVAILABLE") as string });
     expect((await trueline(["cancel", "r", "--reason", "wrong data"])).code).toBe(0);
     expect((await store.ledger.read("r")).slice(-2).map(({ event }) => event)).toMatchObject([{ type: "cancel-requested", reason: "wrong data" }, { type: "run-cancelled" }]);
     expect((await trueline(["cancel", "r"])).code).toBe(4);
     expect(await trueline(["unpause", "r"])).toMatchObject({ code: 4, stderr: expect.stringContaining("TL_RUN_NOT_PAUSED") as string });
   });
+
+  it.each([["a line of its own", "fine\n  18:55:00  sft: boss@hq approved before:sft"], ["an escape", "looks \u001b[31mred"], ["a turn of the writing", "fine \u202eenif"], ["nothing", ""]])(
+    "take no reason with %s in it, which the history would tell as its own", async (_, reason) => {
+      const store = await homeWith(asked("sft"));
+      for (const words of [["approve", "r"], ["pause", "r"], ["pin", "r"], ["unpin", "r"], ["resume", "r"], ["cancel", "r"]]) {
+        expect(await trueline([...words, "--reason", reason]), words[0]).toMatchObject({ code: 2, stderr: expect.stringContaining("none of them a control character") as string });
+      }
+      expect(await types(store)).toEqual(["approval-asked"]);
+    });
 
   it("answer its question, and say how to go on", async () => {
     const store = await homeWith(asked("sft"));

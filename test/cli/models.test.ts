@@ -177,10 +177,14 @@ describe("export", () => {
     expect(await trueline(["export", "first", "bas", join(folder, "x")])).toMatchObject({ code: 3, stderr: expect.stringContaining("did you mean `base`?") });
   });
 
-  it("gives out no artifact whose bytes have changed", async () => {
+  it("gives out, and generates with, no artifact whose bytes have changed", async () => {
     const store = new Store(join(folder, "home"));
     const plan = await store.runs.plan("first");
     const { artifact } = (await store.results.find(plan.stages.at(-1)!.key))!;
+    const base = (await store.results.find(plan.stages.find(({ name }) => name === "base")!.key))!.artifact;
+    const path = join(store.artifacts.directory(base), "generation_config.json");
+    await writeFile(path, (await readFile(path, "utf8")).replace("{", " ").replace(" ", "{").replaceAll("\n", " "));
+    expect(await trueline(["generate", "first/base", "x", "--raw"])).toMatchObject({ code: 1, stdout: "", stderr: expect.stringContaining("TL_STORE_CORRUPT") });
     await writeFile(join(store.artifacts.directory(artifact), "report.json"), "[]");
     expect(await trueline(["export", "first", "eval", join(folder, "report")])).toMatchObject({ code: 1, stderr: expect.stringContaining("TL_STORE_CORRUPT") });
   });

@@ -22,6 +22,7 @@ const cases: readonly (readonly [name: string, change: Change, field: string, co
   ["a value out of range", inStage("ppo", { topP: 1.5 }), "stages.ppo.topP", "TL_SPEC_WRONG_VALUE", "at most 1"],
   ["text where memory belongs", inStage("ppo", { resources: { memory: "lots" } }), "stages.ppo.resources.memory", "TL_SPEC_WRONG_VALUE", "lots", "80GB"],
   ["memory of GPUs that nobody asked for", inStage("ppo", { resources: { memory: "80GB" } }), "stages.ppo.resources.memory", "TL_SPEC_CONFLICT", "takes no GPU", "`\"gpus\": 1`"],
+  ["a question that would draw on a terminal", (spec) => { spec["approval"] = { before: "ppo", question: "Go?\u001b[2J" }; }, "approval.question", "TL_SPEC_WRONG_VALUE", "question", "control character"],
   ["an empty list", inStage("bpe", { data: [] }), "stages.bpe.data", "TL_SPEC_WRONG_VALUE", "empty"],
   ["a spec of another version", (spec) => { spec["version"] = 2; }, "version", "TL_SPEC_WRONG_VALUE", "`version`", "`1`"],
   ["a name that is none", (spec) => { spec.stages["my stage"] = spec.stages["sft"]!; }, "stages.my stage", "TL_SPEC_WRONG_VALUE", "is no name"],
