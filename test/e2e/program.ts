@@ -107,7 +107,8 @@ export class Project {
   }
 
   async remove(): Promise<void> {
-    await rm(this.directory, { recursive: true, force: true });
+    // A server that ends writes its last.
+    await rm(this.directory, { recursive: true, force: true, maxRetries: 50, retryDelay: 100 });
   }
 }
 
