@@ -23,7 +23,8 @@ export const binary: Scenario = {
     ].join("\n"));
     let built = 0;
     for (let kill = 0; kill < wanted; kill++) {
-      await writeGo(place, 0.3);
+      // Longer in all than the latest kill waits: it must not be whole by then.
+      await writeGo(place, 0.7);
       const command = find(place);
       const isBuilding = kill % 3 !== 0;
       if (isBuilding) await place.until("the build", async () => (await left(place)).some((path) => path.endsWith("temporal")));
