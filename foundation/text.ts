@@ -4,7 +4,7 @@ const paint = /\u001b\[(?:[12]|22|3[0-9])m/g;
 /** What a terminal obeys or hides rather than shows: control characters, and those that turn the direction of writing. */
 const unseen = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 /** A line that people give to be told again: nothing in it begins a line of its own, or is obeyed by a terminal. */
-export const oneLinePattern = /^[^\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]{1,500}$/;
+export const oneLinePattern = /^[^\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]{1,500}$/;
 
 /** Characters that a terminal draws two cells wide: Hangul, Han, kana and full-width forms. */
 const wide = /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]/gu;

@@ -48,7 +48,7 @@ export const architectures: ReadonlyMap<string, { readonly family: FamilyName; r
   familyNames.flatMap((family) => (["language", "score", "value"] as const).map((head) => [architectureName(family, head), { family, head }] as const)),
 );
 
-/** The error for a field that asks for arithmetic which is not implemented. */
+/** The error for a field that asks for arithmetic that no family here has. */
 export const refusal = (path: string, field: string, found: unknown, supported: string): TruelineError =>
   new TruelineError("TL_MODEL_UNSUPPORTED", `${path}: ${field} asks for ${typeof found === "string" ? found : JSON.stringify(found)}`, { hint: `Supported: ${supported}.` });
 

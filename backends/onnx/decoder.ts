@@ -1,3 +1,4 @@
+import { lazily, lazilyByKey } from "../../foundation/lazily.js";
 import type { Blueprint, Layer, Linear, Norm } from "../../models/blueprint.js";
 import { projectionsOf } from "../../models/blueprint.js";
 import type { ModelConfiguration } from "../../models/configuration.js";
@@ -135,16 +136,11 @@ function causalMasks(graph: GraphBuilder, grid: Value): (window: number | undefi
   const times = graph.node("Range", [graph.constant(0, "int64"), size, graph.constant(1, "int64")]);
   const [rows, columns] = [1, 0].map((axis) => graph.node("Unsqueeze", [times, graph.constant([axis], "int64")]));
   const later = graph.node("Less", [rows, columns], {}, { type: "bool" });
-  const made = new Map<number | undefined, Value>();
-  return (window) => {
-    const known = made.get(window);
-    if (known !== undefined) return known;
+  return lazilyByKey((window) => {
     const hidden = window === undefined ? later : graph.node("Or", [
       later, graph.node("GreaterOrEqual", [graph.node("Sub", [rows, columns]), graph.constant(window, "int64")], {}, { type: "bool" })]);
-    const mask = graph.node("Where", [hidden, graph.constant(-1e30), graph.constant(0)], {}, { type: "float32" });
-    made.set(window, mask);
-    return mask;
-  };
+    return graph.node("Where", [hidden, graph.constant(-1e30), graph.constant(0)], {}, { type: "float32" });
+  });
 }
 
 function addRows(tape: Tape, left: Value, right: Value): Value {
@@ -155,8 +151,3 @@ function addRows(tape: Tape, left: Value, right: Value): Value {
 }
 
 const flat = (graph: GraphBuilder, column: Value): Value => graph.node("Squeeze", [column, graph.constant([-1], "int64")]);
-
-function lazily<T>(make: () => T): () => T {
-  let made: { readonly value: T } | undefined;
-  return () => (made ??= { value: make() }).value;
-}

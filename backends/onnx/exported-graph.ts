@@ -1,3 +1,4 @@
+import { lazilyByKey } from "../../foundation/lazily.js";
 import type { ModelConfiguration } from "../../models/architecture.js";
 import { type Blueprint, type Layer, type Linear, type Norm, projectionsOf } from "../../models/blueprint.js";
 import { rotaryFrequencies } from "../../models/rotary.js";
@@ -26,12 +27,7 @@ export function exportedGraph(configuration: ModelConfiguration, blueprint: Blue
   const sizesOf = (value: Value) => graph.node("Shape", [value], {}, { type: "int64" });
   const shapeOf = (...parts: readonly Value[]) => graph.node("Concat", parts, { axis: 0 });
   const rowsAndColumns = sizesOf(ids);
-  const known = new Map<string, Value>();
-  const parameter = (name: string): Value => {
-    const value = known.get(name) ?? source(graph, name);
-    known.set(name, value);
-    return value;
-  };
+  const parameter = lazilyByKey((name: string) => source(graph, name));
   const linear = (value: Value, { weight, bias, inputFirst }: Pick<Linear, "weight" | "bias" | "inputFirst">) =>
     graph.node("Gemm", [value, parameter(weight), bias === undefined ? undefined : parameter(bias)], { transB: inputFirst ? 0 : 1 });
   const norm = (value: Value, of: Norm) => (of.kind === "layer"
@@ -128,14 +124,9 @@ function attentionBiases(graph: GraphBuilder, { mask, sequence }: { readonly mas
   const rows = graph.node("Unsqueeze", [range(graph.node("Sub", [total, sequence]), total), graph.constant([1], "int64")]);
   const isToken = graph.node("Unsqueeze", [graph.node("Cast", [mask], { to: 9 }, { type: "bool" }), graph.constant([1, 2], "int64")]);
   const notLater = graph.node("LessOrEqual", [columns, rows], {}, { type: "bool" });
-  const made = new Map<number | undefined, Value>();
-  return (window) => {
-    const known = made.get(window);
-    if (known !== undefined) return known;
+  return lazilyByKey((window) => {
     const seen = window === undefined ? notLater : graph.node("And", [
       notLater, graph.node("Less", [graph.node("Sub", [rows, columns]), scalar(window)], {}, { type: "bool" })]);
-    const bias = graph.node("Where", [graph.node("And", [seen, isToken]), graph.constant(0), graph.constant(-1e30)], {}, { type: "float32" });
-    made.set(window, bias);
-    return bias;
-  };
+    return graph.node("Where", [graph.node("And", [seen, isToken]), graph.constant(0), graph.constant(-1e30)], {}, { type: "float32" });
+  });
 }

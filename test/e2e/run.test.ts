@@ -9,17 +9,7 @@ import { version } from "../../foundation/version.js";
 import type { LedgerEvent } from "../../schemas/events.js";
 import { entriesOf } from "../../store/chronicle.js";
 import { Store } from "../../store/store.js";
-import { Project, signalGroup, type Running } from "./program.js";
-
-const tiny = {
-  version: 1, name: "tiny", seed: 5,
-  data: { documents: { format: "text", path: "sample/documents.jsonl.gz", holdout: 0.1 } },
-  models: { nano: { architecture: "llama", layers: 1, hidden: 32, heads: 2, context: 64, tokenizer: "bpe" } },
-  stages: {
-    bpe: { kind: "tokenizer", data: "documents", vocabulary: 320 },
-    base: { kind: "pretrain", model: "nano", data: "documents", steps: 600, batch: 4, length: 32, learningRate: 1e-3, checkpoint: { everySteps: 40 } },
-  },
-};
+import { Project, signalGroup, tiny, type Running } from "./program.js";
 
 const runOutput = z.object({
   id: z.string(), state: z.string(),
