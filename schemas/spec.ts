@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { oneLinePattern } from "../foundation/text.js";
+import { addressSchema } from "./endpoint.js";
 import { nameSchema } from "./name.js";
 import { durationSchema } from "./stages/common.js";
 import { stageKinds } from "./stages/table.js";
@@ -74,15 +75,8 @@ export const occasions = z.enum([
   "run-finished", "run-failed", "run-cancelled", "run-paused", "approval-asked", "guard-breached", "stage-finished", "stage-failed",
 ]);
 
-/** Whether an address can be called and holds no secret: specs are kept, shown and shared. */
-function isPlainAddress(url: string): boolean {
-  if (!URL.canParse(url)) return false;
-  const { hostname, username, password } = new URL(url);
-  return hostname !== "" && username === "" && password === "";
-}
-
 export const notificationSchema = z.strictObject({
-  url: z.string().regex(/^https?:\/\/\S+$/, "an address that begins with https:// or http://").refine(isPlainAddress, "an address with a host, and without a name or password in it").describe("http or https; gets a POST of JSON, signed as standardwebhooks.com describes."),
+  url: addressSchema.describe("http or https; gets a POST of JSON, signed as standardwebhooks.com describes."),
   on: z.array(occasions).min(1).default(["run-finished", "run-failed", "approval-asked", "guard-breached"]),
   secret: z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/).optional()
     .describe("Name of the environment variable, on the workers, that holds the signing secret (whsec_…). Never the secret itself."),
