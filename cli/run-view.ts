@@ -1,6 +1,8 @@
 import { existsSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
+import { z } from "zod";
+import { judgeName } from "../reports/headline.js";
 import { workerLog } from "../temporal/child-worker.js";
 import type { ObservedRun, ObservedStage } from "../temporal/observe.js";
 import { nameOfInput } from "../schemas/plan.js";
@@ -109,7 +111,8 @@ function verdictsOf(run: ObservedRun): string[] {
       const [ours, theirs] = [figures[`eval/${score}`], figures[`eval/${score}_baseline`]];
       return ours === undefined || theirs === undefined ? [] : [`${score === "gold" ? "gold score" : "proxy reward"} ${number(ours)} against ${number(theirs)}`];
     });
-    const judge = figures["eval/gold"] === undefined ? "the reward model" : "the gold score";
+    const first = z.array(z.unknown()).optional().parse(run.plan.stages.find((stage) => stage.name === name)?.parameters["judges"])?.[0];
+    const judge = judgeName(typeof first === "string" ? first : figures["eval/gold"] === undefined ? "reward-model" : "gold");
     return [
       `${name}: ${sidesOf(run, name)}, judged by ${judge}: wins ${percent(win)} (95 % interval ${percent(low)} to ${percent(high)}), `
       + `ties ${percent(tie)}, loses ${percent(lose)}; ${scores.join(", ")}`,

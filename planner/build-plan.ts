@@ -2,6 +2,7 @@ import { digestOf, sha256, type Json } from "../foundation/canonical.js";
 import { secondsOf } from "../foundation/durations.js";
 import type { Plan, PlanInput, PlannedStage } from "../schemas/plan.js";
 import type { Spec, StageSpec } from "../schemas/spec.js";
+import { paperDecoding } from "../schemas/stages/common.js";
 import { stageKinds, type ArtifactType, type DataUse, type StageKindDeclaration } from "../schemas/stages/table.js";
 import { taskQueueFor } from "../schemas/task-queue.js";
 import { upstreamOf, type Draft, type DraftStage, type Reference } from "./draft.js";
@@ -74,8 +75,8 @@ function approvalOf({ approval }: Spec, stage: string): Pick<PlannedStage, "appr
   return { approval: { ...(question !== undefined && { question }), ...(within !== undefined && { withinSeconds: secondsOf(within) }) } };
 }
 
-/** Members that name, describe or schedule a stage, and do not change its result. A preset counts by its tricks, guards where they roll back. */
-const namesOnly = ["kind", "description", "seed", "checkpoint", "resources", "deadline", "preset", "guards"];
+/** Members that name, describe or schedule a stage, and do not change its result. A preset counts by its tricks, a decoding by its settings, guards where they roll back. */
+const namesOnly = ["kind", "description", "seed", "checkpoint", "resources", "deadline", "preset", "decoding", "guards"];
 
 type JsonObject = Record<string, JsonValue>;
 type JsonValue = PlannedStage["parameters"][string];
@@ -90,7 +91,8 @@ function resolvedParameters(stage: DraftStage, complete: StageSpec, facts: Facts
       return jsonOf({ ...parameters, tricks: resolveCriticTricks(writtenTricks(stage)) });
     case "evaluate": {
       const answers = facts.answers.get(stage.name);
-      return jsonOf(answers === undefined ? parameters : { ...parameters, baseline: { answers: answers.path } });
+      const decoding = parameters.decoding === undefined ? {} : withoutMembers(paperDecoding, Object.keys(stage.written));
+      return jsonOf({ ...parameters, ...decoding, ...(answers !== undefined && { baseline: { answers: answers.path } }) });
     }
     case "tokenizer": case "pretrain": case "sft": case "reward-model":
       return jsonOf(parameters);

@@ -1,5 +1,6 @@
 import type { ErrorCode } from "../foundation/errors.js";
 import type { StageSpec } from "../schemas/spec.js";
+import { scoreJudges } from "../schemas/stages/evaluate.js";
 import { ancestryOf } from "./ancestry.js";
 import { membersOf, type Draft, type DraftStage } from "./draft.js";
 import type { Facts } from "./facts.js";
@@ -34,7 +35,7 @@ export function writtenTricks(stage: DraftStage): Readonly<Record<string, unknow
 }
 
 function stageFaults(draft: Draft, stage: DraftStage, complete: StageSpec): Fault[] {
-  const fault = (code: ErrorCode, way: readonly string[], message: string, hint: string, part: "key" | "value" = "value"): Fault =>
+  const fault = (code: ErrorCode, way: readonly (string | number)[], message: string, hint: string, part: "key" | "value" = "value"): Fault =>
     ({ code, path: ["stages", stage.name, ...way], part, message, hint });
   switch (complete.kind) {
     case "ppo": {
@@ -64,7 +65,25 @@ function stageFaults(draft: Draft, stage: DraftStage, complete: StageSpec): Faul
           ? [fault("TL_SPEC_CONFLICT", [field], `evaluation uses held-out rows alone, and \`${name}\` holds none out`, `give the data entry \`${name}\` a \`holdout\`, such as 0.1`)]
           : [];
       });
-      if (complete.gold === undefined && complete.reward === undefined) {
+      for (const [index, judge] of (complete.judges ?? []).entries()) {
+        const field = scoreJudges[judge];
+        if (complete[field] === undefined) {
+          faults.push(fault("TL_SPEC_CONFLICT", ["judges", index], `the judge \`${judge}\` needs \`${field}\`, which the stage does not give`,
+            field === "gold" ? "name a scorer in `gold`, such as \"sample\"" : `name a reward model in \`${field}\``));
+        }
+        if (complete.judges!.indexOf(judge) < index) {
+          faults.push(fault("TL_SPEC_CONFLICT", ["judges", index], `the judge \`${judge}\` is named twice`, "leave one of them out"));
+        }
+      }
+      if (complete.heldOutReward !== undefined && !complete.judges?.includes("held-out-reward-model")) {
+        faults.push(fault("TL_SPEC_CONFLICT", ["heldOutReward"], "a held-out reward model judges only where `judges` names it",
+          "add `\"judges\": [\"held-out-reward-model\"]`, or leave it out", "key"));
+      }
+      if (complete.heldOutReward !== undefined && complete.heldOutReward === complete.reward) {
+        faults.push(fault("TL_SPEC_CONFLICT", ["heldOutReward"], `\`${complete.heldOutReward}\` is \`reward\` too, so nothing is held out`,
+          "name a reward model that was trained apart, such as one with another seed"));
+      }
+      if (complete.gold === undefined && complete.reward === undefined && complete.judges === undefined) {
         faults.push(fault("TL_SPEC_CONFLICT", [], "nothing judges the answers", "name a reward model in `reward`, or a scorer in `gold`", "key"));
       }
       return faults;

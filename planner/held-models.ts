@@ -22,7 +22,7 @@ const roles: Readonly<Record<StageKind, Roles>> = {
   "critic-pretrain": { trained: ["init"], frozen: ["policy", "reward"] },
   // The reference is the policy as it was, unless the stage names another.
   "ppo": { trained: ["policy", "critic"], frozen: ["policy", "reward", "heldOutReward"] },
-  "evaluate": { trained: [], frozen: ["candidate", "baseline", "reward"] },
+  "evaluate": { trained: [], frozen: ["candidate", "baseline", "reward", "heldOutReward"] },
 };
 
 /** What the models of a stage take. */

@@ -123,7 +123,7 @@ function evaluateWarnings(draft: Draft, facts: Facts, complete: Stage<"evaluate"
   const candidate = ancestryOf(draft, facts, complete.candidate);
   const trainedOn = candidate?.stages.some((stage) => stage.references.some(({ field, name }) => field === "reward" && name === complete.reward));
   return [
-    ...(complete.gold === undefined && trainedOn
+    ...((complete.judges?.[0] ?? (complete.gold === undefined ? "reward-model" : "gold")) === "reward-model" && trainedOn
       ? [`\`${complete.candidate}\` was trained against the judge \`${String(complete.reward)}\`, whose score rises even while a policy collapses; a held-out judge shows it`] : []),
     ...(complete.pairs !== undefined && complete.reward === undefined
       ? ["`pairs` gives a reward model's accuracy, and no `reward` is named: the pairs are not used"] : []),

@@ -2,7 +2,14 @@ import type { Report, ReportGroup } from "../schemas/report.js";
 import { html, type Html } from "./html.js";
 import { figure, percent, percentRange } from "./numbers.js";
 
-export const judgeNames: Readonly<Record<Report["judge"], string>> = { gold: "the gold score", "reward-model": "the reward model" };
+const scoreJudges: ReadonlyMap<string, string> = new Map([
+  ["gold", "the gold score"], ["reward-model", "the reward model"], ["held-out-reward-model", "the held-out reward model"],
+]);
+
+/** A judge in words; one that a spec or a person has named keeps its name. */
+export function judgeName(judge: string): string {
+  return scoreJudges.get(judge) ?? judge;
+}
 
 export interface Names {
   readonly candidate: string;
@@ -12,7 +19,7 @@ export interface Names {
 /** What the report says, in one sentence with its interval. */
 export function headline({ overall, judge }: Report, { candidate, baseline }: Names): Html {
   const { win, tie, lose } = overall;
-  return html`Judged by ${judgeNames[judge]}, <b>${candidate}</b> ${verdict(overall)} <b>${baseline}</b>: it wins
+  return html`Judged by ${judgeName(judge)}, <b>${candidate}</b> ${verdict(overall)} <b>${baseline}</b>: it wins
 <b>${percent(win.value)}</b> of comparisons (95 % interval ${percentRange(win)}), ties ${percent(tie)} and loses ${percent(lose)}.`;
 }
 

@@ -1,8 +1,9 @@
 import type { Report } from "../schemas/report.js";
 import { stageFigures, type StageCurves } from "./curves.js";
-import { headline, judgeNames, scoresSentence, warnings, type Names } from "./headline.js";
+import { headline, judgeName, scoresSentence, warnings, type Names } from "./headline.js";
 import { differenceHistogram } from "./histogram.js";
 import { Html, html } from "./html.js";
+import { judgesSection } from "./judges.js";
 import { percent, percentRange } from "./numbers.js";
 import { groupTable, samples, tiles } from "./parts.js";
 import { styleSheet } from "./style.js";
@@ -33,7 +34,7 @@ ${warnings(report).map((warning) => html`<p class="warning">${warning}</p>`)}
 ${tiles(report)}
 <h2>By part</h2>
 <p class="note">Small figures: the interval of the win rate, else the baseline's value.</p>
-${groupTable(report)}
+${groupTable(report)}${judgesSection(report.judges)}
 ${rewardModelSection(report)}
 ${figures.length > 0 ? html`<h2>Training</h2>${figures}` : undefined}
 ${report.samples.length > 0 ? html`<h2>Samples</h2>${samples(report, names)}` : undefined}
@@ -57,7 +58,7 @@ function method({ overall, judge, tieMargin, sampling, intervals, baselineIs }: 
   const { temperature, topP, topK, repetitionPenalty, maxNewTokens, baselineSamples, seed } = sampling;
   const filters = [topP < 1 ? `, top-p ${topP}` : "", topK > 0 ? `, top-k ${topK}` : "", repetitionPenalty === 1 ? "" : `, repetition penalty ${repetitionPenalty}`];
   return html`<p class="note">${overall.prompts} held-out prompts, one answer of the candidate to each, compared with
-${baselineIs === "model" ? `${baselineSamples} of the baseline model` : `up to ${baselineSamples} written ones`}; scores of ${judgeNames[judge]} within
+${baselineIs === "model" ? `${baselineSamples} of the baseline model` : `up to ${baselineSamples} written ones`}; scores of ${judgeName(judge)} within
 ${tieMargin} are a tie. Temperature ${temperature}${filters.join("")}, at most ${maxNewTokens} new tokens, seed ${seed}. ${intervals}
 KL is the mean over the candidate's answers of the sum of log π − log π_baseline; perplexity is exp(mean negative log-likelihood a response token) under the
 model that answered; both at the sampling temperature.</p>`;

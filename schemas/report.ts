@@ -24,7 +24,12 @@ export const answerSchema = z.strictObject({
   gold: z.number().optional(),
   /** The reward model's normalised score. */
   proxy: z.number().optional(),
+  /** The held-out reward model's. */
+  heldOutProxy: z.number().optional(),
 });
+
+export const outcomes = z.enum(["win", "tie", "lose"]);
+export type Outcome = z.output<typeof outcomes>;
 
 /** A line of answers.jsonl. */
 export const answeredPromptSchema = z.strictObject({
@@ -32,6 +37,8 @@ export const answeredPromptSchema = z.strictObject({
   tags,
   candidate: answerSchema,
   baseline: z.array(answerSchema).min(1),
+  /** Of each judge, where the stage names them: the candidate's outcome against each of the baseline's answers. */
+  verdicts: z.record(z.string(), z.array(outcomes)).optional(),
 });
 
 const sideSchema = z.strictObject({
@@ -61,10 +68,32 @@ const groupSchema = z.strictObject({
   klPerToken: z.number().optional(),
 });
 
+/** Verdicts on the prompts that have these tags; on all where there are none. */
+const verdictGroupSchema = z.strictObject({
+  tags, prompts: z.number().int(), win: intervalSchema, tie: intervalSchema, lose: intervalSchema,
+  /** Win rate − lose rate. */
+  net: intervalSchema,
+});
+
+/** What several judges say of the same comparisons. */
+const judgesSchema = z.strictObject({
+  /** How the intervals were made, in words. */
+  intervals: z.string(),
+  tables: z.array(z.strictObject({ judge: z.string(), groups: z.array(verdictGroupSchema) })),
+  agreement: z.array(z.strictObject({
+    judges: z.tuple([z.string(), z.string()]),
+    comparisons: z.number().int(),
+    /** Share of comparisons on which both say the same. */
+    raw: intervalSchema,
+    /** Cohen's kappa; absent where chance alone would make them agree on everything. */
+    kappa: intervalSchema.optional(),
+  })),
+});
+
 /** report.json of an evaluation. */
 export const reportSchema = z.strictObject({
   version: z.literal(1),
-  judge: z.enum(["gold", "reward-model"]),
+  judge: z.string(),
   tieMargin: z.number(),
   baselineIs: z.enum(["model", "answers"]),
   sampling: z.strictObject({
@@ -75,13 +104,14 @@ export const reportSchema = z.strictObject({
   intervals: z.string(),
   overall: groupSchema,
   groups: z.array(groupSchema.extend({ tag: z.string(), value: z.string() })),
+  judges: judgesSchema.optional(),
   rewardModel: z.strictObject({
     pairs: z.number().int(),
     accuracy: intervalSchema,
     /** Raw score of the preferred answer minus that of the dispreferred, a held-out pair each. */
     differences: z.array(z.number()),
   }).optional(),
-  samples: z.array(answeredPromptSchema.extend({ outcome: z.enum(["win", "tie", "lose"]) })),
+  samples: z.array(answeredPromptSchema.extend({ outcome: outcomes })),
 });
 
 export type Answer = z.output<typeof answerSchema>;
@@ -89,6 +119,8 @@ export type AnsweredPrompt = z.output<typeof answeredPromptSchema>;
 export type Report = z.output<typeof reportSchema>;
 export type ReportGroup = z.output<typeof groupSchema>;
 export type ReportSide = z.output<typeof sideSchema>;
+export type VerdictGroup = z.output<typeof verdictGroupSchema>;
+export type Judges = z.output<typeof judgesSchema>;
 export type Interval = z.output<typeof intervalSchema>;
 
 /** A line of metrics.jsonl: figures after that many steps. */

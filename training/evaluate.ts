@@ -1,37 +1,39 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
-import { goldScorer } from "../data/gold.js";
 import type { PromptRow } from "../data/types.js";
 import { canonicalJson } from "../foundation/canonical.js";
 import { TruelineError } from "../foundation/errors.js";
 import { Tokenizer } from "../models/tokenizer.js";
 import { ANSWERS_FILE, answeredPromptSchema, REPORT_FILE, reportSchema, type Answer, type AnsweredPrompt } from "../schemas/report.js";
 import type { StageParameters } from "../schemas/stages/table.js";
-import { proxyScores, sampleAnswers, type RewardScorer, type SampledAnswer } from "./answering.js";
-import { modelBaseline, sameTokenizer, writtenBaseline } from "./baseline.js";
+import { loadAnswerScores, type LoadedScorer } from "./answer-scores.js";
+import { sampleAnswers } from "./answering.js";
+import { modelBaseline, writtenBaseline } from "./baseline.js";
 import { chunks, nothingToTrainOn } from "./batches.js";
 import { figuresOf, summarize, type Judging } from "./evaluation.js";
 import { buildReport, spreadSample } from "./evaluation-report.js";
+import { figuresOfJudges } from "./judge-tables.js";
+import { judged, judgesOf } from "./judges.js";
 import { loadFrozen, readCheckpointState, requireData, requireInput, saveCheckpoint } from "./models.js";
 import { accuracyOf, pairFitting, scoreDifferences } from "./pairs.js";
 import { fitPrompts } from "./prompts.js";
 import { fitOptions, fitRows } from "./row-limits.js";
 import { dataCounts } from "./supervised.js";
-import type { InputArtifact, Trainer, TrainerSetup } from "./trainer.js";
+import type { Trainer, TrainerSetup } from "./trainer.js";
 
 const stateSchema = z.strictObject({ answered: z.array(answeredPromptSchema), differences: z.array(z.number()) });
 
 /**
- * Answers held-out prompts with candidate and baseline and lets the judge compare: the gold scorer where one is named,
- * else the reward model. The first steps are batches of prompts, the last ones batches of held-out pairs that measure
+ * Answers held-out prompts with candidate and baseline and lets the judges compare: those that the stage lists, or one, the gold
+ * scorer where it is named, else the reward model. The first steps are batches of prompts, the last ones batches of held-out pairs that measure
  * the reward model. Source: P §4.3, §5.2, §6.
  */
 export async function createEvaluate(setup: TrainerSetup<StageParameters<"evaluate">>): Promise<Trainer> {
   const { backend, parameters, seed, resume } = setup;
   const { batch, maxPrompts, baselineSamples } = parameters;
-  const judging: Judging = { judge: parameters.gold === undefined ? "reward-model" : "gold", tieMargin: parameters.tieMargin, seed };
-  const gold = parameters.gold === undefined ? undefined : goldScorer(parameters.gold);
+  const judges = judgesOf(parameters);
+  const judging: Judging = { judge: judges[0]?.name ?? (parameters.gold === undefined ? "reward-model" : "gold"), tieMargin: parameters.tieMargin, seed };
 
   const candidateInput = requireInput(setup, "candidate");
   const candidate = { model: "candidate", tokenizer: await Tokenizer.load(candidateInput.directory) };
@@ -42,8 +44,9 @@ export async function createEvaluate(setup: TrainerSetup<StageParameters<"evalua
   const baseline = typeof parameters.baseline === "string"
     ? await modelBaseline(setup, requireInput(setup, "baseline"), candidateInput)
     : await writtenBaseline(parameters.baseline.answers, candidate.tokenizer, baselineSamples);
-  const reward = await rewardScorer(setup, candidateInput);
-  if (judging.judge === "reward-model" && reward === undefined) {
+  const scores = await loadAnswerScores(setup, candidateInput);
+  const { reward } = scores;
+  if (judges.length === 0 && judging.judge === "reward-model" && reward === undefined) {
     throw new TruelineError("TL_SPEC_CONFLICT", "The evaluation has no judge.", { hint: "Name a gold scorer in `gold` or a reward model in `reward`." });
   }
 
@@ -54,28 +57,19 @@ export async function createEvaluate(setup: TrainerSetup<StageParameters<"evalua
   const { answered, differences } = resume === undefined
     ? { answered: [], differences: [] } : await readCheckpointState(resume.directory, stateSchema);
 
-  const scored = async (answers: readonly SampledAnswer[], sameTokenizer: boolean): Promise<Answer[]> => {
-    const proxies = reward === undefined ? undefined : await proxyScores(backend, reward, answers, sameTokenizer);
-    return answers.map(({ answer, prompt }, index) => ({
-      ...answer,
-      ...(gold && { gold: gold(prompt.messages, answer.text, answer.finished) }),
-      ...(proxies && { proxy: proxies[index]! }),
-    }));
-  };
-
   const answer = async (rows: readonly PromptRow[], index: number): Promise<AnsweredPrompt[]> => {
     const sampled = await sampleAnswers(backend, candidate, rows, parameters, seed, ["candidate", index]);
     const underBaseline = await baseline.logProbabilities(sampled);
-    const candidates = await scored(sampled, reward?.sharesTokenizer ?? false);
+    const candidates = await scores.score(sampled, true);
     const baselines: Answer[][] = rows.map(() => []);
     for (const round of await baseline.answer(rows, index)) {
-      const answers = await scored(round, baseline.sharesTokenizer && (reward?.sharesTokenizer ?? false));
+      const answers = await scores.score(round, baseline.sharesTokenizer);
       round.forEach(({ prompt }, at) => baselines[rows.indexOf(prompt)]!.push(answers[at]!));
     }
-    return rows.map(({ messages, tags }, row) => ({
+    return judged(rows.map(({ messages, tags }, row) => ({
       prompt: [...messages], tags: { ...tags }, baseline: baselines[row]!,
       candidate: { ...candidates[row]!, ...(underBaseline && { baselineLogProbability: underBaseline[row]! }) },
-    }));
+    })), judges);
   };
 
   return {
@@ -95,31 +89,21 @@ export async function createEvaluate(setup: TrainerSetup<StageParameters<"evalua
     checkpoint: (directory) => saveCheckpoint(backend, directory, [], { answered, differences }),
     async finish(directory) {
       // Canonical, because answers that came through a checkpoint may have their members in another order.
-      const report = buildReport(answered, differences, judging, { ...parameters, baselineIs: baseline.kind });
+      const report = buildReport(answered, differences, judging, {
+        ...parameters, baselineIs: baseline.kind, ...(judges.length > 0 && { judgeNames: judges.map(({ name }) => name) }),
+      });
       await writeFile(join(directory, REPORT_FILE), `${canonicalJson(reportSchema.parse(report))}\n`, { flush: true });
       await writeFile(join(directory, ANSWERS_FILE), answered.map((row) => `${canonicalJson(row)}\n`).join(""), { flush: true });
       return {
-        figures: { ...figuresOf(report.overall), ...(report.rewardModel && { "rm/accuracy": report.rewardModel.accuracy.value }) },
+        figures: { ...figuresOf(report.overall), ...figuresOfJudges(report.judges), ...(report.rewardModel && { "rm/accuracy": report.rewardModel.accuracy.value }) },
         data: dataCounts(prompts!, fitted.counts),
       };
     },
   };
 }
 
-async function rewardScorer(
-  setup: TrainerSetup<StageParameters<"evaluate">>, candidate: InputArtifact,
-): Promise<(RewardScorer & { readonly context: number; readonly sharesTokenizer: boolean }) | undefined> {
-  const from = setup.artifacts["reward"];
-  if (from === undefined) return undefined;
-  const { context } = await loadFrozen(setup, { model: "reward", head: "score", from });
-  return {
-    model: "reward", context, tokenizer: await Tokenizer.load(from.directory), sharesTokenizer: await sameTokenizer(from, candidate),
-    normalization: from.metadata.scoreNormalization ?? { mean: 0, std: 1 },
-  };
-}
-
 async function heldOutPairs(
-  setup: TrainerSetup<StageParameters<"evaluate">>, reward: RewardScorer & { readonly context: number },
+  setup: TrainerSetup<StageParameters<"evaluate">>, reward: LoadedScorer,
 ) {
   const { data, parameters } = setup;
   const pairs = data["pairs"]?.pairs.heldOut ?? [];

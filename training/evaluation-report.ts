@@ -3,8 +3,9 @@ import { canonicalJson } from "../foundation/canonical.js";
 import { randomAt } from "../foundation/random.js";
 import type { AnsweredPrompt, Report } from "../schemas/report.js";
 import type { SamplingSettings } from "./answering.js";
-import { describeIntervals, outcomeOf, summarize, summarizeByTag, type Judging } from "./evaluation.js";
+import { describeIntervals, outcomesOf, summarize, summarizeByTag, type Judging } from "./evaluation.js";
 import { wilson } from "./intervals.js";
+import { compareJudges } from "./judge-tables.js";
 
 /**
  * At most `count` prompts, the same for the same seed. Each combination of tags keeps its share: prompts are shuffled,
@@ -22,7 +23,11 @@ export function spreadSample<Prompt extends Pick<PromptRow, "tags">>(prompts: re
 /** The whole report of an evaluation from its answers and the reward model's score differences. Pure. */
 export function buildReport(
   answered: readonly AnsweredPrompt[], differences: readonly number[], judging: Judging,
-  settings: SamplingSettings & { readonly baselineSamples: number; readonly samples: number; readonly baselineIs: Report["baselineIs"] },
+  settings: SamplingSettings & {
+    readonly baselineSamples: number; readonly samples: number; readonly baselineIs: Report["baselineIs"];
+    /** Whose verdicts the answers hold, where several judge. */
+    readonly judgeNames?: readonly string[];
+  },
 ): Report {
   const { temperature, topP, topK, repetitionPenalty, maxNewTokens, baselineSamples } = settings;
   return {
@@ -34,6 +39,9 @@ export function buildReport(
     intervals: describeIntervals(Math.max(...answered.map(({ baseline }) => baseline.length))),
     overall: summarize(answered, judging),
     groups: summarizeByTag(answered, judging),
+    ...(settings.judgeNames && {
+      judges: compareJudges(answered, settings.judgeNames.map((judge) => ({ judge, verdicts: answered.map(({ verdicts }) => verdicts![judge]!) })), judging.seed),
+    }),
     ...(differences.length > 0 && {
       rewardModel: {
         pairs: differences.length,
@@ -42,7 +50,11 @@ export function buildReport(
       },
     }),
     samples: spreadSample(answered, settings.samples, judging.seed).map((prompt) => ({
-      ...prompt, baseline: prompt.baseline.slice(0, 1), outcome: outcomeOf(prompt.candidate, prompt.baseline[0]!, judging),
+      ...prompt, baseline: prompt.baseline.slice(0, 1), ...(prompt.verdicts && { verdicts: firstOnly(prompt.verdicts) }), outcome: outcomesOf(prompt, judging)[0]!,
     })),
   };
+}
+
+function firstOnly(verdicts: NonNullable<AnsweredPrompt["verdicts"]>): AnsweredPrompt["verdicts"] {
+  return Object.fromEntries(Object.entries(verdicts).map(([judge, outcomes]) => [judge, outcomes.slice(0, 1)]));
 }

@@ -1,21 +1,19 @@
-import type { Answer, AnsweredPrompt, Interval, Report, ReportGroup, ReportSide } from "../schemas/report.js";
+import type { Answer, AnsweredPrompt, Interval, Outcome, Report, ReportGroup, ReportSide } from "../schemas/report.js";
 import { mean } from "./experience.js";
 import { bootstrap, wilson } from "./intervals.js";
 
-export type Outcome = "win" | "tie" | "lose";
-
 export interface Judging {
-  readonly judge: Report["judge"];
+  readonly judge: string;
   /** Score differences within this are ties. */
   readonly tieMargin: number;
   readonly seed: number;
 }
 
 /** Tags with more values than this say little as rows of a table. */
-const MAX_VALUES_OF_A_TAG = 12;
+export const MAX_VALUES_OF_A_TAG = 12;
 
 /** The candidate's answer against one of the baseline's, by the judge's scores. */
-export function outcomeOf(candidate: Answer, baseline: Answer, { judge, tieMargin }: Judging): Outcome {
+export function outcomeOf(candidate: Answer, baseline: Answer, { judge, tieMargin }: Omit<Judging, "seed">): Outcome {
   const difference = judged(candidate, judge) - judged(baseline, judge);
   // The slack keeps a margin of 0.05 from hanging on the last bit of 0.85 − 0.8.
   if (Math.abs(difference) <= tieMargin + 1e-9) return "tie";
@@ -47,13 +45,17 @@ export function summarize(answered: readonly AnsweredPrompt[], judging: Judging)
 
 /** A summary for each value of each tag that divides the prompts into a few groups. */
 export function summarizeByTag(answered: readonly AnsweredPrompt[], judging: Judging): Report["groups"] {
-  const tags = [...new Set(answered.flatMap((prompt) => Object.keys(prompt.tags)))].sort();
-  return tags.flatMap((tag) => {
-    const values = [...new Set(answered.flatMap((prompt) => prompt.tags[tag] ?? []))].sort();
-    if (values.length < 2 || values.length > MAX_VALUES_OF_A_TAG) return [];
-    return values.map((value) => ({
-      tag, value, ...summarize(answered.filter((prompt) => prompt.tags[tag] === value), judging),
-    }));
+  return groupingTags(answered).flatMap(([tag, values]) => values.map((value) => ({
+    tag, value, ...summarize(answered.filter((prompt) => prompt.tags[tag] === value), judging),
+  })));
+}
+
+/** Tags that divide prompts into a few groups, in order, each with its values in order. */
+export function groupingTags(prompts: readonly { readonly tags: Readonly<Record<string, string>> }[]): [tag: string, values: string[]][] {
+  const tags = [...new Set(prompts.flatMap((prompt) => Object.keys(prompt.tags)))].sort();
+  return tags.flatMap((tag): [string, string[]][] => {
+    const values = [...new Set(prompts.flatMap((prompt) => prompt.tags[tag] ?? []))].sort();
+    return values.length < 2 || values.length > MAX_VALUES_OF_A_TAG ? [] : [[tag, values]];
   });
 }
 
@@ -79,12 +81,21 @@ export function figuresOf(group: ReportGroup): Record<string, number> {
   });
 }
 
-function judged(answer: Answer, judge: Report["judge"]): number {
-  return (judge === "gold" ? answer.gold : answer.proxy)!;
+function judged(answer: Answer, judge: string): number {
+  switch (judge) {
+    case "gold": return answer.gold!;
+    case "held-out-reward-model": return answer.heldOutProxy!;
+    default: return answer.proxy!;
+  }
 }
 
-function outcomeShares({ candidate, baseline }: AnsweredPrompt, judging: Judging): Record<Outcome, number> {
-  const outcomes = baseline.map((answer) => outcomeOf(candidate, answer, judging));
+/** The candidate's outcomes against the baseline's answers: the judge's verdicts where they were kept, else by its scores. */
+export function outcomesOf({ candidate, baseline, verdicts }: AnsweredPrompt, judging: Judging): readonly Outcome[] {
+  return verdicts?.[judging.judge] ?? baseline.map((answer) => outcomeOf(candidate, answer, judging));
+}
+
+function outcomeShares(prompt: AnsweredPrompt, judging: Judging): Record<Outcome, number> {
+  const outcomes = outcomesOf(prompt, judging);
   const share = (outcome: Outcome) => outcomes.filter((other) => other === outcome).length / outcomes.length;
   return { win: share("win"), tie: share("tie"), lose: share("lose") };
 }

@@ -5,11 +5,30 @@ import { mean } from "./experience.js";
 /** The normal distribution's 97.5 % point. */
 const Z = 1.959963984540054;
 
-const RESAMPLES = 4000;
+export const RESAMPLES = 4000;
 
 /** 95 % interval of a share by Wilson's score: `count` successes of `total`. */
 export function wilson(count: number, total: number): Interval {
-  const value = count / total;
+  return score(count / total, total);
+}
+
+/**
+ * 95 % interval of the mean of shares in [0, 1], one a prompt, each the mean of up to `most` comparisons: Wilson's score with as
+ * many observations as would give the spread that the prompts have, no fewer than there are prompts and no more than there are
+ * comparisons. Where all prompts agree it is as wide as that of one comparison a prompt. Source: Dean and Pagano, "Evaluating
+ * confidence interval methods for binomial proportions in clustered surveys" (2015).
+ */
+export function sharesInterval(shares: readonly number[], most: number): Interval {
+  const value = mean(shares);
+  const between = shares.reduce((sum, share) => sum + (share - value) ** 2, 0) / Math.max(1, shares.length - 1);
+  const effective = isSure(value) || between === 0 ? shares.length : (shares.length * value * (1 - value)) / between;
+  return score(value, Math.min(Math.max(effective, shares.length), shares.length * most));
+}
+
+/** Nobody disagrees: how far the prompts could have differed is not known. */
+const isSure = (value: number): boolean => value === 0 || value === 1;
+
+function score(value: number, total: number): Interval {
   const centre = (value + (Z * Z) / (2 * total)) / (1 + (Z * Z) / total);
   const half = (Z / (1 + (Z * Z) / total)) * Math.sqrt((value * (1 - value)) / total + (Z * Z) / (4 * total * total));
   return { value, low: Math.max(0, centre - half), high: Math.min(1, centre + half) };
@@ -21,12 +40,18 @@ export function wilson(count: number, total: number): Interval {
  */
 export function bootstrap(values: readonly number[], seed: number): Interval {
   const random = randomAt(seed, "bootstrap");
-  const means = Float64Array.from({ length: RESAMPLES }, () => {
+  const means = Array.from({ length: RESAMPLES }, () => {
     let sum = 0;
     for (let draw = 0; draw < values.length; draw++) sum += values[random.integer(values.length)]!;
     return sum / values.length;
-  }).sort();
-  return { value: mean(values), low: quantile(means, 0.025), high: quantile(means, 0.975) };
+  });
+  return { value: mean(values), ...percentiles(means) };
+}
+
+/** The bounds of the middle 95 % of what resamples gave. */
+export function percentiles(draws: readonly number[]): Omit<Interval, "value"> {
+  const sorted = Float64Array.from(draws).sort();
+  return { low: quantile(sorted, 0.025), high: quantile(sorted, 0.975) };
 }
 
 /** Linear between order statistics. */

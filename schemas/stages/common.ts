@@ -71,6 +71,9 @@ export const rowLimits = {
   maxTooLongShare: z.number().min(0).max(1).default(0.2).describe("More too-long rows than this share is an error."),
 } as const;
 
+/** Decoding as in P §4.3, without its length penalty of 1.2, which ranks the beams of a beam search and has no part in sampling. */
+export const paperDecoding = { temperature: 0.8, topP: 0.9, repetitionPenalty: 1.1 } as const;
+
 export const sampling = {
   temperature: z.number().min(0).default(0.8),
   topP: z.number().gt(0).max(1).default(1),

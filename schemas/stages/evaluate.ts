@@ -1,6 +1,13 @@
 import { z } from "zod";
-import { operationalParameters, reference, rowLimits, sampling } from "./common.js";
+import { operationalParameters, paperDecoding, reference, rowLimits, sampling } from "./common.js";
 import { goldScorers } from "./ppo.js";
+
+const { temperature, topP, repetitionPenalty } = paperDecoding;
+
+/** Judges that go by a score of each answer, and the fields that name what gives it. */
+export const scoreJudges = { gold: "gold", "reward-model": "reward", "held-out-reward-model": "heldOutReward" } as const;
+export const scoreJudgeNames = z.enum(["gold", "reward-model", "held-out-reward-model"]);
+export type ScoreJudge = z.output<typeof scoreJudgeNames>;
 
 export const evaluateParameters = z.strictObject({
   kind: z.literal("evaluate"),
@@ -12,6 +19,9 @@ export const evaluateParameters = z.strictObject({
     z.strictObject({ answers: z.string().describe("Path of a jsonl file of {prompt, response} rows.") }),
   ]).describe("Name of a language model, or the path of a file of answers."),
   reward: reference("a reward model").optional(),
+  heldOutReward: reference("a reward model that never trained the candidate: a judge of its own where `judges` names it").optional(),
+  judges: z.array(scoreJudgeNames).min(1).optional()
+    .describe("Who judges, each for itself; the first one's verdict is the headline. The report then has every judge's win, tie and lose rates by tag and by combinations of tags, with intervals, and the agreement between judges."),
   pairs: reference("a data entry with pairs, whose held-out part gives the reward model's accuracy").optional(),
   prompts: reference("a data entry with prompts, whose held-out part is answered"),
   maxPrompts: z.number().int().positive().default(240),
@@ -21,6 +31,8 @@ export const evaluateParameters = z.strictObject({
   maxNewTokens: z.number().int().positive().default(48),
   batch: z.number().int().positive().default(64).describe("Prompts a step."),
   samples: z.number().int().min(0).default(20).describe("Answers shown side by side in the report."),
+  decoding: z.literal("paper").optional()
+    .describe(`As in P §4.3: temperature ${temperature}, topP ${topP}, repetitionPenalty ${repetitionPenalty}, where the stage does not give them. Its length penalty belongs to beam search, and there is none.`),
   ...sampling,
   ...rowLimits,
   ...operationalParameters,

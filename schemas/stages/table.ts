@@ -71,6 +71,7 @@ export const stageKinds = {
     parameters: evaluateParameters, version: 1, output: "report", backend: true, timeouts: training,
     inputs: {
       candidate: languageModel, baseline: languageModel, reward: { ...rewardModel, optional: true },
+      heldOutReward: { ...rewardModel, optional: true },
       prompts: { data: "prompts" }, pairs: { data: "pairs", optional: true },
     },
   },

@@ -77,6 +77,11 @@ const cases: readonly (readonly [name: string, change: Change, field: string, co
   ["a rollback that changes a coefficient which adaptive KL steers", guarding({ metric: "objective/kl", above: 1, then: { rollBack: { change: { tricks: { klPenalty: { coefficient: 1 } } } } } }, { tricks: { adaptiveKl: {} } }), "stages.ppo.guards.g.then", "TL_SPEC_CONFLICT", "`adaptiveKl` steers"],
   ["an unknown action of a guard", guarding({ metric: "objective/kl", above: 1, then: "halt" }), "stages.ppo.guards.g.then", "TL_SPEC_WRONG_VALUE", "halt", "`stop`"],
   ["an evaluation that nothing judges", (spec) => { delete spec.stages["eval"]!["reward"]; delete spec.stages["eval"]!["gold"]; }, "stages.eval", "TL_SPEC_CONFLICT", "nothing judges"],
+  ["a judge that has nothing to judge by", inStage("eval", { judges: ["gold", "held-out-reward-model"] }), "stages.eval.judges.1", "TL_SPEC_CONFLICT", "needs `heldOutReward`", "a reward model"],
+  ["a judge named twice", inStage("eval", { judges: ["gold", "gold"] }), "stages.eval.judges.1", "TL_SPEC_CONFLICT", "named twice"],
+  ["a misspelt judge", inStage("eval", { judges: ["glod"] }), "stages.eval.judges.0", "TL_SPEC_WRONG_VALUE", "glod", "`gold`"],
+  ["a held-out reward model that judges nothing", (spec) => { spec.stages["unseen"] = { ...spec.stages["rm"], seed: 9 }; spec.stages["eval"]!["heldOutReward"] = "unseen"; }, "stages.eval.heldOutReward", "TL_SPEC_CONFLICT", "only where `judges` names it"],
+  ["a held-out reward model that is the other one", inStage("eval", { heldOutReward: "rm", judges: ["held-out-reward-model"] }), "stages.eval.heldOutReward", "TL_SPEC_CONFLICT", "nothing is held out"],
   ["an evaluation without held-out prompts", (spec) => { spec.data["hh"]!["holdout"] = 0; }, "stages.eval.prompts", "TL_SPEC_CONFLICT", "holds none out"],
   ["answers longer than the context", inStage("ppo", { maxNewTokens: 64 }), "stages.ppo.maxNewTokens", "TL_SPEC_WRONG_VALUE", "context of `sft` is 64", "at most 63"],
   ["models of different tokenizers", (spec) => {

@@ -38,10 +38,18 @@ describe("a stage's key", () => {
     ["a preset written out as tricks", (spec) => {
       Object.assign(spec.stages["ppo"]!, { preset: "vanilla", tricks: { klPenalty: {}, rewardNormalization: {}, valueClipping: {}, pretrainingLoss: {} } });
     }],
+    ["a decoding all of whose settings are written otherwise", (spec) => { Object.assign(spec.stages["eval"]!, { decoding: "paper", topP: 1, temperature: 0.8, repetitionPenalty: 1 }); }],
     ["a stage that nothing else needs", (spec) => { spec.stages["more"] = { kind: "sft", model: "base", data: "hh" }; }],
     ["a seed written where it was inherited", (spec) => { spec.stages["sft"]!["seed"] = 7; }],
   ])("does not change with %s", (_, change) => {
     expect(changedBy(change)).toEqual([]);
+  });
+
+  it("is the same for the paper's decoding by name and written out", () => {
+    const decoding = (members: object) => keysOf(pipeline((spec) => { Object.assign(spec.stages["eval"]!, members); }))["eval"];
+    expect(decoding({ decoding: "paper" })).toBe(decoding({ temperature: 0.8, topP: 0.9, repetitionPenalty: 1.1 }));
+    expect(decoding({ decoding: "paper", topP: 0.5 })).toBe(decoding({ topP: 0.5, repetitionPenalty: 1.1 }));
+    expect(decoding({ decoding: "paper" })).not.toBe(decoding({}));
   });
 
   it("does not change when stages, models and data entries get other names", () => {

@@ -6,7 +6,7 @@ import { answeredPromptSchema, reportSchema } from "../../schemas/report.js";
 import { stageKinds } from "../../schemas/stages/table.js";
 import { createEvaluate } from "../../training/evaluate.js";
 import type { InputArtifact } from "../../training/trainer.js";
-import { pairRow, promptRow, referenceBackend, runInterrupted, runToEnd, stageData, temporaryDirectory, tinyModel, type Start } from "./support.js";
+import { pairRow, promptRow, referenceBackend, runInterrupted, runToEnd, stageData, temporaryDirectory, tinyModel, tinyRewardModel, type Start } from "./support.js";
 
 const prompts = ["ab", "cd", "ef", "gh", "ij", "kl"].map((text, index) => promptRow(text, { language: index < 2 ? "en" : "zh" }));
 const pairs = ["a", "b", "c"].map((prompt) => pairRow(prompt, "yes", "no"));
@@ -27,8 +27,9 @@ const evaluate = async (
   parameters: Readonly<Record<string, unknown>> = {}, seeds: readonly [number, number] = [1, 2], heldOutPairs: readonly PairRow[] = pairs,
 ): Promise<Start> => {
   const [candidate, baseline, reward] = [await tinyModel(seeds[0]), await tinyModel(seeds[1]), await rewardModel()];
+  const heldOutReward = parameters["heldOutReward"] === undefined ? undefined : await tinyRewardModel(4);
   return (attempt) => createEvaluate({
-    ...attempt, seed: 3, artifacts: { candidate, baseline, reward },
+    ...attempt, seed: 3, artifacts: { candidate, baseline, reward, ...(heldOutReward && { heldOutReward }) },
     data: {
       prompts: stageData({ prompts: { train: [promptRow("never seen")], heldOut: prompts } }),
       pairs: stageData({ pairs: { train: [pairRow("t", "t", "u")], heldOut: heldOutPairs } }),
@@ -117,6 +118,30 @@ describe("evaluation", () => {
     expect(report.baselineIs).toBe("answers");
     expect(metadata.figures).not.toHaveProperty("eval/kl");
     expect(metadata.figures["eval/length_baseline"]).toBeCloseTo((4 + 4 + 6) / 3, 10);
+  });
+
+  it("has several judges decide, each by its own scores, the first one's verdict being the headline", async () => {
+    const { directory, metadata } = await runToEnd(await evaluate({ heldOutReward: "other", judges: ["held-out-reward-model", "reward-model"] }));
+    const { report, answers } = await read(directory);
+    expect(report.judge).toBe("held-out-reward-model");
+    const outcome = (ours: number, theirs: number) => (Math.abs(ours - theirs) <= 0.05 ? "tie" : ours > theirs ? "win" : "lose");
+    for (const { candidate, baseline, verdicts } of answers) {
+      expect(verdicts).toEqual({
+        "held-out-reward-model": baseline.map((answer) => outcome(candidate.heldOutProxy!, answer.heldOutProxy!)),
+        "reward-model": baseline.map((answer) => outcome(candidate.proxy!, answer.proxy!)),
+      });
+    }
+    expect(answers.some(({ verdicts }) => verdicts!["reward-model"]!.join() !== verdicts!["held-out-reward-model"]!.join())).toBe(true);
+    expect(report.judges!.tables.map(({ judge, groups }) => [judge, groups.length])).toEqual([["held-out-reward-model", 3], ["reward-model", 3]]);
+    expect(report.judges!.agreement.map(({ judges, comparisons }) => [...judges, comparisons])).toEqual([["held-out-reward-model", "reward-model", 12]]);
+    expect(metadata.figures["eval/win_rate"]).toBe(metadata.figures["judge/held-out-reward-model/win_rate"]);
+    expect(report.samples.every(({ verdicts, outcome: shown }) => verdicts!["held-out-reward-model"]!.join() === shown)).toBe(true);
+  });
+
+  it("says nothing of judges where the stage lists none", async () => {
+    const { directory } = await runToEnd(await evaluate());
+    expect(await readFile(join(directory, "report.json"), "utf8")).not.toContain("judges");
+    expect(await readFile(join(directory, "answers.jsonl"), "utf8")).not.toContain("verdicts");
   });
 
   it("needs a judge", async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { bootstrap, wilson } from "../../training/intervals.js";
+import { bootstrap, sharesInterval, wilson } from "../../training/intervals.js";
 
 describe("Wilson's interval", () => {
   it("is where the score test's bounds are", () => {
@@ -38,5 +38,32 @@ describe("the bootstrap over prompts", () => {
     expect(bootstrap(values, 1)).toEqual(bootstrap(values, 1));
     expect(bootstrap(values, 1)).not.toEqual(bootstrap(values, 2));
     expect(bootstrap([1, 1, 1], 1)).toEqual({ value: 1, low: 1, high: 1 });
+  });
+});
+
+describe("the interval of shares, one a prompt", () => {
+  it("is Wilson's with one comparison a prompt", () => {
+    const shares = [1, 1, 0, 1, 0, 1, 1, 0, 1, 1];
+    expect(sharesInterval(shares, 1)).toEqual(wilson(7, 10));
+  });
+
+  it("keeps its doubt where all prompts agree, however many comparisons each has", () => {
+    expect(sharesInterval(new Array<number>(30).fill(1), 3)).toEqual(wilson(30, 30));
+    const { value, low, high } = sharesInterval(new Array<number>(30).fill(0.5), 4);
+    expect([value, low, high]).toEqual(Object.values(wilson(15, 30)));
+  });
+
+  it("is narrower the more answers tell of each prompt, and never as if comparisons of one prompt were of many", () => {
+    const width = (shares: readonly number[], most: number) => {
+      const { low, high } = sharesInterval(shares, most);
+      return high - low;
+    };
+    const mixed = Array.from({ length: 60 }, (_, index) => [0.4, 0.6][index % 2]!);
+    const split = Array.from({ length: 60 }, (_, index) => index % 2);
+    const one = wilson(30, 60);
+    expect(width(split, 5)).toBeCloseTo(one.high - one.low, 2);
+    expect(width(mixed, 5)).toBeLessThan(0.6 * width(split, 5));
+    const apart = wilson(150, 300);
+    expect(width(mixed, 5)).toBeCloseTo(apart.high - apart.low, 10);
   });
 });

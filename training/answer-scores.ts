@@ -1,0 +1,51 @@
+import { goldScorer } from "../data/gold.js";
+import { Tokenizer } from "../models/tokenizer.js";
+import type { Answer } from "../schemas/report.js";
+import type { StageParameters } from "../schemas/stages/table.js";
+import { proxyScores, type RewardScorer, type SampledAnswer } from "./answering.js";
+import { sameTokenizer } from "./baseline.js";
+import { loadFrozen } from "./models.js";
+import type { InputArtifact, TrainerSetup } from "./trainer.js";
+
+/** A reward model that is loaded. */
+export type LoadedScorer = RewardScorer & { readonly context: number; readonly sharesTokenizer: boolean };
+
+/** What gives answers their scores. */
+export interface AnswerScores {
+  /** The reward model that the stage names in `reward`. */
+  readonly reward: LoadedScorer | undefined;
+  /** The answers with every score that there is of them. `own`: whether they were written in the candidate's tokens. */
+  score(answers: readonly SampledAnswer[], own: boolean): Promise<Answer[]>;
+}
+
+/** Loads the reward models that an evaluation names, and scores answers with them and with the gold scorer. */
+export async function loadAnswerScores(setup: TrainerSetup<StageParameters<"evaluate">>, candidate: InputArtifact): Promise<AnswerScores> {
+  const gold = setup.parameters.gold === undefined ? undefined : goldScorer(setup.parameters.gold);
+  const reward = await loadScorer(setup, "reward", candidate);
+  const heldOut = await loadScorer(setup, "heldOutReward", candidate);
+  const scores = async (scorer: LoadedScorer | undefined, answers: readonly SampledAnswer[], own: boolean) =>
+    (scorer === undefined ? undefined : proxyScores(setup.backend, scorer, answers, own && scorer.sharesTokenizer));
+  return {
+    reward,
+    async score(answers, own) {
+      const proxies = await scores(reward, answers, own);
+      const unseen = await scores(heldOut, answers, own);
+      return answers.map(({ answer, prompt }, index) => ({
+        ...answer,
+        ...(gold && { gold: gold(prompt.messages, answer.text, answer.finished) }),
+        ...(proxies && { proxy: proxies[index]! }),
+        ...(unseen && { heldOutProxy: unseen[index]! }),
+      }));
+    },
+  };
+}
+
+async function loadScorer(setup: TrainerSetup<unknown>, input: "reward" | "heldOutReward", candidate: InputArtifact): Promise<LoadedScorer | undefined> {
+  const from = setup.artifacts[input];
+  if (from === undefined) return undefined;
+  const { context } = await loadFrozen(setup, { model: input, head: "score", from });
+  return {
+    model: input, context, tokenizer: await Tokenizer.load(from.directory), sharesTokenizer: await sameTokenizer(from, candidate),
+    normalization: from.metadata.scoreNormalization ?? { mean: 0, std: 1 },
+  };
+}
