@@ -2,6 +2,7 @@ import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { errorsDocument } from "./errors-document.js";
 import { modelsDocument } from "./models-document.js";
+import { oraclesDocument } from "./oracles-document.js";
 import { reliabilityDocument } from "./reliability-document.js";
 import { specDocument } from "./spec-document.js";
 
@@ -9,6 +10,7 @@ import { specDocument } from "./spec-document.js";
 export const pages: Readonly<Record<string, () => string>> = {
   [pathOf("errors.md")]: errorsDocument,
   [pathOf("models.md")]: modelsDocument,
+  [pathOf("oracles.md")]: oraclesDocument,
   [pathOf("reliability.md")]: reliabilityDocument,
   [pathOf("spec.md")]: specDocument,
 };

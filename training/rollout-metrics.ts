@@ -1,9 +1,9 @@
-import { mean, rowSums, variance } from "./experience.js";
+import { mean, rowSums, variance, type Experience } from "./experience.js";
 import type { Metrics } from "./trainer.js";
 import type { Rollouts } from "./rollouts.js";
 
 /** Nats of log π − log π_ref summed over each answer, averaged over answers. */
-export function klPerAnswer({ policyLogProbabilities, referenceLogProbabilities, offsets }: Rollouts): number {
+export function klPerAnswer({ policyLogProbabilities, referenceLogProbabilities, offsets }: Experience): number {
   const difference = policyLogProbabilities.map((policy, token) => policy - referenceLogProbabilities[token]!);
   return mean(rowSums(difference, offsets));
 }
