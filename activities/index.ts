@@ -5,6 +5,7 @@ import { stageKinds, type StageKind } from "../schemas/stages/table.js";
 import { gpusSchema, type ControlActivities } from "../schemas/control.js";
 import { place } from "../store/placement.js";
 import type { Store } from "../store/store.js";
+import type { Rights } from "../training/trainer.js";
 import { ask, expire, readOrders, record, recordEnd } from "./control.js";
 import { failed } from "./ending.js";
 import { withReport } from "./evaluate.js";
@@ -19,6 +20,8 @@ export interface ActivityOptions {
   readonly startBackend?: StartBackend;
   /** Seconds after which a backend's call counts as hung. */
   readonly stallSeconds: number;
+  /** What stages may do here; default: everything. */
+  readonly rights?: Rights;
 }
 
 type Activities = Readonly<Record<string, (input: never) => Promise<unknown>>>;
@@ -27,9 +30,9 @@ type Activities = Readonly<Record<string, (input: never) => Promise<unknown>>>;
 const extras: Partial<Record<StageKind, (work: StageWork) => StageWork>> = { evaluate: withReport };
 
 /** One activity for each stage kind, named as the kind, and those by which a workflow reads and writes its run's ledger. */
-export function createActivities({ store, startBackend = startNamed, stallSeconds }: ActivityOptions): Activities {
+export function createActivities({ store, startBackend = startNamed, stallSeconds, rights }: ActivityOptions): Activities {
   const stages = Object.entries(stageKinds).map(([kind, { backend, output }]) => {
-    const train = trainStage(backend ? startBackend : undefined, stallSeconds);
+    const train = trainStage(backend ? startBackend : undefined, stallSeconds, rights);
     const work = extras[kind as StageKind]?.(train) ?? train;
     return [kind, (input: unknown) => attemptStage(store, Context.current(), input, output, work)] as const;
   });

@@ -36,9 +36,20 @@ export async function readArtifacts(attempt: Pick<Attempt, "task" | "store" | "s
       case "scratch":
         found[name] = await scratchModel(attempt, name, input);
         break;
-      case "data":
+      case "data": case "file":
         break;
     }
+  }
+  return found;
+}
+
+/** Files of the user's that a stage runs. Errors: TL_STAGE_INPUT_CHANGED when one is not the one planned with. */
+export async function readFiles({ task }: Pick<Attempt, "task">): Promise<Record<string, { readonly path: string }>> {
+  const found: Record<string, { readonly path: string }> = {};
+  for (const [name, input] of Object.entries(task.stage.inputs)) {
+    if (input.from !== "file") continue;
+    await checkUnchanged(name, input);
+    found[name] = { path: input.path };
   }
   return found;
 }

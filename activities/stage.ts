@@ -202,7 +202,7 @@ function inputDigests({ stage, artifacts }: StageTask): Record<string, string[]>
   return Object.fromEntries(Object.entries(stage.inputs).map(([name, input]) => {
     switch (input.from) {
       case "stage": return [name, [artifacts[input.stage]!]];
-      case "directory": return [name, [input.digest]];
+      case "directory": case "file": return [name, [input.digest]];
       case "scratch": return [name, [artifacts[input.tokenizer]!]];
       case "data": return [name, input.entries.flatMap((entry) => filesOf(entry).map(({ digest }) => digest))];
     }

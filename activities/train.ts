@@ -7,9 +7,10 @@ import { operationalParameters } from "../schemas/stages/common.js";
 import { GuardWatch } from "../training/guards.js";
 import { runTrainer } from "../training/loop.js";
 import { createTrainer } from "../training/registry.js";
+import type { Rights } from "../training/trainer.js";
 import { changedParameters, overridesOf, pastOf, readCourse, writeCourse } from "./course.js";
 import { consequence, tellBreach, waivedIn } from "./guards.js";
-import { readArtifacts, readData } from "./inputs.js";
+import { readArtifacts, readData, readFiles } from "./inputs.js";
 import { guardsOf } from "./reuse.js";
 import { rollBack } from "./roll-back.js";
 import type { StageWork } from "./stage.js";
@@ -32,26 +33,26 @@ export type StartBackend = (options: BackendOptions) => Promise<Backend>;
  * The work of every stage kind: read the inputs, start a backend where models are computed with, drive the trainer; once more
  * from an earlier checkpoint when a guard says so.
  */
-export function trainStage(startBackend: StartBackend | undefined, stallSeconds: number): StageWork {
+export function trainStage(startBackend: StartBackend | undefined, stallSeconds: number, rights?: Rights): StageWork {
   return async (attempt, output) => {
     const { task, store, pulse, scratch } = attempt;
     const { stage } = task;
     const { checkpoint: cadence, resources } = operational.parse(stage.parameters);
     const guards = guardsOf(stage);
     pulse.phase("reading inputs");
-    const [artifacts, data] = [await readArtifacts(attempt), await readData(attempt)];
+    const [artifacts, data, files] = [await readArtifacts(attempt), await readData(attempt), await readFiles(attempt)];
     let checkpoint = attempt.resume;
     for (let pass = 0; ; pass++) {
       const course = await readCourse(checkpoint?.directory);
       const workspace = join(scratch, `workspace-${pass}`);
       await writeCourse(workspace, course);
       pulse.phase(startBackend === undefined ? "starting" : "starting the backend");
-      const end = await withBackend(startBackend, { resources, stallSeconds }, async (backend) => {
+      const end = await withBackend(startBackend, { resources, stallSeconds }, async (backend, atEnd) => {
         if (pass === 0) await attempt.started(backend && await environmentOf(backend), overridesOf(course));
         // A course that went back to the very start has a checkpoint of no steps, which holds no models.
         const resume = checkpoint && checkpoint.step > 0 ? { directory: checkpoint.directory, steps: checkpoint.step } : undefined;
         const trainer = await createTrainer(stage.kind, {
-          parameters: changedParameters(stage.parameters, course), seed: stage.seed, backend, artifacts, data, resume, scratch,
+          parameters: changedParameters(stage.parameters, course), seed: stage.seed, backend, artifacts, data, files, rights, resume, scratch, atEnd, signal: attempt.signal,
           phase: (text) => pulse.phase(text),
         });
         return runTrainer(trainer, {
@@ -72,13 +73,15 @@ export function trainStage(startBackend: StartBackend | undefined, stallSeconds:
 
 async function withBackend<Result>(
   start: StartBackend | undefined, options: Omit<BackendOptions, "signal">,
-  work: (backend: Backend | undefined) => Promise<Result>,
+  work: (backend: Backend | undefined, atEnd: (end: () => Promise<void>) => void) => Promise<Result>,
 ): Promise<Result> {
   const kill = new AbortController();
+  const ends: (() => Promise<void>)[] = [];
   const backend = start && await start({ ...options, signal: kill.signal });
   try {
-    return await work(backend);
+    return await work(backend, (end) => ends.push(end));
   } finally {
+    for (const end of ends) await end();
     // A backend that hangs does not answer "close" either: its process is ended.
     await Promise.race([backend?.close().catch(() => undefined), afterSeconds(10)]);
     kill.abort();

@@ -117,7 +117,7 @@ async function modelOf(plan: Plan, store: Store, stage: PlannedStage): Promise<{
       const tokenizer = upstream.tokenizer ?? await tokenizerOf(plan, store, input.stage);
       return { ...upstream, ...(tokenizer && { tokenizer }) };
     }
-    case "data": case undefined:
+    case "data": case "file": case undefined:
       return {};
   }
 }

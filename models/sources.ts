@@ -18,6 +18,7 @@ export function sourcesOf(field: string, input: PlanInput): Source[] {
   switch (input.from) {
     case "data": return input.entries.flatMap(entrySources);
     case "directory": return [{ kind: "directory", path: input.path, digest: input.digest, name: `the model of \`${field}\`` }];
+    case "file": return [{ kind: "file", path: input.path, digest: input.digest, name: `the module of \`${field}\`` }];
     case "stage": case "scratch": return [];
   }
 }

@@ -14,6 +14,7 @@ import { resolveCriticTricks, resolvePpoTricks } from "./presets.js";
 import { writtenTricks } from "./constraints.js";
 import { typeOf } from "./references.js";
 import { targetOf } from "./draft.js";
+import { decisiveReward } from "./rewards.js";
 import { warningsOf } from "./warnings.js";
 
 /** A spec without faults, and where it came from. */
@@ -56,6 +57,7 @@ function planStage(
     seed,
     parameters: {
       ...withoutMembers(parameters, [...namesOnly, ...Object.keys(declaration.inputs)]),
+      ...decisiveReward(complete),
       ...(Object.keys(decisive).length > 0 && { guards: jsonOf(decisive) }),
     },
     inputs: Object.fromEntries(Object.entries(inputs).map(([field, input]) => [field, identityOf(input, planned)])),
@@ -100,14 +102,15 @@ function resolvedParameters(stage: DraftStage, complete: StageSpec, facts: Facts
 }
 
 function inputsOf(draft: Draft, facts: Facts, stage: DraftStage, parameters: JsonObject): Record<string, PlanInput> {
-  const fields = new Set(stage.references.map(({ field }) => field));
+  const fields = new Set(stage.references.map(({ input, field }) => input ?? field));
   // Text that no loss reads is no input: naming it changes nothing.
   if (stage.kind === "ppo" && !hasMember(parameters["tricks"], "pretrainingLoss")) fields.delete("pretrainingData");
   const inputs = [...fields].map((field): [string, PlanInput] => {
-    const references = stage.references.filter((reference) => reference.field === field);
+    const references = stage.references.filter((reference) => (reference.input ?? reference.field) === field);
     const { declaration } = references[0]!;
     return [field, "data" in declaration ? dataInput(draft, facts, references, declaration.data) : modelInput(draft, facts, references[0]!)];
   });
+  for (const [field, { path, digest }] of facts.modules.get(stage.name) ?? []) inputs.push([field, { from: "file", path, digest }]);
   const answers = facts.answers.get(stage.name);
   if (answers !== undefined) {
     const entry = { name: "baseline answers", format: "dialogue" as const, path: answers.path, digest: answers.digest, holdout: 0, maxBadShare: 0 };
@@ -145,6 +148,8 @@ function identityOf(input: PlanInput, planned: ReadonlyMap<string, PlannedStage>
       return { stage: planned.get(input.stage)!.key };
     case "directory":
       return { directory: input.digest };
+    case "file":
+      return { file: input.digest };
     case "scratch":
       return { scratch: input.configuration, tokenizer: planned.get(input.tokenizer)!.key };
     case "data":

@@ -2,12 +2,13 @@ import type { ErrorCode } from "../foundation/errors.js";
 import type { StageSpec } from "../schemas/spec.js";
 import { scoreJudges } from "../schemas/stages/evaluate.js";
 import { ancestryOf } from "./ancestry.js";
-import { membersOf, type Draft, type DraftStage } from "./draft.js";
+import type { Draft, DraftStage } from "./draft.js";
 import type { Facts } from "./facts.js";
 import type { Fault } from "./fault.js";
 import { guardFaults } from "./guards.js";
 import { loraFaults } from "./lora.js";
 import { sizeFaults } from "./model-sizes.js";
+import { membersOf } from "./members.js";
 import { resolvePpoTricks } from "./presets.js";
 
 /** Faults that concern several fields at once, or a field and what it refers to. */

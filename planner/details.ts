@@ -78,7 +78,7 @@ function originOf(plan: Plan, stage: PlannedStage, field: string): { readonly na
       return { name: input.path, type: input.type };
     case "scratch":
       return { name: input.model, type: "language-model" };
-    case "data": case undefined:
+    case "data": case "file": case undefined:
       throw new TypeError(`${plan.name}: ${field} of ${stage.name} is no model`);
   }
 }

@@ -103,6 +103,7 @@ function inputChange(
     const sizes = memberChanges(before.configuration, now.configuration, `model ${now.model}`);
     return sizes.length > 0 ? sizes : upstream(now.tokenizer, willRun);
   }
+  if (before.from === "file" && now.from === "file" && basename(before.path) === basename(now.path)) return [`the content of ${basename(now.path)} changed`];
   if (before.from === "directory" && now.from === "directory" && before.path === now.path) return [`the files in ${now.path} changed`];
   return [`${field} of ${stage} is now ${nameOf(now)} instead of ${nameOf(before)}`];
 }
@@ -153,7 +154,7 @@ function nameOf(input: PlanInput): string {
   switch (input.from) {
     case "stage":
       return `\`${input.stage}\``;
-    case "directory":
+    case "directory": case "file":
       return input.path;
     case "scratch":
       return `the new model \`${input.model}\``;

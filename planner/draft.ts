@@ -1,7 +1,10 @@
+import type { JSONPath } from "jsonc-parser";
 import { z } from "zod";
 import { nameSchema } from "../schemas/name.js";
 import { dataEntrySchema, modelEntrySchema, type DataEntry, type ModelEntry, type StageSpec } from "../schemas/spec.js";
 import { stageKinds, type ArtifactType, type InputDeclaration, type StageKind } from "../schemas/stages/table.js";
+import { membersOf } from "./members.js";
+import { rewardReferences } from "./rewards.js";
 
 /**
  * A spec's parts as far as they have the right form, so that references can be checked, and all faults listed at once,
@@ -27,10 +30,13 @@ export interface DraftStage {
   readonly references: readonly Reference[];
 }
 
-/** A name that a stage gives in a field. `index` is its place where the field holds a list. */
+/** A name that a stage gives in a field. */
 export interface Reference {
   readonly field: string;
-  readonly index?: number;
+  /** Where in the field it stands, if that holds more than the name. */
+  readonly way?: JSONPath;
+  /** What the plan calls the input, if not by its field. */
+  readonly input?: string;
   readonly name: string;
   /** In a mixture. */
   readonly weight?: number;
@@ -69,11 +75,6 @@ function pathsOf<Schema extends z.ZodType>(entries: readonly [string, unknown][]
   }));
 }
 
-/** The members of a JSON object; none of anything else. */
-export function membersOf(value: unknown): Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value) ? Object.fromEntries(Object.entries(value)) : {};
-}
-
 /** What a name stands for where a model is asked for; undefined where it is unknown or its entry has the wrong form. */
 export function targetOf(draft: Draft, name: string): Target | undefined {
   const stage = draft.stages.get(name);
@@ -101,11 +102,12 @@ function draftStage(name: string, written: Readonly<Record<string, unknown>>): D
   const references = Object.entries(inputs).flatMap(([field, declaration]): Reference[] => {
     const named = written[field];
     if (typeof named === "string") return [{ field, name: named, declaration }];
+    if ("rewards" in declaration) return rewardReferences(named).map((reference) => ({ field, declaration, ...reference }));
     if (!Array.isArray(named) || !("data" in declaration)) return [];
     return named.flatMap((each: unknown, index): Reference[] => {
-      if (typeof each === "string") return [{ field, index, name: each, declaration }];
+      if (typeof each === "string") return [{ field, way: [index], name: each, declaration }];
       const { from, weight = 1 } = membersOf(each);
-      return typeof from === "string" && typeof weight === "number" ? [{ field, index, name: from, weight, declaration }] : [];
+      return typeof from === "string" && typeof weight === "number" ? [{ field, way: [index], name: from, weight, declaration }] : [];
     });
   });
   return { name, kind, written, complete: stageKinds[kind].parameters.safeParse(written).data, references };

@@ -13,8 +13,10 @@ import { digestModelDirectory } from "../models/directory-digest.js";
 import { outlineModel, type ModelOutline } from "../models/outline.js";
 import { filesOf } from "../schemas/plan.js";
 import type { ArtifactType } from "../schemas/stages/table.js";
-import { membersOf, type Draft } from "./draft.js";
+import type { Draft } from "./draft.js";
 import type { Fault } from "./fault.js";
+import { membersOf } from "./members.js";
+import { rewardModules } from "./rewards.js";
 
 /** What the planner has to know of the world outside the spec. */
 export interface Facts {
@@ -22,6 +24,8 @@ export interface Facts {
   readonly data: ReadonlyMap<string, DataFact>;
   /** Model directories, by entry of `models`. */
   readonly models: ReadonlyMap<string, ModelFact>;
+  /** Modules that score answers, by stage and the input's name. */
+  readonly modules: ReadonlyMap<string, ReadonlyMap<string, FileFact>>;
   /** Files of answers that stages of kind evaluate name as baseline, by stage. */
   readonly answers: ReadonlyMap<string, FileFact>;
 }
@@ -104,7 +108,16 @@ export async function collectFacts(draft: Draft, { specPath, allowPaths }: Place
     const found = await lookUp(["stages", name, "baseline", "answers"], () => file(path));
     if (found) answers.set(name, found);
   }
-  return { facts: { data, models, answers }, faults };
+  const modules = new Map<string, ReadonlyMap<string, FileFact>>();
+  for (const [name, stage] of draft.stages) {
+    const found = new Map<string, FileFact>();
+    for (const { way, input, path } of rewardModules(stage?.written["reward"])) {
+      const fact = await lookUp(["stages", name, "reward", ...way], () => file(path));
+      if (fact) found.set(input, fact);
+    }
+    if (found.size > 0) modules.set(name, found);
+  }
+  return { facts: { data, models, modules, answers }, faults };
 }
 
 /** One file is the same however it was named: its digest is the entry's. */

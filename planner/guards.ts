@@ -1,8 +1,9 @@
 import { changeSchema, changesOf, plannedGuardsSchema, type Change, type Guard, type Guards } from "../schemas/guards.js";
 import type { StageSpec } from "../schemas/spec.js";
 import type { ResolvedTricks } from "../schemas/tricks.js";
-import { membersOf, type Draft, type DraftStage } from "./draft.js";
+import type { Draft, DraftStage } from "./draft.js";
 import type { Fault } from "./fault.js";
+import { membersOf } from "./members.js";
 import { changedTricks, resolveCriticTricks, resolvePpoTricks } from "./presets.js";
 
 const conditions = ["above", "below", "risesBy", "fallsBy", "nan"] as const;

@@ -53,7 +53,7 @@ export function heldModels(plan: Plan, directories: ReadonlyMap<string, number>)
         const [from] = roles[kinds.parse(made.kind)].trained;
         return from === undefined ? undefined : sizeOf(made, from);
       }
-      case "data": case undefined: return undefined;
+      case "data": case "file": case undefined: return undefined;
     }
   };
   return plan.stages.flatMap((stage): HeldModels[] => {

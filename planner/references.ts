@@ -130,6 +130,6 @@ const typeWords: Readonly<Record<ArtifactType, string>> = {
 
 const withArticle = (word: string): string => `a ${word}`;
 
-function pathOf(stage: DraftStage, { field, index }: Reference): NonNullable<Fault["path"]> {
-  return ["stages", stage.name, field, ...(index === undefined ? [] : [index])];
+function pathOf(stage: DraftStage, { field, way = [] }: Reference): NonNullable<Fault["path"]> {
+  return ["stages", stage.name, field, ...way];
 }

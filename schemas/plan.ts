@@ -11,6 +11,8 @@ export const planInputSchema = z.discriminatedUnion("from", [
   z.strictObject({ from: z.literal("directory"), path: z.string(), type: z.string(), digest }),
   /** A model from scratch: its sizes, and the tokenizer's stage. */
   z.strictObject({ from: z.literal("scratch"), model: z.string(), configuration: z.record(z.string(), z.json()), tokenizer: z.string() }),
+  /** A file of the user's that the stage runs. */
+  z.strictObject({ from: z.literal("file"), path: z.string(), digest }),
   /** One or more data entries, resolved to files. */
   z.strictObject({
     from: z.literal("data"),
@@ -89,7 +91,7 @@ export function nameOfInput(input: PlanInput | undefined, otherwise: string): st
   switch (input?.from) {
     case "stage": return input.stage;
     case "scratch": return input.model;
-    case "directory": return input.path.split("/").at(-1)!;
+    case "directory": case "file": return input.path.split("/").at(-1)!;
     case "data": return "the written answers";
     case undefined: return otherwise;
   }

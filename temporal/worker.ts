@@ -12,6 +12,8 @@ export interface WorkerResources extends Gpus {
   readonly only?: "cpu" | "gpu";
   /** Stages without GPUs at once; default: one for every four processors. Of those with GPUs it does one at a time. */
   readonly slots?: number;
+  /** Whether it runs the modules that specs name; default: it does. */
+  readonly modules?: boolean;
 }
 
 export interface RunningWorker {
@@ -29,7 +31,7 @@ export async function startWorker(home: string, address: TemporalAddress, resour
   await store.sweep();
   const connection = await NativeConnection.connect(address.options).catch((cause: unknown) => { throw unreachable(address, cause); });
   const queues = queuesOf(resources);
-  const activities = createActivities({ store, stallSeconds: Number(process.env.TRUELINE_STALL_SECONDS ?? 3600) });
+  const activities = createActivities({ store, stallSeconds: Number(process.env.TRUELINE_STALL_SECONDS ?? 3600), rights: { modules: resources.modules ?? true } });
   const workflowBundle = await bundle();
   const workers = await Promise.all(queues.map((taskQueue) => Worker.create({
     connection, namespace: address.namespace, taskQueue, workflowBundle, activities,

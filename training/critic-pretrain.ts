@@ -9,11 +9,13 @@ import { loadForTraining, loadFrozen, optimizerAt, readCheckpointState, requireI
 import { Objective } from "./objective.js";
 import { encodePrompts } from "./prompts.js";
 import { rolloutMetrics } from "./rollout-metrics.js";
+import { createReward } from "./rewards/create.js";
+import { rewardStateSchema } from "./rewards/reward.js";
 import { sampleRollouts } from "./rollouts.js";
 import type { Trainer, TrainerSetup } from "./trainer.js";
 
-const models = { policy: "policy", reward: "reward", critic: "critic" } as const;
-const stateSchema = z.strictObject({ tricks: z.record(z.string(), z.json()), explained: z.number() });
+const models = { policy: "policy", critic: "critic" } as const;
+const stateSchema = z.strictObject({ tricks: z.record(z.string(), z.json()), explained: z.number(), reward: rewardStateSchema.optional() });
 
 /**
  * Critic pretraining: the policy stays frozen, answers are sampled from it, and the critic regresses their returns, until
@@ -23,35 +25,28 @@ const stateSchema = z.strictObject({ tricks: z.record(z.string(), z.json()), exp
 export async function createCriticPretrain(setup: TrainerSetup<StageParameters<"critic-pretrain">>): Promise<Trainer> {
   const { backend, parameters, seed } = setup;
   const policy = requireInput(setup, "policy");
-  const reward = requireInput(setup, "reward");
   const init = requireInput(setup, "init");
   const tokenizer = await Tokenizer.load(policy.directory);
 
   await loadForTraining(setup, { model: models.critic, head: "value", newHead: criticHead(init), from: init });
   const information = await loadFrozen(setup, { model: models.policy, head: "language", from: policy });
-  await loadFrozen(setup, { model: models.reward, head: "score", from: reward });
 
   setup.phase("encoding prompts");
   const prompts = await encodePrompts(setup, tokenizer, information.context);
+  const state = setup.resume && await readCheckpointState(setup.resume.directory, stateSchema);
+  const reward = await createReward(setup, { prompts, tokenizer, before: state?.reward });
   const objective = new Objective(tricksThatAreOn(parameters.tricks ?? {}), parameters.temperature);
-  let explained = 0;
-  if (setup.resume) {
-    const state = await readCheckpointState(setup.resume.directory, stateSchema);
-    objective.restore(state.tricks);
-    ({ explained } = state);
-  }
+  let explained = state?.explained ?? 0;
+  if (state) objective.restore(state.tricks);
 
-  const settings = {
-    ...parameters, seed, endTokens: tokenizer.endTokens, missingEndPenalty: 0,
-    normalization: reward.metadata.scoreNormalization ?? { mean: 0, std: 1 },
-  };
+  const settings = { ...parameters, seed, endTokens: tokenizer.endTokens, missingEndPenalty: 0 };
 
   return {
     steps: parameters.steps,
     headline: ["loss/value", "val/explained_variance", "objective/scores"],
 
     async step(index) {
-      const rollouts = await sampleRollouts(backend, models, prompts, settings, index);
+      const rollouts = await sampleRollouts(backend, models, reward.score, prompts, settings, index);
       const prepared = objective.prepare(rollouts);
       explained = explainedVariance(prepared.values, prepared.returns);
       const optimizer = objective.optimizer(optimizerAt(parameters, index, parameters.steps));
@@ -68,7 +63,7 @@ export async function createCriticPretrain(setup: TrainerSetup<StageParameters<"
     },
 
     async checkpoint(directory) {
-      await saveCheckpoint(backend, directory, [models.critic], { tricks: objective.state(), explained });
+      await saveCheckpoint(backend, directory, [models.critic], { tricks: objective.state(), explained, reward: reward.state() });
     },
 
     async finish(directory) {

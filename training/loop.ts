@@ -33,7 +33,7 @@ export interface RunTrainerOptions {
     readonly onBreach: (breach: Breach) => Promise<void>;
   };
   readonly onProgress: (progress: Progress) => void;
-  /** When aborted: the step under way ends, a checkpoint is published, and TL_TRAIN_CANCELLED is thrown. */
+  /** When aborted: the step under way ends or throws the reason, a checkpoint is published, and TL_TRAIN_CANCELLED is thrown. */
   readonly signal?: AbortSignal;
   /** Milliseconds; decides only when checkpoints are due and what is said about the time left. */
   readonly now?: () => number;
@@ -95,7 +95,11 @@ export async function runTrainer(trainer: Trainer, options: RunTrainerOptions): 
   while (steps < trainer.steps) {
     await stopIfCancelled();
     const began = now();
-    latest = await trainer.step(steps);
+    latest = await trainer.step(steps).catch(async (error: unknown) => {
+      // It has changed nothing yet: the state is that after the step before.
+      if (options.signal?.aborted === true && error === options.signal.reason) await stopIfCancelled();
+      throw error;
+    });
     steps += 1;
     const divergence = divergenceIn(latest);
     const cause = divergence === undefined ? undefined : watch?.diverged(steps, divergence);

@@ -11,12 +11,16 @@ import { Objective } from "./objective.js";
 import { encodePrompts } from "./prompts.js";
 import { pretrainingRows } from "./pretraining-rows.js";
 import { klPerAnswer, rolloutMetrics } from "./rollout-metrics.js";
+import { createReward } from "./rewards/create.js";
+import { rewardStateSchema } from "./rewards/reward.js";
 import { sampleRollouts, type RolloutModels } from "./rollouts.js";
 import type { InputArtifact, Metrics, Trainer, TrainerSetup } from "./trainer.js";
 import { unseenScores } from "./unseen-scores.js";
 
-const models = { policy: "policy", reward: "reward", critic: "critic" } as const;
-const stateSchema = z.strictObject({ tricks: z.record(z.string(), z.json()), figures: z.record(z.string(), z.number()) });
+const models = { policy: "policy", critic: "critic" } as const;
+const stateSchema = z.strictObject({
+  tricks: z.record(z.string(), z.json()), figures: z.record(z.string(), z.number()), reward: rewardStateSchema.optional(),
+});
 
 /** Metrics of the last iteration that describe the policy it leaves. */
 const figureNames = ["objective/scores", "objective/gold", "objective/held_out_scores", "objective/kl", "response/length", "response/perplexity"];
@@ -30,32 +34,25 @@ const figureNames = ["objective/scores", "objective/gold", "objective/held_out_s
 export async function createPpo(setup: TrainerSetup<StageParameters<"ppo">>): Promise<Trainer> {
   const { backend, parameters, seed } = setup;
   const policy = requireInput(setup, "policy");
-  const reward = requireInput(setup, "reward");
   const critic = requireInput(setup, "critic");
   const tokenizer = await Tokenizer.load(policy.directory);
 
   const information = await loadForTraining(setup, { model: models.policy, head: "language", from: policy });
   await loadForTraining(setup, { model: models.critic, head: "value", newHead: criticHead(critic), from: critic });
   const reference = await loadReference(setup, policy);
-  await loadFrozen(setup, { model: models.reward, head: "score", from: reward });
 
   setup.phase("encoding prompts");
   const prompts = await encodePrompts(setup, tokenizer, information.context);
+  const state = setup.resume && await readCheckpointState(setup.resume.directory, stateSchema);
+  const reward = await createReward(setup, { prompts, tokenizer, before: state?.reward });
   const tricks = tricksThatAreOn(parameters.tricks);
   const objective = new Objective(tricks, parameters.temperature, tricks.pretrainingLoss
     && await pretrainingRows(setup, tokenizer, tricks.pretrainingLoss));
-  let figures: Metrics = {};
-  if (setup.resume) {
-    const state = await readCheckpointState(setup.resume.directory, stateSchema);
-    objective.restore(state.tricks);
-    ({ figures } = state);
-  }
+  let figures: Metrics = state?.figures ?? {};
+  if (state) objective.restore(state.tricks);
 
   const judge = await unseenScores(setup, prompts, tokenizer);
-  const settings = {
-    ...parameters, seed, endTokens: tokenizer.endTokens,
-    normalization: reward.metadata.scoreNormalization ?? { mean: 0, std: 1 },
-  };
+  const settings = { ...parameters, seed, endTokens: tokenizer.endTokens };
   const optimizer = (learningRate: number, step: number): OptimizerSettings =>
     objective.optimizer(optimizerAt({ ...parameters, learningRate, maxGradientNorm: undefined }, step, parameters.steps));
 
@@ -64,7 +61,7 @@ export async function createPpo(setup: TrainerSetup<StageParameters<"ppo">>): Pr
     headline: ["objective/scores", ...(parameters.gold === undefined ? [] : ["objective/gold"]), "objective/kl", "response/length", "loss/policy", "loss/value"],
 
     async step(index) {
-      const rollouts = await sampleRollouts(backend, { ...models, reference }, prompts, settings, index);
+      const rollouts = await sampleRollouts(backend, { ...models, reference }, reward.score, prompts, settings, index);
       const prepared = objective.prepare(rollouts);
       const policyOptimizer = optimizer(parameters.policyLearningRate, index);
       const criticOptimizer = optimizer(parameters.criticLearningRate, index);
@@ -91,7 +88,7 @@ export async function createPpo(setup: TrainerSetup<StageParameters<"ppo">>): Pr
     },
 
     async checkpoint(directory) {
-      await saveCheckpoint(backend, directory, [models.policy, models.critic], { tricks: objective.state(), figures });
+      await saveCheckpoint(backend, directory, [models.policy, models.critic], { tricks: objective.state(), figures, reward: reward.state() });
     },
 
     async finish(directory) {

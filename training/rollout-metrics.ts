@@ -19,6 +19,7 @@ export function rolloutMetrics(rollouts: Rollouts): Metrics {
   return {
     "objective/scores": mean(rollouts.rawScores),
     "objective/scores_std": Math.sqrt(variance(rollouts.rawScores)),
+    ...rollouts.rewardMetrics,
     "objective/kl": kl,
     "objective/kl_per_token": tokens === 0 ? 0 : (kl * lengths.length) / tokens,
     "response/length": mean(lengths),

@@ -1,6 +1,8 @@
 import type { Backend, ForwardRequest } from "../backends/backend.js";
 import { randomAt } from "../foundation/random.js";
 import { offsetsOf, type Experience } from "./experience.js";
+import type { ScoreBatch } from "./rewards/reward.js";
+import type { Metrics } from "./trainer.js";
 
 /** A prompt as the sampler takes it. `row` finds its text again. */
 export interface EncodedPrompt {
@@ -13,12 +15,11 @@ export interface PromptSupply {
   at(iteration: number): readonly EncodedPrompt[];
 }
 
-/** The names under which the backend holds the four models. */
+/** The names under which the backend holds the models. */
 export interface RolloutModels {
   readonly policy: string;
   /** Absent: the policy is its own reference (it is frozen). */
   readonly reference?: { readonly model: string } & Pick<ForwardRequest, "adapter">;
-  readonly reward: string;
   readonly critic: string;
 }
 
@@ -30,8 +31,6 @@ export interface RolloutSettings {
   readonly topK: number;
   readonly repetitionPenalty: number;
   readonly endTokens: readonly number[];
-  /** Mean and std of the reward model's raw scores on reference answers. */
-  readonly normalization: { readonly mean: number; readonly std: number };
   /** Taken off the normalised score of an answer without an end token. */
   readonly missingEndPenalty: number;
 }
@@ -46,17 +45,19 @@ export interface Rollouts extends Experience {
   readonly rawScores: Float64Array;
   /** Mean over tokens of log-probability (filtered) − log-probability (unfiltered); 0 without top-k, top-p, repetition penalty. */
   readonly filterDiscrepancy: number;
+  /** What the reward says beside the scores. */
+  readonly rewardMetrics: Metrics;
 }
 
 /**
- * Samples an iteration's answers and looks at them through reference, critic and reward model. Prompts and
+ * Samples an iteration's answers and looks at them through reference, critic and reward. Prompts and
  * sampling follow from seed and iteration alone. An answer ends at its
- * first end token; the reward model reads prompt and answer and scores the last real token.
+ * first end token; a reward model reads prompt and answer and scores the last real token.
  */
 export async function sampleRollouts(
-  backend: Backend, models: RolloutModels, prompts: PromptSupply, settings: RolloutSettings, iteration: number,
+  backend: Backend, models: RolloutModels, score: ScoreBatch, prompts: PromptSupply, settings: RolloutSettings, iteration: number,
 ): Promise<Rollouts> {
-  const { maxNewTokens, temperature, topP, topK, repetitionPenalty, endTokens, normalization } = settings;
+  const { maxNewTokens, temperature, topP, topK, repetitionPenalty, endTokens } = settings;
   const drawn = prompts.at(iteration);
   const random = randomAt(settings.seed, "rollout", iteration);
   const generated = await backend.generate(models.policy, {
@@ -72,23 +73,21 @@ export async function sampleRollouts(
   const sampled = generated.sampledLogProbabilities && flatten(generated.sampledLogProbabilities);
 
   const { values } = await backend.forward(models.critic, { batch, quantities: ["values"] });
-  const { scores } = await backend.forward(models.reward, { batch, quantities: ["scores"] });
+  const sampledBatch = { ...batch, prompts: drawn.map(({ row }) => row), answers: generated.tokens, finished: generated.finished };
+  const { scores: rawScores, metrics: rewardMetrics } = await score(sampledBatch);
   const reference = models.reference === undefined
     ? { logProbabilities: policyLogProbabilities }
     : await backend.forward(models.reference.model, { batch, quantities: ["logProbabilities"], temperature, adapter: models.reference.adapter });
 
-  const rawScores = Float64Array.from(scores!, (score) => (score - normalization.mean) / normalization.std);
   return {
-    ...batch,
+    ...sampledBatch,
     offsets: offsetsOf(targets),
     policyLogProbabilities,
     referenceLogProbabilities: reference.logProbabilities!,
     values: values!,
     rawScores,
     scores: rawScores.map((score, row) => score - (generated.finished[row] ? 0 : settings.missingEndPenalty)),
-    finished: generated.finished,
-    prompts: drawn.map(({ row }) => row),
-    answers: generated.tokens,
+    rewardMetrics,
     filterDiscrepancy: sampled ? meanDifference(sampled, policyLogProbabilities) : 0,
   };
 }

@@ -50,10 +50,24 @@ export interface TrainerSetup<Parameters> {
   readonly data: Readonly<Record<string, StageData>>;
   /** Directory of the checkpoint to continue from. */
   readonly resume?: { readonly directory: string; readonly steps: number };
+  /** Files of the user's that the stage reads or runs, by input name. */
+  readonly files?: Readonly<Record<string, { readonly path: string }>>;
+  /** What the worker lets stages do; absent: everything. */
+  readonly rights?: Rights;
+  /** When aborted, a step may throw its reason, as long as it has changed nothing yet: what waits for a server need not be waited for. */
+  readonly signal?: AbortSignal;
+  /** Takes what is to be ended when the stage ends, however it does. */
+  readonly atEnd?: (end: () => Promise<void>) => void;
   /** Says what is being done between steps (loading, reading, saving); also a sign of life. */
   readonly phase: (text: string) => void;
   /** Where rows go that memory should not hold; default: the system's folder for temporary files. */
   readonly scratch?: string;
+}
+
+/** What a worker lets stages do. */
+export interface Rights {
+  /** Run modules of the user's. */
+  readonly modules: boolean;
 }
 
 /** Rows of a data input under the uses its declaration asks for; other members are empty. */

@@ -80,7 +80,10 @@ export class JsonEndpoint {
           hint: "Look whether the server is up and how many requests it allows; `concurrency`, `retries` and `timeout` in the spec say how it is asked.",
         });
       }
-      await wait(pause, signal);
+      await wait(pause, signal).catch((error: unknown) => {
+        signal?.throwIfAborted();
+        throw error;
+      });
     }
   }
 

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { guardsSchema } from "../guards.js";
 import { dataReferences, mixtureWords, loraParameters, operationalParameters, optimizerParameters, reference, rowLimits, sampling } from "./common.js";
+import { rewardSchema } from "../reward.js";
 import { tricksSchema } from "../tricks.js";
 
 /** What a guard's rollback may change. Tricks with a state of their own would have none to start from. */
@@ -14,7 +15,7 @@ export const criticPretrainParameters = z.strictObject({
   description: z.string().optional(),
   seed: z.number().int().min(0).optional(),
   policy: reference("a language model: the frozen policy whose returns are regressed"),
-  reward: reference("a reward model"),
+  reward: rewardSchema,
   init: reference("a reward model, a value model or a language model the critic starts from"),
   prompts: dataReferences("a data entry with prompts").describe(`Name of a data entry with prompts. ${mixtureWords}`),
   steps: z.number().int().positive().default(20).describe("Rounds of rollouts."),

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { guardsSchema } from "../guards.js";
 import { dataReferences, mixtureWords, loraParameters, operationalParameters, optimizerParameters, reference, rowLimits, sampling } from "./common.js";
+import { rewardSchema } from "../reward.js";
 import { tricksSchema } from "../tricks.js";
 
 const { learningRate: _policyRate, maxGradientNorm: _norm, ...optimizer } = optimizerParameters;
@@ -23,7 +24,7 @@ export const ppoParameters = z.strictObject({
   seed: z.number().int().min(0).optional(),
   policy: reference("a language model: where the policy starts"),
   reference: reference("a language model the KL is measured against; default: `policy`").optional(),
-  reward: reference("a reward model"),
+  reward: rewardSchema,
   heldOutReward: reference("a reward model that never trains the policy: it scores each iteration's answers as objective/held_out_scores").optional(),
   critic: reference("a value model, a reward model (score head kept) or a language model (fresh head)"),
   prompts: dataReferences("a data entry with prompts").describe(`Name of a data entry with prompts. ${mixtureWords}`),

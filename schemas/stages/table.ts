@@ -13,7 +13,8 @@ export type DataUse = "text" | "dialogues" | "pairs" | "prompts";
 
 /** An input that a stage names in a field: artifacts of one of `accepts`, or data that serves as `data`. */
 export type InputDeclaration =
-  | { readonly accepts: readonly ArtifactType[]; readonly optional?: boolean }
+  /** `rewards`: the field may also hold what is no artifact, or several terms. */
+  | { readonly accepts: readonly ArtifactType[]; readonly optional?: boolean; readonly rewards?: true }
   | { readonly data: DataUse; readonly optional?: boolean; readonly many?: boolean };
 
 export interface StageKindDeclaration<Schema extends z.ZodType = z.ZodType> {
@@ -32,6 +33,7 @@ const training = { heartbeatSeconds: 60, attemptHours: 24 * 14 } as const;
 const short = { heartbeatSeconds: 60, attemptHours: 24 } as const;
 const languageModel = { accepts: ["language-model"] } as const;
 const rewardModel = { accepts: ["reward-model"] } as const;
+const reward = { ...rewardModel, rewards: true } as const;
 
 /** The one place that knows which stage kinds there are. */
 export const stageKinds = {
@@ -54,14 +56,14 @@ export const stageKinds = {
   "critic-pretrain": {
     parameters: criticPretrainParameters, version: 1, output: "value-model", backend: true, timeouts: training,
     inputs: {
-      policy: languageModel, reward: rewardModel, prompts: { data: "prompts", many: true },
+      policy: languageModel, reward, prompts: { data: "prompts", many: true },
       init: { accepts: ["reward-model", "value-model", "language-model"] },
     },
   },
   ppo: {
     parameters: ppoParameters, version: 1, output: "language-model", backend: true, timeouts: training,
     inputs: {
-      policy: languageModel, reference: { ...languageModel, optional: true }, reward: rewardModel,
+      policy: languageModel, reference: { ...languageModel, optional: true }, reward,
       heldOutReward: { ...rewardModel, optional: true },
       critic: { accepts: ["value-model", "reward-model", "language-model"] },
       prompts: { data: "prompts", many: true }, pretrainingData: { data: "text", optional: true, many: true },

@@ -39,11 +39,11 @@ export function pipeline(change: (spec: Pipeline) => void = () => undefined): Pi
 /** The world as if every data entry's file held its own path. */
 export function factsFor(spec: { readonly data?: Record<string, Members> }, models: Facts["models"] = new Map()): Facts {
   const data = Object.entries(spec.data ?? {}).map(([name, { path }]) => [name, { path: `/data/${String(path)}`, digest: sha256(String(path)) }] as const);
-  return { data: new Map(data), models, answers: new Map() };
+  return { data: new Map(data), models, modules: new Map(), answers: new Map() };
 }
 
 /** The faults of a spec's text, as `createPlan` would list them, files left out. */
-export function faultsOf(spec: unknown, facts: Facts = { data: new Map(), models: new Map(), answers: new Map() }): Diagnostic[] {
+export function faultsOf(spec: unknown, facts: Facts = { data: new Map(), models: new Map(), modules: new Map(), answers: new Map() }): Diagnostic[] {
   const text = typeof spec === "string" ? spec : JSON.stringify(spec, undefined, 2);
   const { source, faults } = interpretSpec("spec.json", text);
   const draft = draftOf(source.value);

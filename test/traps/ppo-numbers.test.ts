@@ -8,6 +8,7 @@ import { mean, rowSums } from "../../training/experience.js";
 import { Objective } from "../../training/objective.js";
 import { rolloutMetrics } from "../../training/rollout-metrics.js";
 import { BatchOrder } from "../../training/batches.js";
+import { modelScores } from "../../training/rewards/reward-model.js";
 import { sampleRollouts, type Rollouts } from "../../training/rollouts.js";
 import { artifactOf, attemptAt, Bench, Calls } from "./computing.js";
 
@@ -31,9 +32,8 @@ async function rollouts(backend: Backend, missingEndPenalty = 0): Promise<Rollou
   await load("reward", "reward", "score");
   const endTokens = Array.from({ length: 53 }, (_, index) => index * 5);
   const prompts = [[5, 6, 7], [8], [9, 10, 11, 12, 13]].map((tokens, row) => ({ tokens: Int32Array.from(tokens), row }));
-  const found = await sampleRollouts(backend, models, { at: (iteration) => new BatchOrder(1, prompts.length, 12).at(iteration).map((index) => prompts[index]!) }, {
+  const found = await sampleRollouts(backend, models, modelScores(backend, "reward", { mean: 0, std: 1 }), { at: (iteration) => new BatchOrder(1, prompts.length, 12).at(iteration).map((index) => prompts[index]!) }, {
     seed: 1, maxNewTokens: 6, temperature: 0.8, topP: 1, topK: 0, repetitionPenalty: 1, endTokens, missingEndPenalty,
-    normalization: { mean: 0, std: 1 },
   }, 0);
   return { ...found, endTokens };
 }

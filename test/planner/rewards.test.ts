@@ -1,0 +1,78 @@
+import { mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { sha256 } from "../../foundation/canonical.js";
+import { SpecError } from "../../planner/fault.js";
+import { createPlan } from "../../planner/plan.js";
+import type { PlannedStage } from "../../schemas/plan.js";
+import { hhRow, pipeline, stageOf } from "./pipeline.js";
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "trueline-rewards-"));
+  await writeFile(join(folder, "hh.jsonl"), hhRow);
+  await writeFile(join(folder, "book.txt"), "a book\n");
+  await writeFile(join(folder, "reward.mjs"), "export const reward = (answers) => answers.map(() => 1);");
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+async function planWith(reward: unknown): Promise<PlannedStage> {
+  const path = join(folder, "spec.json");
+  await writeFile(path, JSON.stringify(pipeline(({ stages }) => { stages["ppo"]!["reward"] = reward; }), undefined, 2));
+  return stageOf(await createPlan(path), "ppo");
+}
+
+async function faultsOf(reward: unknown): Promise<string[]> {
+  const error: unknown = await planWith(reward).then(() => undefined, (caught: unknown) => caught);
+  if (!(error instanceof SpecError)) throw new Error("no faults");
+  return error.diagnostics.map(({ field, code, message }) => `${field} ${code} ${message}`);
+}
+
+it("a module is an input by its content, wherever it lies", async () => {
+  const stage = await planWith({ module: "./reward.mjs" });
+  expect(stage.inputs["reward"]).toEqual({ from: "file", path: join(folder, "reward.mjs"), digest: sha256("export const reward = (answers) => answers.map(() => 1);") });
+  expect(stage.after).not.toContain("rm");
+  await writeFile(join(folder, "same.mjs"), "export const reward = (answers) => answers.map(() => 1);");
+  expect((await planWith({ module: "same.mjs" })).key).toBe(stage.key);
+  await writeFile(join(folder, "other.mjs"), "export const reward = (answers) => answers.map(() => 2);");
+  expect((await planWith({ module: "other.mjs" })).key).not.toBe(stage.key);
+});
+
+it("a key counts what decides the scores, and not how they are obtained", async () => {
+  const key = async (reward: unknown): Promise<string> => (await planWith(reward)).key;
+  const module = { module: "reward.mjs" };
+  expect(await key({ ...module, timeLimit: "5s", memory: "2GB" })).toBe(await key(module));
+  expect(await key({ ...module, options: { target: 3 } })).not.toBe(await key(module));
+  const server = { url: "https://scores.example/v1" };
+  expect(await key({ ...server, secret: "TRUELINE_SECRET_X", timeout: "5s", retries: 1, concurrency: 9, batch: 2 })).toBe(await key(server));
+  expect(await key({ ...server, version: "2" })).not.toBe(await key(server));
+  expect(await key({ url: "https://scores.example/v2" })).not.toBe(await key(server));
+});
+
+it("a module is found as data is: neither `..`, nor links, nor absolute paths lead out", async () => {
+  const outside = await mkdtemp(join(tmpdir(), "trueline-outside-"));
+  try {
+    await writeFile(join(outside, "reward.mjs"), "");
+    await symlink(join(outside, "reward.mjs"), join(folder, "link.mjs"));
+    for (const path of ["../reward.mjs", "link.mjs", join(outside, "reward.mjs")]) {
+      expect(await faultsOf({ module: path }), path).toEqual([expect.stringMatching(/^stages\.ppo\.reward\.module TL_DATA_OUTSIDE/)]);
+    }
+    expect(await faultsOf({ module: "gone.mjs" })).toEqual([expect.stringMatching(/^stages\.ppo\.reward\.module TL_DATA_MISSING/)]);
+  } finally {
+    await rm(outside, { recursive: true });
+  }
+});
+
+it.each([
+  [{ modul: "./reward.mjs" }, /^stages\.ppo\.reward/],
+  [{ module: "./reward.mjs", timelimit: "5s" }, /^stages\.ppo\.reward\.timelimit TL_SPEC_UNKNOWN_FIELD/],
+  [{ module: "./reward.mjs", timeLimit: 5 }, /^stages\.ppo\.reward\.timeLimit TL_SPEC_WRONG_TYPE/],
+  [{ url: "ftp://x" }, /^stages\.ppo\.reward\.url TL_SPEC_WRONG_VALUE/],
+  [{ url: "https://user:pass@x.example/" }, /^stages\.ppo\.reward\.url TL_SPEC_WRONG_VALUE/],
+  [{ url: "https://x.example", secret: "AWS_SECRET_ACCESS_KEY" }, /^stages\.ppo\.reward\.secret TL_SPEC_WRONG_VALUE/],
+  ["rmm", /^stages\.ppo\.reward TL_SPEC_UNKNOWN_REFERENCE/],
+  [7, /^stages\.ppo\.reward TL_SPEC_WRONG_TYPE/],
+])("what can't be a reward is a fault with its place: %j", async (reward, fault) => {
+  expect(await faultsOf(reward)).toContainEqual(expect.stringMatching(fault));
+});

@@ -1,0 +1,39 @@
+import { expect, it } from "vitest";
+import { endpointReward } from "../../../schemas/reward.js";
+import { endpointScorer } from "../../../training/rewards/endpoint.js";
+import { Received } from "../../../training/rewards/received.js";
+import type { WrittenAnswer } from "../../../training/rewards/reward.js";
+import { serve } from "../../foundation/http/server.js";
+import { user } from "../support.js";
+
+const answer = (text: string): WrittenAnswer => ({ prompt: [user("Why?")], answer: text, finished: true, tokens: 3, tags: {} });
+const answers = ["a", "bb", "ccc", "dddd", "eeeee"].map(answer);
+const lengths = ({ body }: { readonly body: unknown }) => ({ json: { scores: (body as { answers: WrittenAnswer[] }).answers.map((each) => each.answer.length) } });
+
+it("answers go out in batches, whole, and their scores come back in order", async () => {
+  const { url, received } = await serve(lengths);
+  expect(await endpointScorer(endpointReward.parse({ url, batch: 2 }))(answers)).toEqual([1, 2, 3, 4, 5]);
+  expect(received).toHaveLength(3);
+  expect(received.map(({ body }) => body)).toContainEqual({ answers: [answers[0], answers[1]] });
+});
+
+it.each([
+  [{ json: { scores: [1, 2] } }, /gave 2 scores for 5 answers/],
+  [{ json: [1, 2, 3, 4, 5] }, /answered \[1,2,3,4,5\]/],
+  [{ json: { scores: [1, 2, null, 4, 5] } }, /gave null for row 3 of 5 \(the answer "ccc" to "Why\?"\)/],
+])("an answer in another form names the server and the row: %j", async (said, message) => {
+  const { url } = await serve(() => said);
+  await expect(endpointScorer(endpointReward.parse({ url }))(answers)).rejects.toMatchObject({ code: "TL_REWARD_SCORES", message: expect.stringMatching(message) });
+});
+
+it("the same answer is asked about once; a server that is of another mind later changes nothing, in a resumed stage neither", async () => {
+  let mind = 0;
+  const { url, received } = await serve(({ body }) => ({ json: { scores: (body as { answers: unknown[] }).answers.map(() => ++mind) } }));
+  const before = new Received();
+  const ask = before.over(endpointScorer(endpointReward.parse({ url })));
+  expect(await ask([answers[0]!, answers[1]!, answers[0]!])).toEqual([1, 2, 1]);
+  expect(await ask([answers[1]!, answers[2]!])).toEqual([2, 3]);
+  const resumed = new Received(before.state()).over(endpointScorer(endpointReward.parse({ url })));
+  expect(await resumed([answers[2]!, answers[0]!])).toEqual([3, 1]);
+  expect(received.map(({ body }) => (body as { answers: unknown[] }).answers.length)).toEqual([2, 1]);
+});
