@@ -9,7 +9,7 @@ import { METRICS_FILE } from "../training/loop.js";
 import { checkWhole } from "./inputs.js";
 import type { Attempt, StageWork } from "./stage.js";
 
-const PAGE_FILE = "report.html";
+export const PAGE_FILE = "report.html";
 
 /** The work of an evaluation: what training/ measures, then a page of it, with the curves of the stages it rests on. */
 export function withReport(work: StageWork): StageWork {

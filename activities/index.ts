@@ -9,6 +9,7 @@ import type { Rights } from "../training/trainer.js";
 import { ask, expire, readOrders, record, recordEnd } from "./control.js";
 import { failed } from "./ending.js";
 import { withReport } from "./evaluate.js";
+import { withChoicePage } from "./multiple-choice.js";
 import { notify } from "./notify.js";
 import { withDeadline } from "./pulse.js";
 import { attemptStage, type StageWork } from "./stage.js";
@@ -27,7 +28,7 @@ export interface ActivityOptions {
 type Activities = Readonly<Record<string, (input: never) => Promise<unknown>>>;
 
 /** What a kind does beyond training. */
-const extras: Partial<Record<StageKind, (work: StageWork) => StageWork>> = { evaluate: withReport };
+const extras: Partial<Record<StageKind, (work: StageWork) => StageWork>> = { evaluate: withReport, "multiple-choice": withChoicePage };
 
 /** One activity for each stage kind, named as the kind, and those by which a workflow reads and writes its run's ledger. */
 export function createActivities({ store, startBackend = startNamed, stallSeconds, rights }: ActivityOptions): Activities {

@@ -96,10 +96,10 @@ const limitsSchema = z.object({ ...rowLimits, maxNewTokens: z.number().default(0
 /** Training rows, but of an evaluation the held-out ones. */
 async function reading(plan: Plan, store: Store, stage: PlannedStage, { use }: DataInput, dataset: Dataset, samples: number): Promise<DataView> {
   const side = stage.kind === "evaluate" ? "heldOut" : "train";
-  const { text, dialogues, pairs, prompts } = combineDatasets([dataset]);
+  const { text, dialogues, pairs, prompts, questions } = combineDatasets([dataset]);
   const { tokenizer, context } = await modelOf(plan, store, stage);
   const limits = use === "text" || context === undefined ? undefined : { ...limitsSchema.parse(stage.parameters), context };
-  return viewRows(use, { text: text[side], dialogues: dialogues[side], pairs: pairs[side], prompts: prompts[side] }, { tokenizer, limits, samples });
+  return viewRows(use, { text: text[side], dialogues: dialogues[side], pairs: pairs[side], prompts: prompts[side], questions: questions[side] }, { tokenizer, limits, samples });
 }
 
 /** The tokenizer and the context of the model that a stage reads its data for, as far as they are there. */

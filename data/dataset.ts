@@ -7,7 +7,8 @@ import { readRows, type BadRow } from "./rows.js";
 import { KeySet } from "./key-set.js";
 import { indicesWhere, joined, selected, type Rows } from "./row-list.js";
 import { isHeldOut, promptKey } from "./split.js";
-import type { DialogueRow, PairRow, PromptRow, Split, TextRow } from "./types.js";
+import type { Content } from "./readers/row.js";
+import type { DialogueRow, PairRow, PromptRow, QuestionRow, Split, TextRow } from "./types.js";
 
 /** A data entry, its path resolved. */
 export interface DataSource {
@@ -28,6 +29,7 @@ export interface Dataset {
   readonly dialogues: Split<DialogueRow>;
   readonly pairs: Split<PairRow>;
   readonly prompts: Split<PromptRow>;
+  readonly questions: Split<QuestionRow>;
   /**
    * By entry: `rows` in all, `bad` ones among them, usable ones in `train` and `heldOut`, and `duplicates`, rows whose
    * prompt an earlier row has.
@@ -70,7 +72,7 @@ export async function readDataset(source: DataSource, uses?: readonly DataUse[],
       if (faults.length < shownFaults) faults.push({ ...row, path });
       continue;
     }
-    const key = row.content.is === "text" ? row.content.text : promptKey(row.content.prompt);
+    const key = keyOf(row.content);
     const side = isHeldOut(row.group ?? key, source.holdout) ? "heldOut" : "train";
     const repeated = row.content.is !== "text" && !seen.add(key);
     count[side]++;
@@ -81,9 +83,18 @@ export async function readDataset(source: DataSource, uses?: readonly DataUse[],
   if (count.bad > source.maxBadShare * count.rows || count.bad === count.rows) throw badRows(source, count, faults);
   const split = <Use extends DataUse>(use: Use) => ({ train: sides.train[use], heldOut: sides.heldOut[use] });
   return {
-    text: split("text"), dialogues: split("dialogues"), pairs: split("pairs"), prompts: split("prompts"),
+    text: split("text"), dialogues: split("dialogues"), pairs: split("pairs"), prompts: split("prompts"), questions: split("questions"),
     counts: { [source.name]: count },
   };
+}
+
+/** What a row is held out by, where it has no group, and what makes it a second time the same. */
+function keyOf(content: Content): string {
+  switch (content.is) {
+    case "text": return content.text;
+    case "question": return [content.question, ...content.choices].join("\n");
+    case "prompt": case "dialogue": case "pair": return promptKey(content.prompt);
+  }
 }
 
 interface PlacedFault extends BadRow {
@@ -125,12 +136,12 @@ export function combineDatasets(datasets: readonly Dataset[], weights?: readonly
   const prompts = both(({ prompts }) => prompts);
   return {
     text: both(({ text }) => text), dialogues: both(({ dialogues }) => dialogues), pairs: both(({ pairs }) => pairs),
-    prompts: { train: once(prompts.train), heldOut: once(prompts.heldOut) },
+    prompts: { train: once(prompts.train), heldOut: once(prompts.heldOut) }, questions: both(({ questions }) => questions),
     counts: Object.fromEntries(datasets.flatMap(({ counts }) => Object.entries(counts))),
     ...(weights !== undefined && {
-      shares: datasets.map(({ text, dialogues, pairs, prompts: own }, index) => ({
+      shares: datasets.map(({ text, dialogues, pairs, questions, prompts: own }, index) => ({
         weight: weights[index]!,
-        train: { text: text.train.length, dialogues: dialogues.train.length, pairs: pairs.train.length, prompts: newPrompts(own.train) },
+        train: { text: text.train.length, dialogues: dialogues.train.length, pairs: pairs.train.length, prompts: newPrompts(own.train), questions: questions.train.length },
       })),
     }),
   };

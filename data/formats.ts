@@ -5,6 +5,7 @@ import { readAlpaca } from "./readers/alpaca.js";
 import { readDialogue } from "./readers/dialogue.js";
 import { readTranscripts } from "./readers/hh-rlhf.js";
 import { readMossDialogue, readMossPreference, readMossPrompt } from "./readers/moss.js";
+import { readMultipleChoice } from "./readers/multiple-choice.js";
 import { readPreference } from "./readers/preference.js";
 import { readPromptCompletion } from "./readers/prompt-completion.js";
 import { readPrompt } from "./readers/prompt.js";
@@ -35,6 +36,7 @@ const formats: Readonly<Record<DataFormat, Format>> = {
   moss: { read: readMossDialogue, uses: dialogues },
   "moss-prompt": { read: readMossPrompt, uses: ["prompts"] },
   "moss-preference": { read: readMossPreference, uses: pairs },
+  "multiple-choice": { read: readMultipleChoice, uses: ["questions"] },
 };
 
 /** The uses that a data entry of this format can be put to. */

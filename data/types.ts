@@ -40,6 +40,16 @@ export interface PairRow extends Row {
   readonly rejected: string;
 }
 
+/** A question with choices, of which one is right. */
+export interface QuestionRow extends Row {
+  readonly question: string;
+  readonly choices: readonly string[];
+  /** Index of the right choice. */
+  readonly answer: number;
+  /** What it is about: the row's tag `subject`, else the name of its file, as C-Eval has a file a subject. */
+  readonly subject: string;
+}
+
 /** A data entry's two parts. Which part a row is in follows from a hash of its group, or of its prompt or text. */
 export interface Split<Row> {
   readonly train: Rows<Row>;

@@ -51,7 +51,7 @@ function batchesOf({ parameters }: PlannedStage, kind: StageKind): Omit<StageBat
       const batches = rolloutBatches(complete, "of the policy and as many of the critic");
       return { ...batches, words: batches.words + (text ?? "") };
     }
-    case "tokenizer": case "evaluate":
+    case "tokenizer": case "evaluate": case "multiple-choice":
       return undefined;
   }
 }

@@ -92,7 +92,7 @@ function stageFaults(draft: Draft, stage: DraftStage, complete: StageSpec): Faul
     case "reward-model":
       return complete.maxPairs !== undefined && stage.references.some(({ weight }) => weight !== undefined)
         ? [fault("TL_SPEC_CONFLICT", ["maxPairs"], "`maxPairs` chooses pairs before a mixture draws them by weight", "leave it out, and write `maxSteps` to train for less")] : [];
-    case "tokenizer": case "pretrain": case "sft":
+    case "tokenizer": case "pretrain": case "sft": case "multiple-choice":
       return [];
   }
 }

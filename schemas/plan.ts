@@ -16,7 +16,7 @@ export const planInputSchema = z.discriminatedUnion("from", [
   /** One or more data entries, resolved to files. */
   z.strictObject({
     from: z.literal("data"),
-    use: z.enum(["text", "dialogues", "pairs", "prompts"]),
+    use: z.enum(["text", "dialogues", "pairs", "prompts", "questions"]),
     /** Of a mixture, one for each entry. */
     weights: z.array(z.number()).optional(),
     entries: z.array(z.strictObject({

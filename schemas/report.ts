@@ -52,7 +52,8 @@ const sideSchema = z.strictObject({
   unfinished: z.number(),
 });
 
-const intervalSchema = z.strictObject({ value: z.number(), low: z.number(), high: z.number() });
+/** A figure with its 95 % interval. */
+export const intervalSchema = z.strictObject({ value: z.number(), low: z.number(), high: z.number() });
 
 const groupSchema = z.strictObject({
   prompts: z.number().int(),

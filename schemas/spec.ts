@@ -7,6 +7,7 @@ import { stageKinds } from "./stages/table.js";
 
 export const dataFormats = z.enum([
   "hh-rlhf", "preference", "dialogue", "prompt-completion", "prompt", "text", "sharegpt", "alpaca", "moss", "moss-prompt", "moss-preference",
+  "multiple-choice",
 ]);
 
 /** What a row of each format looks like. */
@@ -22,6 +23,7 @@ export const formatShapes: Readonly<Record<z.output<typeof dataFormats>, string>
   moss: "[turn, turn, …], the user's and the assistant's",
   "moss-prompt": "[turn, turn, …] to be answered",
   "moss-preference": "{chosen: [turn, …], rejected: [turn, …]}",
+  "multiple-choice": "{question, A, B, C, D, answer}, as in C-Eval",
 };
 
 export const dataEntrySchema = z.strictObject({

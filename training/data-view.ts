@@ -1,5 +1,5 @@
 import { selected, type Rows } from "../data/row-list.js";
-import type { DialogueRow, PairRow, PromptRow, Source, TextRow } from "../data/types.js";
+import type { DialogueRow, PairRow, PromptRow, QuestionRow, Source, TextRow } from "../data/types.js";
 import { mapBreathing } from "../foundation/breath.js";
 import type { Tokenizer } from "../models/tokenizer.js";
 import type { DataUse } from "../schemas/stages/table.js";
@@ -11,6 +11,7 @@ import { dialogueFitting } from "./sft.js";
 /** The rows of one use and side. */
 export type RowsByUse = {
   readonly text: Rows<TextRow>; readonly dialogues: Rows<DialogueRow>; readonly pairs: Rows<PairRow>; readonly prompts: Rows<PromptRow>;
+  readonly questions: Rows<QuestionRow>;
 };
 
 export interface ViewOptions {
@@ -49,6 +50,8 @@ export async function viewRows(use: DataUse, rows: RowsByUse, { tokenizer, limit
     case "prompts":
       return tokenizer === undefined ? inCharacters(rows.prompts, samples, ({ messages }) => said(messages))
         : view(rows.prompts, promptFitting(tokenizer, room), limits, samples, show);
+    case "questions":
+      return inCharacters(rows.questions, samples, ({ question, choices, answer }) => [question, ...choices.map((choice, index) => `${index === answer ? "*" : " "} ${choice}`)].join("\n"));
   }
 }
 

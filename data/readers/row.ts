@@ -7,7 +7,9 @@ export type Content =
   | { readonly is: "text"; readonly text: string }
   | { readonly is: "prompt"; readonly prompt: readonly Message[] }
   | { readonly is: "dialogue"; readonly prompt: readonly Message[]; readonly answer: string }
-  | { readonly is: "pair"; readonly prompt: readonly Message[]; readonly chosen: string; readonly rejected: string };
+  | { readonly is: "pair"; readonly prompt: readonly Message[]; readonly chosen: string; readonly rejected: string }
+  /** `answer` is the index of the right one of the choices. */
+  | { readonly is: "question"; readonly question: string; readonly choices: readonly string[]; readonly answer: number };
 
 /** Reads a row's content from its JSON. Throws RowFault. */
 export type Reader = (row: unknown) => Content;

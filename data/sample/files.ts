@@ -1,5 +1,6 @@
 import { randomAt, type Random } from "../../foundation/random.js";
 import { drawAnswer } from "./answers.js";
+import { multipleChoiceFiles } from "./multiple-choice.js";
 import { factSentence, phrases, samplePrompts, type SamplePrompt } from "./grammar.js";
 import { preferred } from "./labeller.js";
 import { attributes, languages, objects, sampleSeed, truth, type Language, type ObjectName } from "./world.js";
@@ -20,6 +21,7 @@ export function sampleFiles(): ReadonlyMap<string, string> {
     ["documents.jsonl.gz", lines(documents)],
     ["dialogues.jsonl", lines(dialogues())],
     ["preferences.jsonl", lines(preferences())],
+    ...multipleChoiceFiles(),
     ["prompts.jsonl", lines(samplePrompts.map((prompt) => ({ prompt: prompt.text, ...labels(prompt) })))],
   ]);
 }

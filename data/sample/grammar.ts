@@ -33,6 +33,11 @@ export function factSentence(language: Language, fact: Fact): string {
   return fill(language, phrases[language].facts[fact.attribute], fact);
 }
 
+/** The ways to ask for an attribute, without a greeting. */
+export function questionsAbout(language: Language, object: ObjectName, attribute: Attribute): string[] {
+  return phrases[language].questions[attribute].map((template) => fill(language, template, { object }));
+}
+
 export function curtSentence(language: Language, { attribute, value }: Fact): string {
   return fill(language, phrases[language].curt[attribute], { value });
 }
@@ -89,12 +94,12 @@ function allSentences(language: Language): ReadonlyMap<string, Meaning> {
 }
 
 function promptsIn(language: Language): SamplePrompt[] {
-  const { space, greetings, questions, demands } = phrases[language];
+  const { space, greetings, demands } = phrases[language];
   const group = (...parts: readonly (string | number)[]) => [language, ...parts].join("/");
-  const helpful = objects.flatMap((object) => attributes.flatMap((attribute) => questions[attribute].flatMap((question, template) =>
+  const helpful = objects.flatMap((object) => attributes.flatMap((attribute) => questionsAbout(language, object, attribute).flatMap((question, template) =>
     greetings.map((greeting): SamplePrompt => ({
       language, object, part: "helpful", attribute,
-      text: greeting + space + fill(language, question, { object }),
+      text: greeting + space + question,
       group: group(object, attribute, template + 1),
     })))));
   const harmful = objects.flatMap((object) => verbs.flatMap((verb) => demands.map((demand, template): SamplePrompt => ({

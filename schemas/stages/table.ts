@@ -1,6 +1,7 @@
 import type { z } from "zod";
 import { criticPretrainParameters } from "./critic-pretrain.js";
 import { evaluateParameters } from "./evaluate.js";
+import { multipleChoiceParameters } from "./multiple-choice.js";
 import { ppoParameters } from "./ppo.js";
 import { pretrainParameters } from "./pretrain.js";
 import { rewardModelParameters } from "./reward-model.js";
@@ -9,7 +10,7 @@ import { tokenizerParameters } from "./tokenizer.js";
 
 export type ArtifactType = "tokenizer" | "language-model" | "reward-model" | "value-model" | "report";
 /** What a data entry can serve as. */
-export type DataUse = "text" | "dialogues" | "pairs" | "prompts";
+export type DataUse = "text" | "dialogues" | "pairs" | "prompts" | "questions";
 
 /** An input that a stage names in a field: artifacts of one of `accepts`, or data that serves as `data`. */
 export type InputDeclaration =
@@ -76,6 +77,10 @@ export const stageKinds = {
       heldOutReward: { ...rewardModel, optional: true },
       prompts: { data: "prompts" }, pairs: { data: "pairs", optional: true },
     },
+  },
+  "multiple-choice": {
+    parameters: multipleChoiceParameters, version: 1, output: "report", backend: true, timeouts: training,
+    inputs: { model: languageModel, questions: { data: "questions" }, shots: { data: "questions", optional: true } },
   },
 } as const satisfies Record<string, StageKindDeclaration>;
 

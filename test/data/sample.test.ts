@@ -1,4 +1,6 @@
 import { readdir, readFile } from "node:fs/promises";
+import { join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
 import { beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
@@ -7,12 +9,17 @@ import { sampleGold } from "../../data/sample/gold.js";
 import { factSentence, parseAnswer, samplePrompts } from "../../data/sample/grammar.js";
 import { approximateTokens } from "../../data/sample/labeller.js";
 import { attributes, languages, objects, truth, values } from "../../data/sample/world.js";
+import { readDataset } from "./read.js";
 
 const folder = new URL("../../data/sample/files/", import.meta.url);
 const labelled = { group: z.string(), tags: z.record(z.string(), z.string()) };
 const documentRow = z.strictObject({ text: z.string(), group: z.string().optional() });
 const dialogueRow = z.strictObject({ prompt: z.string(), response: z.string(), ...labelled });
 const pairRow = z.strictObject({ prompt: z.string(), chosen: z.string(), rejected: z.string(), ...labelled });
+
+const storedFiles = async (): Promise<string[]> =>
+  (await readdir(folder, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile())
+    .map((entry) => relative(fileURLToPath(folder), join(entry.parentPath, entry.name))).sort();
 
 let files: ReadonlyMap<string, string>;
 beforeAll(() => { files = sampleFiles(); });
@@ -26,7 +33,7 @@ const mean = (numbers: readonly number[]) => numbers.reduce((sum, x) => sum + x,
 
 describe("the sample task's files", () => {
   it("are what the generator writes, byte for byte", async () => {
-    expect((await readdir(folder)).sort()).toEqual([...files.keys()].sort());
+    expect(await storedFiles()).toEqual([...files.keys()].sort());
     for (const [name, text] of files) {
       const stored = await readFile(new URL(name, folder));
       // Compression may differ between versions of zlib; what it holds may not.
@@ -36,8 +43,27 @@ describe("the sample task's files", () => {
   });
 
   it("stay under 3 MB in all", async () => {
-    const sizes = await Promise.all((await readdir(folder)).map(async (name) => (await readFile(new URL(name, folder))).length));
+    const sizes = await Promise.all((await storedFiles()).map(async (name) => (await readFile(new URL(name, folder))).length));
     expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThan(3e6);
+  });
+
+  it("ask about every fact in both languages, an example or a question, with one true choice of four", async () => {
+    const sentences = new Map(languages.flatMap((language) => objects.flatMap((object) => attributes.map((attribute) => [factSentence(language, truth(object, attribute)), `${language}/${object}/${attribute}`] as const))));
+    const found = { dev: new Set<string>(), val: new Set<string>() };
+    for (const split of ["dev", "val"] as const) {
+      const names = (await storedFiles()).filter((name) => name.startsWith(`multiple-choice/${split}/`));
+      const { questions } = await readDataset({ name: "q", format: "multiple-choice", path: split, files: names.map((name) => ({ path: fileURLToPath(new URL(name, folder)) })), holdout: 0, maxBadShare: 0 });
+      for (const { choices, answer, subject, tags } of questions.train) {
+        expect(new Set(choices).size).toBe(4);
+        expect(choices.map((choice) => sentences.has(choice))).toEqual(choices.map((_, index) => index === answer));
+        expect(subject).toMatch(new RegExp(`^${tags["language"]!}-(${attributes.join("|")})$`));
+        found[split].add(sentences.get(choices[answer]!)!);
+      }
+      const right = questions.train.filter(({ answer }) => answer === 0).length / questions.train.length;
+      if (split === "val") expect(right).toBeCloseTo(0.25, 1);
+    }
+    expect([found.dev.size, found.val.size]).toEqual([8 * 5, 8 * 27]);
+    expect([...found.dev].filter((fact) => found.val.has(fact))).toEqual([]);
   });
 
   it("state every fact in both languages, and no false one outside answers", () => {

@@ -79,7 +79,7 @@ export const pairRow = (prompt: string, chosen: string, rejected: string): PairR
 
 const nothing = { train: [], heldOut: [] };
 export const stageData = (parts: Partial<StageData>): StageData => ({
-  text: nothing, dialogues: nothing, pairs: nothing, prompts: nothing, counts: { sample: { read: 0 } }, ...parts,
+  text: nothing, dialogues: nothing, pairs: nothing, prompts: nothing, questions: nothing, counts: { sample: { read: 0 } }, ...parts,
 });
 
 /** What a stage left behind: digests of its files by name, its metadata, and its metrics. */
