@@ -13,8 +13,8 @@ export const validateCommand = defineCommand({
   options: { json: jsonOption, allowPath: allowPathOption },
   async run({ arguments: [path = ""], options, output }) {
     try {
-      const { spec, draft, facts } = await checkSpec(path, { allowPaths: options.allowPath });
-      const warnings = warningsOf(draft, facts);
+      const { spec, draft, facts, sweep } = await checkSpec(path, { allowPaths: options.allowPath });
+      const warnings = warningsOf(draft, facts, sweep);
       if (options.json) {
         output.json({ valid: true, name: spec.name, stages: draft.stages.size, faults: [], warnings });
         return 0;

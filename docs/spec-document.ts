@@ -59,7 +59,16 @@ export function specDocument(): string {
     "`tricks` turns single tricks on with an object, off with `false`. Members that an object leaves out have the preset's value, then the default here.", "",
     ...Object.entries(trickParameters).map(([name, schema]) => trickSection(name, schema)),
     "## Presets", "", ...ppoPresetRows(), "",
+    "## Sweep", "", "`sweep` makes variants of the pipeline; [sweeps.md](sweeps.md) says how.", "", ...sweepSection(membersOf(properties["sweep"])), "",
   ].join("\n");
+}
+
+function sweepSection(sweep: Record<string, unknown>): string[] {
+  const { axes, objective } = membersOf(sweep["properties"]);
+  return [
+    fieldTable(sweep, (name) => name !== "description"), "", "An axis:", "", fieldTable(membersOf(membersOf(axes)["additionalProperties"]), (name) => name !== "description"), "",
+    "The objective:", "", fieldTable(membersOf(objective)),
+  ];
 }
 
 const shared = ["checkpoint", "resources", "deadline"];
@@ -122,8 +131,10 @@ function typeOf(field: Readonly<Record<string, unknown>>): string {
   if (typeof field["title"] === "string") return field["title"];
   if (field["enum"] !== undefined) return listOf(field["enum"]).map((choice) => `\`${String(choice)}\``).join(", ");
   if (field["anyOf"] !== undefined) return listOf(field["anyOf"]).map((each) => typeOf(membersOf(each))).join(" or ");
-  if (field["type"] === "array") return `list of ${typeOf(membersOf(field["items"]))}`;
+  if (field["type"] === "array") return `list of ${typeOf(membersOf(field["items"])).replace("any value", "values")}`;
+  if (field["type"] === "object" && field["properties"] === undefined) return "object by name";
   if (field["type"] === "object") return `{ ${Object.keys(membersOf(field["properties"])).map((name) => `\`${name}\``).join(", ")} }`;
+  if (field["type"] === undefined) return "any value";
   const words: Readonly<Record<string, string>> = { integer: "whole number", number: "number", string: "text", boolean: "true or false" };
   return `${words[String(field["type"])] ?? String(field["type"])}${rangeOf(field)}`;
 }

@@ -31,3 +31,8 @@ export function displayWidth(text: string): number {
 export function hostOf(address: string): string {
   return URL.canParse(address) ? new URL(address).host : "an address that can't be read";
 }
+
+/** Names for people: the first few of many, and how many more there are. */
+export function fewNames(names: readonly string[], few = 3): string {
+  return names.length <= few + 1 ? names.join(", ") : `${names.slice(0, few).join(", ")} and ${names.length - few} more`;
+}

@@ -3,6 +3,7 @@ import { secondsOf } from "../foundation/durations.js";
 import type { Plan, PlanInput, PlannedStage } from "../schemas/plan.js";
 import type { Spec, StageSpec } from "../schemas/spec.js";
 import { paperDecoding } from "../schemas/stages/common.js";
+import type { PlannedSweep } from "../schemas/sweep.js";
 import { stageKinds, type ArtifactType, type DataUse, type StageKindDeclaration } from "../schemas/stages/table.js";
 import { taskQueueFor } from "../schemas/task-queue.js";
 import { upstreamOf, type Draft, type DraftStage, type Reference } from "./draft.js";
@@ -25,10 +26,12 @@ export interface CheckedSpec {
   readonly specPath: string;
   /** The file's text. */
   readonly text: string;
+  /** The variants, where the text has a sweep. */
+  readonly sweep?: PlannedSweep | undefined;
 }
 
 /** Resolves and freezes a spec that has no faults. Pure: the same spec and facts give the same plan. */
-export function buildPlan({ spec, draft, facts, specPath, text }: CheckedSpec): Plan {
+export function buildPlan({ spec, draft, facts, specPath, text, sweep }: CheckedSpec): Plan {
   const graph = new Map([...draft.stages.values()].flatMap((stage) => stage === undefined ? [] : [[stage.name, upstreamOf(draft, stage)] as const]));
   const planned = new Map<string, PlannedStage>();
   for (const name of topologicalOrder(graph)) {
@@ -36,8 +39,8 @@ export function buildPlan({ spec, draft, facts, specPath, text }: CheckedSpec): 
     planned.set(name, planStage(spec, draft, facts, stage, graph.get(name)!, planned));
   }
   return {
-    version: 1, name: spec.name, specDigest: sha256(text), specPath, spec: text, stages: [...planned.values()], notify: spec.notify, warnings: warningsOf(draft, facts),
-    ...(spec.deadline !== undefined && { deadlineSeconds: secondsOf(spec.deadline) }),
+    version: 1, name: spec.name, specDigest: sha256(text), specPath, spec: text, stages: [...planned.values()], notify: spec.notify, warnings: warningsOf(draft, facts, sweep),
+    ...(spec.deadline !== undefined && { deadlineSeconds: secondsOf(spec.deadline) }), ...(sweep !== undefined && { sweep }),
   };
 }
 

@@ -1,6 +1,6 @@
 import type { JSONPath } from "jsonc-parser";
 import { z } from "zod";
-import { nameSchema } from "../schemas/name.js";
+import { entryNameSchema } from "../schemas/name.js";
 import { dataEntrySchema, modelEntrySchema, type DataEntry, type ModelEntry, type StageSpec } from "../schemas/spec.js";
 import { stageKinds, type ArtifactType, type InputDeclaration, type StageKind } from "../schemas/stages/table.js";
 import { membersOf } from "./members.js";
@@ -63,7 +63,7 @@ export function draftOf(value: unknown): Draft {
 
 /** Members whose key is a name; others are faults of their own and referred to by nothing. */
 function namedMembers(value: unknown): [string, unknown][] {
-  return Object.entries(membersOf(value)).filter(([name]) => nameSchema.safeParse(name).success);
+  return Object.entries(membersOf(value)).filter(([name]) => entryNameSchema.safeParse(name).success);
 }
 
 const dataPath = dataEntrySchema.shape.path;
@@ -98,8 +98,12 @@ export function upstreamOf(draft: Draft, stage: DraftStage): string[] {
 function draftStage(name: string, written: Readonly<Record<string, unknown>>): DraftStage | undefined {
   const kind = written["kind"];
   if (typeof kind !== "string" || !isStageKind(kind)) return undefined;
+  return { name, kind, written, complete: stageKinds[kind].parameters.safeParse(written).data, references: referencesOf(kind, written) };
+}
+
+function referencesOf(kind: StageKind, written: Readonly<Record<string, unknown>>): Reference[] {
   const inputs: Readonly<Record<string, InputDeclaration>> = stageKinds[kind].inputs;
-  const references = Object.entries(inputs).flatMap(([field, declaration]): Reference[] => {
+  return Object.entries(inputs).flatMap(([field, declaration]): Reference[] => {
     const named = written[field];
     if (typeof named === "string") return [{ field, name: named, declaration }];
     if ("rewards" in declaration) return rewardReferences(named).map((reference) => ({ field, declaration, ...reference }));
@@ -110,7 +114,12 @@ function draftStage(name: string, written: Readonly<Record<string, unknown>>): D
       return typeof from === "string" && typeof weight === "number" ? [{ field, way: [index], name: from, weight, declaration }] : [];
     });
   });
-  return { name, kind, written, complete: stageKinds[kind].parameters.safeParse(written).data, references };
+}
+
+/** The names that a stage gives in its fields, as it is written; none of what is no stage. */
+export function referencesIn(written: Readonly<Record<string, unknown>>): Reference[] {
+  const kind = written["kind"];
+  return typeof kind === "string" && isStageKind(kind) ? referencesOf(kind, written) : [];
 }
 
 function isStageKind(kind: string): kind is StageKind {

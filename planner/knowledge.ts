@@ -1,5 +1,6 @@
 import type { LedgerEntry } from "../schemas/events.js";
-import type { Plan } from "../schemas/plan.js";
+import type { Plan, PlannedStage } from "../schemas/plan.js";
+import { templatesOf } from "../schemas/sweep.js";
 import { standingOf } from "../store/standing.js";
 import type { Store } from "../store/store.js";
 import type { EarlierStage, StageKnowledge } from "./decide.js";
@@ -15,9 +16,10 @@ export interface EarlierPlan {
 
 /** What the store knows about each stage of a plan, by stage, against earlier plans, the newest first. */
 export async function collectKnowledge(store: Store, plan: Plan, earlierPlans: readonly EarlierPlan[]): Promise<Map<string, StageKnowledge>> {
+  const templates = templatesOf(plan.sweep);
   const knowledge = await Promise.all(plan.stages.map(async (stage): Promise<[string, StageKnowledge]> => {
     const earlier = await Promise.all(earlierPlans.map(async ({ run, plan: old }): Promise<EarlierStage | undefined> => {
-      const same = old.stages.find(({ name }) => name === stage.name);
+      const same = old.stages.find(({ name }) => name === stage.name) ?? relativeOf(templates.get(stage.name), old);
       return same && { run, stage: same, result: await store.results.find(same.key) };
     }));
     return [stage.name, {
@@ -26,6 +28,13 @@ export async function collectKnowledge(store: Store, plan: Plan, earlierPlans: r
     }];
   }));
   return new Map(knowledge);
+}
+
+/** A stage that a copy of a sweep can be told by, where there was no such copy: another, or the stage that they are copies of. */
+function relativeOf(template: string | undefined, { stages, sweep }: Plan): PlannedStage | undefined {
+  if (template === undefined) return undefined;
+  const before = templatesOf(sweep);
+  return stages.find(({ name }) => (before.get(name) ?? name) === template);
 }
 
 /** The plans of earlier runs of a pipeline, the newest first. */

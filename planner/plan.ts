@@ -24,11 +24,11 @@ export async function createPlan(specPath: string, options: PlanOptions = {}): P
 /** The checks of `createPlan` alone. */
 export async function checkSpec(specPath: string, { allowPaths = [] }: PlanOptions = {}): Promise<CheckedSpec> {
   const text = await readText(specPath);
-  const { source, spec, faults: formFaults } = interpretSpec(specPath, text);
-  const draft = draftOf(source.value);
+  const { source, value, spec, sweep, faults: formFaults, place } = interpretSpec(specPath, text);
+  const draft = draftOf(value);
   const path = resolve(specPath);
   const { facts, faults: outside } = await collectFacts(draft, { specPath: path, allowPaths });
-  const faults = [...formFaults, ...outside, ...referenceFaults(draft, facts), ...constraintFaults(draft, facts)];
+  const faults = [...formFaults, ...place([...outside, ...referenceFaults(draft, facts), ...constraintFaults(draft, facts)])];
   if (spec === undefined || faults.length > 0) throw new SpecError(specPath, diagnose(source, faults));
-  return { spec, draft, facts, specPath: path, text };
+  return { spec, draft, facts, specPath: path, text, sweep };
 }

@@ -1,15 +1,24 @@
 import { createReadStream } from "node:fs";
 import { TruelineError } from "../foundation/errors.js";
 import { specSchema, type Spec } from "../schemas/spec.js";
+import type { PlannedSweep } from "../schemas/sweep.js";
+import { membersOf } from "./members.js";
 import { diagnose, SpecError, type Fault } from "./fault.js";
 import { schemaFaults } from "./schema-faults.js";
 import { parseSource, type Source } from "./source.js";
+import { expandSweep, type Expansion } from "./sweep/expand.js";
+import type { Place } from "./sweep/places.js";
 
 /** A spec as read: its text with places, and its faults so far; `spec` is there when it has the right form. */
 export interface SpecReading {
   readonly source: Source;
+  /** The text's value, a sweep written out. */
+  readonly value: unknown;
   readonly spec: Spec | undefined;
+  readonly sweep: PlannedSweep | undefined;
   readonly faults: readonly Fault[];
+  /** Puts faults of `value` where the text has what they are about. */
+  readonly place: Place;
 }
 
 /**
@@ -22,17 +31,26 @@ export async function readSpec(path: string): Promise<Spec> {
   return spec;
 }
 
-/** A spec's text read against syntax and schema. Never throws. */
+/** A spec's text read against syntax and schema, its sweep written out. Never throws. */
 export function interpretSpec(file: string, text: string): SpecReading {
   const { source, faults: syntax } = parseSource(file, text);
-  if (source.value === undefined) return { source, spec: undefined, faults: syntax };
-  const faults = [...syntax, ...schemaFaults(source.value)];
-  if (faults.length > 0) return { source, spec: undefined, faults };
-  const parsed = specSchema.safeParse(source.value);
-  if (parsed.success) return { source, spec: parsed.data, faults };
-  return { source, spec: undefined, faults: parsed.error.issues.map(({ path, message }): Fault => ({
+  const { value, sweep, faults: ofSweep, place } = expanded(source.value);
+  const reading = { source, value, sweep, place };
+  if (value === undefined) return { ...reading, spec: undefined, faults: syntax };
+  const faults = [...syntax, ...ofSweep, ...place(schemaFaults(value))];
+  if (faults.length > 0) return { ...reading, spec: undefined, faults };
+  const parsed = specSchema.safeParse(value);
+  if (parsed.success) return { ...reading, spec: parsed.data, faults };
+  return { ...reading, spec: undefined, faults: place(parsed.error.issues.map(({ path, message }): Fault => ({
     code: "TL_SPEC_WRONG_VALUE", message, path: path.map((part) => typeof part === "symbol" ? String(part) : part),
-  })) };
+  }))) };
+}
+
+function expanded(value: unknown): { readonly value: unknown } & Omit<Expansion, "value"> {
+  const { sweep, ...template } = membersOf(value);
+  if (sweep === undefined) return { value, sweep: undefined, faults: [], place: (all) => [...all] };
+  const faults = schemaFaults({ ...template, sweep }).filter(({ path }) => path?.[0] === "sweep");
+  return faults.length > 0 ? { value: template, sweep: undefined, faults, place: (all) => [...all] } : expandSweep(template, sweep);
 }
 
 /** The text of a spec's file. @throws TL_SPEC_MISSING, TL_SPEC_UNREADABLE. */

@@ -85,9 +85,9 @@ const reports: Readonly<Record<string, (problem: Problem, value: unknown) => Rep
     const kind = params["tagValue"];
     return typeof kind === "string" ? { ...wrongChoice(`\`${tag}\``, Object.keys(stageKinds), kind), child: tag } : { ...wrongType(`\`${tag}\``, ["string"], kind), child: tag };
   },
-  propertyNames: ({ params }) => ({
+  propertyNames: ({ params, parentSchema }) => ({
     code: "TL_SPEC_WRONG_VALUE", child: String(params["propertyName"]), part: "key",
-    message: `\`${String(params["propertyName"])}\` is no name`, hint: "names are letters, digits and dashes, a letter first",
+    message: `\`${String(params["propertyName"])}\` is no name`, hint: `names: ${String(asObject(parentSchema?.["propertyNames"])["description"])}`,
   }),
   pattern: ({ parentSchema, data, instancePath }) => ({
     code: "TL_SPEC_WRONG_VALUE", message: `${fieldOf(instancePath)} can't be ${quoted(data)}`,

@@ -1,5 +1,7 @@
 import type { StageSpec } from "../schemas/spec.js";
+import { templatesOf, type PlannedSweep } from "../schemas/sweep.js";
 import type { ResolvedTricks } from "../schemas/tricks.js";
+import { fewNames } from "../foundation/text.js";
 import { ancestryOf } from "./ancestry.js";
 import { writtenTricks } from "./constraints.js";
 import { targetOf, type Draft, type DraftStage } from "./draft.js";
@@ -9,10 +11,18 @@ import { typeOf } from "./references.js";
 
 type Stage<Kind extends StageSpec["kind"]> = Extract<StageSpec, { readonly kind: Kind }>;
 
-/** What a spec may do and probably should not, one sentence each, the stage's name first. */
-export function warningsOf(draft: Draft, facts: Facts): string[] {
-  const ofStages = [...draft.stages.values()].flatMap((stage) =>
-    stage?.complete === undefined ? [] : stageWarnings(draft, facts, stage, stage.complete).map((text) => `${stage.name}: ${text}`));
+/** What a spec may do and probably should not, one sentence each, the stage's name first; what copies of a sweep share is said once. */
+export function warningsOf(draft: Draft, facts: Facts, sweep?: PlannedSweep): string[] {
+  const copied = templatesOf(sweep);
+  const alike = new Map<string, string[]>();
+  for (const stage of draft.stages.values()) {
+    if (stage?.complete === undefined) continue;
+    for (const text of stageWarnings(draft, facts, stage, stage.complete)) {
+      const place = copied.has(stage.name) ? text : `${stage.name}: ${text}`;
+      alike.set(place, [...alike.get(place) ?? [], stage.name]);
+    }
+  }
+  const ofStages = [...alike].map(([text, names]) => text.startsWith(`${names[0]!}: `) ? text : `${fewNames(names)}: ${text}`);
   return [...ofStages, ...unusedWarnings(draft)];
 }
 

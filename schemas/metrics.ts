@@ -69,3 +69,19 @@ export const stageMetrics = {
 } as const satisfies Readonly<Record<string, Readonly<Record<string, string>>>>;
 
 export type GuardedKind = keyof typeof stageMetrics;
+
+const sided = (names: readonly string[]): string[] => names.flatMap((name) => [name, `${name}_baseline`]);
+
+/** What an evaluation's result says, by name. */
+export const evaluationFigures: readonly string[] = [
+  "eval/win_rate", "eval/win_rate_low", "eval/win_rate_high", "eval/tie_rate", "eval/lose_rate",
+  "eval/net_win_rate", "eval/net_win_rate_low", "eval/net_win_rate_high", ...sided(["eval/gold", "eval/proxy"]),
+  "eval/kl", "eval/kl_per_token", ...sided(["eval/length", "eval/perplexity", "eval/unfinished"]), "rm/accuracy",
+];
+
+/** The figures that results of a stage kind can be sorted by; undefined where that is not known. */
+export function stageFigures(kind: string): readonly string[] | undefined {
+  if (kind === "evaluate") return evaluationFigures;
+  const metrics = Object.entries(stageMetrics).find(([name]) => name === kind)?.[1];
+  return metrics && Object.keys(metrics);
+}

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { dataFormats, notificationSchema } from "./spec.js";
+import { plannedSweepSchema } from "./sweep.js";
 
 const digest = z.string().regex(/^[0-9a-f]{64}$/);
 
@@ -69,6 +70,8 @@ export const planSchema = z.strictObject({
   stages: z.array(plannedStageSchema).min(1),
   deadlineSeconds: z.number().optional(),
   notify: z.array(notificationSchema),
+  /** The variants, where the spec is a sweep. */
+  sweep: plannedSweepSchema.optional(),
   warnings: z.array(z.string()),
 });
 

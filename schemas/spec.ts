@@ -1,9 +1,10 @@
 import { z } from "zod";
 import { oneLinePattern } from "../foundation/text.js";
 import { addressSchema } from "./endpoint.js";
-import { nameSchema } from "./name.js";
+import { entryNameSchema, nameSchema } from "./name.js";
 import { durationSchema } from "./stages/common.js";
 import { stageKinds } from "./stages/table.js";
+import { sweepSchema } from "./sweep.js";
 
 export const dataFormats = z.enum([
   "hh-rlhf", "preference", "dialogue", "prompt-completion", "prompt", "text", "sharegpt", "alpaca", "moss", "moss-prompt", "moss-preference",
@@ -68,7 +69,7 @@ const [first, ...rest] = Object.values(stageKinds).map((kind) => kind.parameters
 export const stageSchema = z.discriminatedUnion("kind", [first!, ...rest]);
 
 export const approvalSchema = z.strictObject({
-  before: z.union([nameSchema, z.array(nameSchema).min(1)]).describe("Stages that wait for somebody's `trueline approve` before they compute."),
+  before: z.union([entryNameSchema, z.array(entryNameSchema).min(1)]).describe("Stages that wait for somebody's `trueline approve` before they compute."),
   question: z.string().regex(oneLinePattern, "a line of 1 to 500 characters, none of them a control character").optional().describe("What the person is asked: one line of up to 500 characters, none of them a control character."),
   within: durationSchema.optional().describe("Counts as rejected when nobody has answered by then, such as \"24h\"."),
 }).describe("Stages that a person has to let through. A stage whose result is there already asks nobody.");
@@ -90,12 +91,13 @@ export const specSchema = z.strictObject({
   name: nameSchema,
   description: z.string().optional(),
   seed: z.number().int().min(0).default(0),
-  data: z.record(nameSchema, dataEntrySchema).default({}),
-  models: z.record(nameSchema, modelEntrySchema).default({}),
+  data: z.record(entryNameSchema, dataEntrySchema).default({}),
+  models: z.record(entryNameSchema, modelEntrySchema).default({}),
   approval: approvalSchema.optional(),
   deadline: durationSchema.optional().describe("The run saves its checkpoints and fails when an attempt has taken this long, such as \"2d\"."),
   notify: z.array(notificationSchema).default([]).describe("Whom to tell what happens."),
-  stages: z.record(nameSchema, stageSchema).refine((stages) => Object.keys(stages).length > 0, "at least one stage").meta({ minProperties: 1 }),
+  stages: z.record(entryNameSchema, stageSchema).refine((stages) => Object.keys(stages).length > 0, "at least one stage").meta({ minProperties: 1 }),
+  sweep: sweepSchema.optional(),
 });
 
 export type DataEntry = z.output<typeof dataEntrySchema>;

@@ -18,7 +18,7 @@ export const stagesQuery = defineQuery<Readonly<Record<string, StageState>>>("st
  */
 export async function pipeline({ run, plan, only, until }: PipelineInput): Promise<Readonly<Record<string, StageOutcome>>> {
   const root = CancellationScope.current();
-  const progress = new Progress(plan.stages, only);
+  const progress = new Progress(plan, only);
   const notices = new Notices(run, plan);
   let changes = 0;
   let isOverdue = false;

@@ -1,5 +1,5 @@
 import type { StageFailure } from "../schemas/control.js";
-import type { PlannedStage } from "../schemas/plan.js";
+import type { Plan, PlannedStage } from "../schemas/plan.js";
 import type { StageOutcome, StageState } from "../schemas/task.js";
 
 /** How far the stages of a run are, and which can start. Pure. */
@@ -9,8 +9,16 @@ export class Progress {
   private readonly failed = new Map<string, StageFailure>();
   private readonly retried = new Map<string, number>();
 
+  private readonly stages: readonly PlannedStage[];
+  /** Places of the stages that variants of a sweep differ in: those of the first variant come first. */
+  private readonly variants: ReadonlyMap<string, number>;
+  private readonly parallel: number;
+
   /** `only`: the stages that may start; default: all. */
-  constructor(private readonly stages: readonly PlannedStage[], private readonly only?: readonly string[]) {
+  constructor({ stages, sweep }: Pick<Plan, "stages" | "sweep">, private readonly only?: readonly string[]) {
+    this.stages = stages;
+    this.variants = new Map([...sweep?.variants ?? []].reverse().flatMap((variant, index) => Object.values(variant.stages).map((name) => [name, -index] as const)));
+    this.parallel = sweep?.parallel ?? Infinity;
     for (const { name } of stages) this.states.set(name, "waiting");
   }
 
@@ -27,10 +35,15 @@ export class Progress {
     return Object.values(this.view()).some((state) => state === "waiting" || state === "cancelled");
   }
 
-  /** Stages that can start now: all that they need is there. */
+  /** Stages that can start now: all that they need is there, and of variants no more are under way than there may be. */
   ready(): PlannedStage[] {
-    return this.stages.filter(({ name, after }) => this.states.get(name) === "waiting" && (this.only?.includes(name) ?? true)
+    const ready = this.stages.filter(({ name, after }) => this.states.get(name) === "waiting" && (this.only?.includes(name) ?? true)
       && after.every((each) => this.outcomes[each] !== undefined));
+    const shared = ready.filter(({ name }) => !this.variants.has(name));
+    const room = this.parallel - [...this.variants.keys()].filter((name) => this.states.get(name) === "started").length;
+    // A variant that has begun is brought to its end before others begin.
+    const ofVariants = ready.filter(({ name }) => this.variants.has(name)).sort((a, b) => this.variants.get(a.name)! - this.variants.get(b.name)!);
+    return [...shared, ...ofVariants.slice(0, Math.max(0, room))];
   }
 
   set(name: string, state: "waiting" | "asking" | "started" | "cancelled"): void {

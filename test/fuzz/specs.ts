@@ -58,12 +58,12 @@ export type Outcome = "plan" | "faults" | { readonly wrong: string };
 /** Checks a spec as `createPlan` does. `folder`: where its files are looked for; without one they are made up. */
 export async function outcomeOf(text: string, folder?: string): Promise<Outcome> {
   try {
-    const { source, spec, faults: form } = interpretSpec("spec.json", text);
-    const draft = draftOf(source.value);
+    const { source, value, spec, sweep, faults: form, place } = interpretSpec("spec.json", text);
+    const draft = draftOf(value);
     const { facts, faults: outside } = folder === undefined
       ? { facts: factsFor({ data: Object.fromEntries([...draft.data].map(([name, entry]) => [name, { path: entry?.path ?? "" }])) }), faults: [] }
       : await collectFacts(draft, { specPath: join(folder, "spec.json"), allowPaths: [] });
-    const diagnostics = diagnose(source, [...form, ...outside, ...referenceFaults(draft, facts), ...constraintFaults(draft, facts)]);
+    const diagnostics = diagnose(source, [...form, ...place([...outside, ...referenceFaults(draft, facts), ...constraintFaults(draft, facts)])]);
     warningsOf(draft, facts);
     for (const diagnostic of diagnostics) {
       if (/undefined|\[object|NaN/.test(diagnosticText({ ...diagnostic, frame: "" })) && !/undefined|NaN/.test(text)) return { wrong: `a diagnostic that says nothing: ${diagnostic.message}` };
@@ -73,7 +73,7 @@ export async function outcomeOf(text: string, folder?: string): Promise<Outcome>
     if (diagnostics.length > 0 || spec === undefined) return "faults";
     // A model whose directory was not looked at has no plan.
     if ([...draft.paths.models.keys()].some((name) => !facts.models.has(name)) || [...draft.stages.values()].some((stage) => stage?.kind === "evaluate" && typeof stage.written["baseline"] === "object" && !facts.answers.has(stage.name))) return "faults";
-    const plan = buildPlan({ spec, draft, facts, specPath: "/spec.json", text });
+    const plan = buildPlan({ spec, draft, facts, specPath: "/spec.json", text, sweep });
     ppoDetails(plan);
     return planSchema.safeParse(JSON.parse(JSON.stringify(plan))).success ? "plan" : { wrong: "a plan that its own schema refuses" };
   } catch (error) {

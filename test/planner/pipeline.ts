@@ -45,16 +45,16 @@ export function factsFor(spec: { readonly data?: Record<string, Members> }, mode
 /** The faults of a spec's text, as `createPlan` would list them, files left out. */
 export function faultsOf(spec: unknown, facts: Facts = { data: new Map(), models: new Map(), modules: new Map(), answers: new Map() }): Diagnostic[] {
   const text = typeof spec === "string" ? spec : JSON.stringify(spec, undefined, 2);
-  const { source, faults } = interpretSpec("spec.json", text);
-  const draft = draftOf(source.value);
-  return diagnose(source, [...faults, ...referenceFaults(draft, facts), ...constraintFaults(draft, facts)]);
+  const { source, value, faults, place } = interpretSpec("spec.json", text);
+  const draft = draftOf(value);
+  return diagnose(source, [...faults, ...place([...referenceFaults(draft, facts), ...constraintFaults(draft, facts)])]);
 }
 
 /** The plan of a spec that has no faults. */
 export function planOf(value: Pipeline, facts: Facts = factsFor(value)): Plan {
-  const { spec } = interpretSpec("spec.json", JSON.stringify(value));
+  const { spec, sweep, value: expanded } = interpretSpec("spec.json", JSON.stringify(value));
   if (spec === undefined) throw new Error(`faults: ${faultsOf(value, facts).map(({ field, message }) => `${field}: ${message}`).join("; ")}`);
-  return buildPlan({ spec, draft: draftOf(value), facts, specPath: "/spec.json", text: "" });
+  return buildPlan({ spec, draft: draftOf(expanded), facts, specPath: "/spec.json", text: "", sweep });
 }
 
 export function stageOf(plan: Plan, name: string): PlannedStage {

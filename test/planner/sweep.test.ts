@@ -1,0 +1,193 @@
+import { describe, expect, it } from "vitest";
+import { factsFor, faultsOf, pipeline, planOf, stageOf, type Members } from "./pipeline.js";
+
+type Spec = ReturnType<typeof pipeline>;
+const swept = (sweep: Members, change: (spec: Spec) => void = () => undefined): Spec => pipeline((spec) => {
+  change(spec);
+  spec["sweep"] = sweep;
+});
+/** Files are what they were, though a data entry has copies. */
+const planned = (spec: Spec) => planOf(spec, {
+  ...factsFor(spec), data: new Proxy(new Map(), { get: (map, member) => member === "get" ? (name: string) => factsFor(spec).data.get(name.split(".")[0]!) : Reflect.get(map, member) as unknown }),
+});
+const names = (spec: Spec) => planned(spec).stages.map(({ name }) => name);
+const kl = { field: "stages.ppo.tricks.klPenalty.coefficient", values: [0.05, 0.1] };
+
+describe("a sweep", () => {
+  it("copies the stages that an axis touches and those that rest on them, and no others", () => {
+    expect(names(swept({ axes: { kl } }))).toEqual(["bpe", "base", "sft", "rm", "critic", "ppo.kl-0.05", "ppo.kl-0.1", "eval.kl-0.05", "eval.kl-0.1"]);
+    expect(names(swept({ axes: { margin: { field: "stages.eval.tieMargin", values: [0, 0.1] } } }))).toEqual(["bpe", "base", "sft", "rm", "critic", "ppo", "eval.margin-0", "eval.margin-0.1"]);
+  });
+
+  it("gives a copy the key that it has when it is written by hand", () => {
+    const plan = planned(swept({ axes: { kl, seed: { seeds: [21, 22], stages: ["ppo"] } } }));
+    const byHand = planOf(pipeline((spec) => { Object.assign(spec.stages["ppo"]!, { tricks: { klPenalty: { coefficient: 0.1 } }, seed: 22 }); }));
+    for (const stage of ["ppo", "eval"]) expect(stageOf(plan, `${stage}.kl-0.1.s22`).key).toBe(stageOf(byHand, stage).key);
+    expect(stageOf(plan, "critic").key).toBe(stageOf(byHand, "critic").key);
+  });
+
+  it("is what its copies are when they are written by hand, names included", () => {
+    const { ppo, eval: evaluate, ...shared } = pipeline().stages;
+    const copies = [0.05, 0.1].map((coefficient) => [
+      [`ppo.kl-${coefficient}`, { ...ppo, tricks: { klPenalty: { coefficient } } }], [`eval.kl-${coefficient}`, { ...evaluate, candidate: `ppo.kl-${coefficient}` }],
+    ] as const);
+    const byHand = planOf(pipeline((spec) => { spec.stages = { ...shared, ...Object.fromEntries(copies.map(([one]) => one)), ...Object.fromEntries(copies.map(([, other]) => other)) }; }));
+    expect(planned(swept({ axes: { kl } })).stages).toEqual(byHand.stages);
+  });
+
+  it("combines all axes and variants, and tells the variants with their stages", () => {
+    const { sweep } = planned(swept({ axes: { kl, seed: { seeds: 2, stages: ["ppo"] } }, variants: { scaled: { "stages.ppo.tricks.rewardScaling": {} }, plain: {} }, parallel: 2 }));
+    expect(sweep?.parallel).toBe(2);
+    expect(sweep?.variants.map(({ name, seed, stages }) => `${name}/${seed}: ${Object.values(stages).join(" ")}`)).toEqual([
+      "scaled.kl-0.05/7: ppo.scaled.kl-0.05.s7 eval.scaled.kl-0.05.s7", "scaled.kl-0.05/8: ppo.scaled.kl-0.05.s8 eval.scaled.kl-0.05.s8",
+      "scaled.kl-0.1/7: ppo.scaled.kl-0.1.s7 eval.scaled.kl-0.1.s7", "scaled.kl-0.1/8: ppo.scaled.kl-0.1.s8 eval.scaled.kl-0.1.s8",
+      "plain.kl-0.05/7: ppo.kl-0.05.s7 eval.kl-0.05.s7", "plain.kl-0.05/8: ppo.kl-0.05.s8 eval.kl-0.05.s8",
+      "plain.kl-0.1/7: ppo.kl-0.1.s7 eval.kl-0.1.s7", "plain.kl-0.1/8: ppo.kl-0.1.s8 eval.kl-0.1.s8",
+    ]);
+    expect(sweep?.variants[0]?.settings).toEqual({ variant: "scaled", kl: "0.05" });
+  });
+
+  it("follows the references that a variant has, not those of the spec", () => {
+    const spec = swept({
+      axes: { rate: { field: "stages.critic.learningRate", values: [1e-4, 1e-5] } },
+      variants: { vanilla: { "stages.ppo.preset": "vanilla", "stages.ppo.critic": "rm" }, max: {} },
+    });
+    expect(names(spec).filter((name) => name.startsWith("ppo"))).toEqual(["ppo.vanilla", "ppo.rate-0.0001", "ppo.rate-0.00001"]);
+  });
+
+  it("makes one stage of copies that are the same", () => {
+    const spec = swept({ variants: {
+      one: { "stages.critic.steps": 5 }, two: { "stages.critic.steps": 5, "stages.ppo.epochs": 2 }, three: { "stages.ppo.epochs": 2 }, four: {},
+    } });
+    expect(names(spec).filter((name) => /^(critic|ppo)/.test(name))).toEqual(["critic.one", "critic", "ppo.one", "ppo.two", "ppo.three", "ppo"]);
+    const inputs = stageOf(planned(spec), "ppo.two").inputs;
+    expect(inputs["critic"]).toMatchObject({ stage: "critic.one" });
+  });
+
+  it("copies models and data with the stages that read them", () => {
+    const models = names(swept({ axes: { layers: { field: "models.tiny.layers", values: [1, 2] } } }));
+    expect(models).toEqual(["bpe", ...["base", "sft", "rm", "critic", "ppo", "eval"].flatMap((name) => [`${name}.layers-1`, `${name}.layers-2`])]);
+    const spec = swept({ axes: { holdout: { field: "data.book.holdout", values: [0, 0.5] } } }, ({ stages }) => { stages["bpe"]!["data"] = "hh"; delete stages["ppo"]!["pretrainingData"]; });
+    expect(names(spec).slice(0, 3)).toEqual(["bpe", "base.holdout-0", "base.holdout-0.5"]);
+  });
+
+  it("takes a field away with null, turns a trick on that is off, and reaches into lists", () => {
+    const plan = planned(swept({ variants: {
+      untexted: { "stages.ppo.pretrainingData": null }, clipped: { "stages.ppo.tricks.advantageNormalization.clip": 2 }, other: { "stages.bpe.data.0": "book", "stages.bpe.data.1": "hh" },
+    } }, ({ stages }) => { stages["ppo"]!["tricks"] = { advantageNormalization: false }; }));
+    expect(stageOf(plan, "ppo.untexted").inputs["pretrainingData"]).toBeUndefined();
+    expect(stageOf(plan, "ppo.clipped").parameters["tricks"]).toMatchObject({ advantageNormalization: { clip: 2 } });
+    expect(stageOf(plan, "bpe.other").inputs["data"]).toMatchObject({ entries: [{ name: "book" }, { name: "hh" }] });
+  });
+
+  it("changes several fields together", () => {
+    const axes = { size: { values: [{ "stages.ppo.rollouts": 16, "stages.ppo.minibatch": 8 }, { "stages.ppo.rollouts": 32, "stages.ppo.minibatch": 16 }] } };
+    const plan = planned(swept({ axes }));
+    expect(stageOf(plan, "ppo.size-2").parameters).toMatchObject({ rollouts: 32, minibatch: 16 });
+    expect(plan.sweep?.variants.map(({ settings }) => settings)).toEqual([{ size: "1" }, { size: "2" }]);
+  });
+
+  it("draws the same random values each time, others with another seed, within their bounds", () => {
+    const drawn = (seed: number, random: Members) => planned(swept({ axes: { x: { field: "stages.ppo.policyLearningRate", random } } }, (spec) => { spec["seed"] = seed; }))
+      .stages.flatMap(({ kind, parameters }) => kind === "ppo" ? [Number(parameters["policyLearningRate"])] : []);
+    const log = drawn(1, { from: 1e-6, to: 1e-2, scale: "log", count: 40 });
+    expect(log).toHaveLength(40);
+    expect(drawn(1, { from: 1e-6, to: 1e-2, scale: "log", count: 40 })).toEqual(log);
+    expect(drawn(2, { from: 1e-6, to: 1e-2, scale: "log", count: 40 })).not.toEqual(log);
+    for (const value of log) expect(value >= 1e-6 && value <= 1e-2).toBe(true);
+    expect(log.filter((value) => value < 1e-4).length).toBeGreaterThan(10);
+    expect(drawn(1, { from: 1, to: 4, whole: true, count: 4 }).sort()).toEqual([1, 2, 3, 4]);
+  });
+
+  it("has people let each copy through that they let through", () => {
+    const plan = planned(swept({ axes: { kl } }, (spec) => { spec["approval"] = { before: ["ppo", "sft"] }; }));
+    expect(plan.stages.flatMap(({ name, approval }) => approval === undefined ? [] : [name])).toEqual(["sft", "ppo.kl-0.05", "ppo.kl-0.1"]);
+  });
+
+  it("warns once of what all copies share", () => {
+    const { warnings } = planned(swept({ axes: { kl, seed: { seeds: 3, stages: ["ppo"] } } }, ({ stages }) => { stages["ppo"]!["critic"] = "rm"; }));
+    expect(warnings.filter((text) => text.includes("means the critic"))).toEqual([
+      "ppo.kl-0.05.s7, ppo.kl-0.05.s8, ppo.kl-0.05.s9 and 3 more: preset ppo-max means the critic to be pretrained; name a critic-pretrain stage in `critic`",
+    ]);
+  });
+
+  it("leaves plans of specs without one as they are", () => {
+    expect("sweep" in planOf(pipeline())).toBe(false);
+  });
+});
+
+const axis = (members: Members): Members => ({ axes: { a: members } });
+
+/** The sweep, the field at fault, its code, words of the message, words of the hint. */
+const cases: readonly (readonly [name: string, sweep: Members, field: string, code: string, message: string, hint?: string])[] = [
+  ["a misspelt member", { axis: {} }, "sweep.axis", "TL_SPEC_UNKNOWN_FIELD", "`axis` is no field of `sweep`", "`axes`"],
+  ["nothing that varies", {}, "sweep", "TL_SPEC_CONFLICT", "varies nothing", "`axes` or `variants`"],
+  ["an axis without values", axis({ field: "stages.ppo.epochs" }), "sweep.axes.a", "TL_SPEC_CONFLICT", "no `values`"],
+  ["an axis of nothing", axis({}), "sweep.axes.a", "TL_SPEC_CONFLICT", "does not say what it varies"],
+  ["an axis with two kinds of values", axis({ field: "stages.ppo.epochs", values: [1], random: { from: 1, to: 2, count: 1 } }), "sweep.axes.a", "TL_SPEC_CONFLICT", "`values` and `random`"],
+  ["seeds of nothing", axis({ seeds: 3 }), "sweep.axes.a", "TL_SPEC_CONFLICT", "whose `seeds`", "`stages`"],
+  ["stages without seeds", axis({ field: "stages.ppo.epochs", values: [1], stages: ["ppo"] }), "sweep.axes.a", "TL_SPEC_CONFLICT", "only `seeds` have"],
+  ["seeds and a field", axis({ seeds: 3, stages: ["ppo"], field: "stages.ppo.epochs" }), "sweep.axes.a", "TL_SPEC_CONFLICT", "something else to vary"],
+  ["seeds of a stage that is not there", axis({ seeds: 3, stages: ["pop"] }), "sweep.axes.a.stages.0", "TL_SPEC_UNKNOWN_REFERENCE", "no `pop`", "`ppo`"],
+  ["seeds of a stage that has none", axis({ seeds: 3, stages: ["bpe"] }), "sweep.axes.a.stages.0", "TL_SPEC_UNKNOWN_FIELD", "`seed` is no field of `tokenizer` stages"],
+  ["a field of no section", axis({ field: "ppo.epochs", values: [1] }), "sweep.axes.a.field", "TL_SPEC_UNKNOWN_REFERENCE", "names no field", "such as `stages.ppo"],
+  ["a field of a stage that is not there", axis({ field: "stages.pop.epochs", values: [1] }), "sweep.axes.a.field", "TL_SPEC_UNKNOWN_REFERENCE", "`stages` has no `pop`", "`ppo`"],
+  ["a stage as field", axis({ field: "stages.ppo", values: [1] }), "sweep.axes.a.field", "TL_SPEC_UNKNOWN_REFERENCE", "no field of `ppo`"],
+  ["a misspelt field", axis({ field: "stages.ppo.epoch", values: [1, 2] }), "sweep.axes.a.field", "TL_SPEC_UNKNOWN_FIELD", "`epoch` is no field of `ppo` stages (in ppo.a-1 and 1 more copy)", "`epochs`"],
+  ["a misspelt trick", axis({ field: "stages.ppo.tricks.klPenality.coefficient", values: [1] }), "sweep.axes.a.field", "TL_SPEC_UNKNOWN_FIELD", "no trick", "`klPenalty`"],
+  ["a field inside a text", axis({ field: "stages.ppo.policy.name", values: [1] }), "sweep.axes.a.field", "TL_SPEC_CONFLICT", "\"sft\", which has no fields"],
+  ["a place behind a list's end", axis({ field: "stages.bpe.data.2", values: ["hh"] }), "sweep.axes.a.field", "TL_SPEC_CONFLICT", "no place in a list of 2"],
+  ["a value of the wrong type", axis({ field: "stages.ppo.epochs", values: [1, "two"] }), "sweep.axes.a.values.1", "TL_SPEC_WRONG_TYPE", "`epochs` is the text \"two\""],
+  ["a value out of range", axis({ field: "stages.ppo.topP", values: [0.5, 2] }), "sweep.axes.a.values.1", "TL_SPEC_WRONG_VALUE", "at most 1"],
+  ["a random value out of range", axis({ field: "stages.ppo.topP", random: { from: 2, to: 3, count: 2 } }), "sweep.axes.a.random", "TL_SPEC_WRONG_VALUE", "at most 1"],
+  ["a member of a value that is unknown", axis({ field: "stages.ppo.tricks.gae", values: [{ lamda: 1 }] }), "sweep.axes.a.values.0.lamda", "TL_SPEC_UNKNOWN_FIELD", "`gae`", "`lambda`"],
+  ["a reference that is wrong", { variants: { v: { "stages.ppo.critic": "bpe" } } }, "sweep.variants.v.stages.ppo.critic", "TL_SPEC_WRONG_REFERENCE", "`bpe` is a tokenizer"],
+  ["a reference to nothing", { variants: { v: { "stages.ppo.critic": "crtic" } } }, "sweep.variants.v.stages.ppo.critic", "TL_SPEC_UNKNOWN_REFERENCE", "no stage or model `crtic`", "`critic`"],
+  ["a change of an unknown field", { variants: { v: { "stages.ppo.epoch": 1 } } }, "sweep.variants.v.stages.ppo.epoch", "TL_SPEC_UNKNOWN_FIELD", "`epoch` is no field", "`epochs`"],
+  ["a field that is needed taken away", { variants: { v: { "stages.ppo.policy": null } } }, "sweep.variants.v.stages.ppo.policy", "TL_SPEC_MISSING_FIELD", "`policy` is missing"],
+  ["a conflict that a variant makes", { variants: { v: { "stages.ppo.tricks": { klPenalty: false, adaptiveKl: {} } } } }, "sweep.variants.v.stages.ppo.tricks.adaptiveKl", "TL_SPEC_CONFLICT", "which is off"],
+  ["values without a field that are no objects", axis({ values: [1] }), "sweep.axes.a.values.0", "TL_SPEC_WRONG_TYPE", "an object of fields"],
+  ["a value given twice", axis({ field: "stages.ppo.epochs", values: [1, 1] }), "sweep.axes.a.values.1", "TL_SPEC_NAME_TAKEN", "1 is given twice", "remove"],
+  ["values of one name", axis({ field: "stages.ppo.description", values: ["a b", "a-b"] }), "sweep.axes.a.values.1", "TL_SPEC_NAME_TAKEN", "would both be called"],
+  ["an axis called as the variants are", { axes: { variant: { field: "stages.ppo.epochs", values: [1] } }, variants: { v: {} } }, "sweep.axes.variant", "TL_SPEC_NAME_TAKEN", "`variant`"],
+  ["two axes of one field", { axes: { a: { field: "stages.ppo.epochs", values: [1] }, b: { field: "stages.ppo.epochs", values: [2] } } }, "sweep.axes.b.field", "TL_SPEC_CONFLICT", "set twice: also by axes.a.field"],
+  ["bounds in the wrong order", axis({ field: "stages.ppo.topP", random: { from: 1, to: 0.5, count: 2 } }), "sweep.axes.a.random.to", "TL_SPEC_WRONG_VALUE", "more than `from`"],
+  ["a log scale from 0", axis({ field: "stages.ppo.topP", random: { from: 0, to: 0.5, scale: "log", count: 2 } }), "sweep.axes.a.random.from", "TL_SPEC_WRONG_VALUE", "more than 0"],
+  ["more whole numbers than there are", axis({ field: "stages.ppo.epochs", random: { from: 1, to: 3, whole: true, count: 4 } }), "sweep.axes.a.random.count", "TL_SPEC_WRONG_VALUE", "too few numbers"],
+  ["an absurd product", { axes: { a: { field: "stages.ppo.epochs", random: { from: 1, to: 900, whole: true, count: 50 } }, s: { seeds: 30, stages: ["ppo"] } } }, "sweep", "TL_SPEC_WRONG_VALUE", "1500 variants: 50 of a × 30 of s", "at most 1000"],
+  ["an absurd number of stages", axis({ seeds: 501, stages: ["ppo"] }), "sweep", "TL_SPEC_WRONG_VALUE", "comes to 1007 stages"],
+  ["an objective of no stage", { axes: { kl }, objective: { stage: "evl", metric: "eval/gold" } }, "sweep.objective.stage", "TL_SPEC_UNKNOWN_REFERENCE", "no stage `evl`", "`eval`"],
+  ["an objective of a stage that all share", { axes: { kl }, objective: { stage: "rm", metric: "rm/accuracy" } }, "sweep.objective.stage", "TL_SPEC_WRONG_REFERENCE", "the same in all variants", "`ppo`, `eval`"],
+  ["an objective without such a metric", { axes: { kl }, objective: { stage: "eval", metric: "eval/glod" } }, "sweep.objective.metric", "TL_SPEC_WRONG_VALUE", "no figure `eval/glod`", "`eval/gold`"],
+];
+
+describe("a fault in a sweep", () => {
+  for (const [name, sweep, field, code, message, hint] of cases) {
+    it(name, () => {
+      const faults = faultsOf(swept(sweep));
+      expect(faults.map((fault) => `${fault.field}: ${fault.code}`)).toEqual([`${field}: ${code}`]);
+      expect(faults[0]?.message).toContain(message);
+      if (hint !== undefined) expect(faults[0]?.hint).toContain(hint);
+    });
+  }
+
+  it("hides no other: sections and entries that are no objects are told as ever", () => {
+    const faults = faultsOf(swept({ axes: { kl } }, (spec) => { Object.assign(spec, { models: 5 }); Object.assign(spec.stages, { more: 3 }); }));
+    expect(faults.map(({ field, code }) => `${field}: ${code}`)).toEqual(expect.arrayContaining(["models: TL_SPEC_WRONG_TYPE", "stages.more: TL_SPEC_WRONG_TYPE"]));
+  });
+
+  it("is told where a name is taken already", () => {
+    const faults = faultsOf(swept(axis({ field: "stages.ppo.epochs", values: [1] }), (spec) => { spec.stages["ppo.a-1"] = { ...spec.stages["ppo"], epochs: 9 }; }));
+    expect(faults.map(({ field, code, message }) => [field, code, message])).toEqual([["stages.ppo", "TL_SPEC_NAME_TAKEN", "a copy of `ppo` would be called `ppo.a-1`, and something else is already"]]);
+  });
+
+  it("of the spec itself is listed once, at its own place, however many copies have it", () => {
+    const faults = faultsOf(swept({ axes: { kl, seed: { seeds: 5, stages: ["ppo"] } } }, ({ stages }) => { Object.assign(stages["ppo"]!, { topP: 2, tricks: { gae: { lamda: 1 } } }); stages["eval"]!["prompts"] = "hhh"; }));
+    expect(faults.map(({ field, message }) => [field, message.includes("9 more copies")])).toEqual([["stages.ppo.topP", true], ["stages.ppo.tricks.gae.lamda", true], ["stages.eval.prompts", true]]);
+  });
+
+  it("is none where every variant mends what the spec itself lacks", () => {
+    const spec = swept({ variants: { a: { "stages.ppo.critic": "critic" }, b: { "stages.ppo.critic": "rm" } } }, ({ stages }) => { delete stages["ppo"]!["critic"]; });
+    expect(faultsOf(spec)).toEqual([]);
+  });
+});
