@@ -1,6 +1,7 @@
 import { SpecError } from "../planner/fault.js";
 import { checkSpec } from "../planner/plan.js";
 import { warningsOf } from "../planner/warnings.js";
+import { sweepText } from "./sweep-view.js";
 import { allowPathOption, defineCommand, jsonOption } from "./command.js";
 
 /** `trueline validate SPEC`: every fault with its place; exit 5 where there is one. */
@@ -16,11 +17,12 @@ export const validateCommand = defineCommand({
       const { spec, draft, facts, sweep } = await checkSpec(path, { allowPaths: options.allowPath });
       const warnings = warningsOf(draft, facts, sweep);
       if (options.json) {
-        output.json({ valid: true, name: spec.name, stages: draft.stages.size, faults: [], warnings });
+        output.json({ valid: true, name: spec.name, stages: draft.stages.size, ...(sweep !== undefined && { variants: sweep.variants.length }), faults: [], warnings });
         return 0;
       }
       for (const warning of warnings) output.note(`${output.noteColors.yellow("warning:")} ${warning}`);
       output.data(`${path} is valid: ${draft.stages.size} ${draft.stages.size === 1 ? "stage" : "stages"}.`);
+      if (sweep !== undefined) output.data(sweepText(sweep, [...draft.stages.keys()].map((name) => ({ name }))));
       return 0;
     } catch (error) {
       if (!options.json || !(error instanceof SpecError)) throw error;

@@ -9,6 +9,7 @@ import { cpuQueue } from "../schemas/task-queue.js";
 import type { PipelineInput } from "../schemas/task.js";
 import { isAlive } from "../store/processes.js";
 import { unreachable, type TemporalAddress } from "./connection.js";
+import { packing } from "./packing.js";
 
 type PendingActivity = NonNullable<WorkflowExecutionDescription["raw"]["pendingActivities"]>[number];
 
@@ -49,7 +50,7 @@ export class Pipelines {
     const { options, namespace } = address;
     try {
       const connection = await Connection.connect({ ...options, connectTimeout: "10 seconds" });
-      return new Pipelines(connection, new Client({ connection, namespace }), namespace);
+      return new Pipelines(connection, new Client({ connection, namespace, dataConverter: { payloadCodecs: [packing] } }), namespace);
     } catch (cause) {
       throw unreachable(address, cause);
     }

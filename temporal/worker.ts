@@ -5,6 +5,7 @@ import { createActivities } from "../activities/index.js";
 import { cpuQueue, gpuQueue, type Gpus } from "../schemas/task-queue.js";
 import { Store } from "../store/store.js";
 import { unreachable, type TemporalAddress } from "./connection.js";
+import { packing } from "./packing.js";
 
 export interface WorkerResources extends Gpus {
   readonly cpus: number;
@@ -34,7 +35,7 @@ export async function startWorker(home: string, address: TemporalAddress, resour
   const activities = createActivities({ store, stallSeconds: Number(process.env.TRUELINE_STALL_SECONDS ?? 3600), rights: { modules: resources.modules ?? true } });
   const workflowBundle = await bundle();
   const workers = await Promise.all(queues.map((taskQueue) => Worker.create({
-    connection, namespace: address.namespace, taskQueue, workflowBundle, activities,
+    connection, namespace: address.namespace, taskQueue, workflowBundle, activities, dataConverter: { payloadCodecs: [packing] },
     identity: `${process.pid}@${hostname()}`,
     maxConcurrentActivityTaskExecutions: taskQueue === cpuQueue ? resources.slots ?? Math.max(1, Math.floor(resources.cpus / 4)) : 1,
     // The workflow tasks of a killed worker wait no longer than this for it before others get them.
