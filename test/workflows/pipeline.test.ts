@@ -54,6 +54,31 @@ describe("the pipeline workflow", () => {
   });
 });
 
+describe("a sweep", () => {
+  const variant = (name: string) => ({ name, seed: "", settings: {}, stages: { ppo: `ppo.${name}`, eval: `eval.${name}` } });
+  const sweep = (kinds: readonly string[], parallel: number) => ({
+    ...planOf(stage("rm", [], "done"), ...["a", "b", "c"].map((name, index) => stage(`ppo.${name}`, ["rm"], kinds[index]!)), ...["a", "b", "c"].map((name) => stage(`eval.${name}`, [`ppo.${name}`], "done"))),
+    sweep: { variants: ["a", "b", "c"].map(variant), parallel },
+  });
+
+  it("has no more stages of variants under way than it may, and brings a variant to its end before it begins another", async () => {
+    const run = await stand.submit(sweep(["done", "done", "done"], 1));
+    await run.result();
+    const begun = stand.log.filter((entry) => entry.includes("begins")).map((entry) => entry.split(" ")[0]);
+    expect(begun).toEqual(["rm", "ppo.a", "eval.a", "ppo.b", "eval.b", "ppo.c", "eval.c"]);
+    for (let at = 0; at < stand.log.length; at += 2) expect(stand.log[at + 1]).toBe(`${begun[at / 2]} ends`);
+  });
+
+  it("goes on with its other variants when one fails, and has that one alone to do when it is resumed", async () => {
+    const plan = sweep(["done", "mended", "done"], 2);
+    const run = await stand.submit(plan);
+    expect(await failureOf(run.result())).toMatchObject({ type: "TL_RUN_FAILED", message: "ppo.b: TL_TRAIN_DIVERGED loss is NaN" });
+    expect(await run.query("stages")).toMatchObject({ "eval.a": "finished", "ppo.b": "failed", "eval.b": "blocked", "eval.c": "finished" });
+    await (await stand.submit(plan, { run: run.workflowId })).result();
+    expect((await stand.events(run.workflowId)).at(-1)).toEqual({ type: "run-finished" });
+  });
+});
+
 describe("a paused run", () => {
   const plan = planOf(stage("a", [], "done"), stage("b", ["a"], "slow"), stage("c", ["b"], "done"));
 
