@@ -20,7 +20,9 @@ export type Expression =
   /** min(max(of, low), high); gradient 1 inside and at the bounds, 0 outside. */
   | { readonly op: "clip"; readonly of: Expression; readonly low: number; readonly high: number }
   /** Row values picked by the indices (whole numbers) in a given row array: result[i] = of[indices[i]]. Rows. */
-  | { readonly op: "take"; readonly of: Expression; readonly indices: string };
+  | { readonly op: "take"; readonly of: Expression; readonly indices: string }
+  /** The sum of a token array over each row's targets; 0 for a row without any. Rows. */
+  | { readonly op: "rowSums"; readonly of: Expression };
 
 /** logSigmoid is stable for large arguments; stopGradient passes its value and no gradient. */
 export type UnaryOperation = "negate" | "exp" | "log" | "square" | "absolute" | "logSigmoid" | "stopGradient";
@@ -64,3 +66,4 @@ export const greater = binary("greater");
 
 export const clip = (of: Expression, low: number, high: number): Expression => ({ op: "clip", of, low, high });
 export const take = (of: Expression, indices: string): Expression => ({ op: "take", of, indices });
+export const rowSums = (of: Expression): Expression => ({ op: "rowSums", of });

@@ -69,6 +69,11 @@ function domainOf(expression: Expression): Domain | "any" {
     case "take":
       if (domainOf(expression.of) === "tokens") throw invalid("take picks among rows, but its operand is over tokens");
       return "rows";
+    case "rowSums": {
+      const summed = domainOf(expression.of);
+      if (summed !== "tokens") throw invalid(`rowSums adds up a row's tokens, but its operand is ${summed === "rows" ? "over rows" : "made of constants alone"}`);
+      return "rows";
+    }
     case "add": case "subtract": case "multiply": case "divide": case "maximum": case "minimum": case "greater": {
       const left = domainOf(expression.left);
       const right = domainOf(expression.right);

@@ -29,6 +29,7 @@ const expression: z.ZodType<Expression> = z.lazy(() => z.discriminatedUnion("op"
   z.strictObject({ op: z.enum(binaryOperations), left: expression, right: expression }),
   z.strictObject({ op: z.literal("clip"), of: expression, low: number, high: number }),
   z.strictObject({ op: z.literal("take"), of: expression, indices: z.string() }),
+  z.strictObject({ op: z.literal("rowSums"), of: expression }),
 ]));
 
 const sum = z.array(expression);

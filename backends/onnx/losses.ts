@@ -1,6 +1,7 @@
 import type { BinaryOperation, Expression, Sum, UnaryOperation } from "../expressions.js";
 import type { ElementType, Value } from "./graph.js";
 import type { HeadValues } from "./decoder.js";
+import type { PackedInputs } from "./packing.js";
 import type { Tape } from "./tape.js";
 
 /** Sums whose numbers were taken out: constants and clip bounds hold the place of theirs among `constants`. */
@@ -22,6 +23,16 @@ export function templateOf(sums: readonly Sum[]): Template {
   return { sums: sums.map((sum) => sum.map(lift)), constants };
 }
 
+/** The array of zeros that row sums are in a batch without tokens. */
+export const noTokens = "no tokens";
+
+/** A term over rows for a batch without tokens, of which ONNX Runtime can gather nothing: row sums are given as zeros. */
+export function withoutTokens(term: Expression): Expression {
+  if ("left" in term) return { ...term, left: withoutTokens(term.left), right: withoutTokens(term.right) };
+  if (term.op === "rowSums") return { op: "given", name: noTokens, over: "rows" };
+  return "of" in term ? { ...term, of: withoutTokens(term.of) } : term;
+}
+
 /** Name of the graph input that takes a given array. */
 export const givenName = (array: string): string => `given.${array}`;
 /** Name of the graph input that takes a template's constants. */
@@ -32,7 +43,7 @@ export class ExpressionCompiler {
   private readonly given = new Map<string, Value>();
   private readonly constants: Value;
 
-  constructor(private readonly tape: Tape, private readonly heads: HeadValues) {
+  constructor(private readonly tape: Tape, private readonly heads: HeadValues, private readonly inputs: Pick<PackedInputs, "rowsOfTargets">) {
     this.constants = tape.graph.input(constantsName, "float32", ["constants"]);
   }
 
@@ -60,6 +71,7 @@ export class ExpressionCompiler {
       case "constant": return this.constant(expression.value);
       case "clip": return this.clip(this.compile(expression.of), this.constant(expression.low), this.constant(expression.high));
       case "take": return this.take(this.compile(expression.of), this.array(expression.indices, "b"));
+      case "rowSums": return this.rowSums(this.compile(expression.of));
       case "add": case "subtract": case "multiply": case "divide": case "maximum": case "minimum": case "greater":
         return this.binary(expression.op, this.compile(expression.left), this.compile(expression.right));
       default: return this.unary(expression.op, this.compile(expression.of));
@@ -142,6 +154,12 @@ export class ExpressionCompiler {
       const base = sum ?? zeros();
       return graph.node("ScatterElements", [base, at, gradient], { axis: 0, reduction: "add" });
     }));
+  }
+
+  private rowSums(of: Value): Value {
+    const { rows, zeros } = this.inputs.rowsOfTargets();
+    const sums = this.tape.graph.node("ScatterElements", [zeros, rows, of], { axis: 0, reduction: "add" });
+    return this.tape.recordOne(sums, [of], (gradient, flow) => flow.add(of, (sum) => this.plus(sum, this.emit("Gather", gradient, rows))));
   }
 
   private readonly emit = (operator: string, ...inputs: readonly Value[]): Value => this.tape.graph.node(operator, inputs);

@@ -8,7 +8,7 @@ import type { Batch, ForwardRequest, ForwardResult, StepPart, StepRequest, StepR
 import type { Domain } from "../expressions.js";
 import { domainOfTerm, needsOf } from "../inspect.js";
 import { type ModelTraits, validateForward, validateStep } from "../validate.js";
-import { constantsName, givenName, templateOf } from "./losses.js";
+import { constantsName, givenName, noTokens, templateOf, withoutTokens } from "./losses.js";
 import { Optimizer } from "./optimizer.js";
 import { pack } from "./packing.js";
 import { piecesOf } from "./pieces.js";
@@ -138,13 +138,16 @@ export class OnnxModel {
     const result = { loss: 0, statistics: Object.fromEntries(names.map((name) => [name, 0])) };
     for (const piece of piecesOf(part.batch, this.options.configuration, purpose, this.options.activationFloats)) {
       // sums over nothing are zero, and ONNX Runtime fails on some empty arrays
-      const template = templateOf(sums.map((sum) => sum.filter((term) => sizeOf(piece.batch, domainOfTerm(term)) > 0)));
+      const present = sums.map((sum) => sum.filter((term) => sizeOf(piece.batch, domainOfTerm(term)) > 0));
+      const isSilent = sizeOf(piece.batch, "tokens") === 0;
+      const template = templateOf(isSilent ? present.map((sum) => sum.map(withoutTokens)) : present);
       const [loss, ...others] = template.sums;
       const program = await this.program(canonicalJson([names, template.sums]), (target) =>
         trainingProgram(target, loss!, Object.fromEntries(names.map((name, index) => [name, others[index]!]))));
       const feeds: Record<string, OrtTensor> = {
         [temperatureName]: inverse(part.temperature),
         [constantsName]: vector(template.constants),
+        ...(isSilent && { [givenName(noTokens)]: vector(new Float32Array(piece.batch.sequences.length)) }),
       };
       for (const [name, domain] of needs.arrays) feeds[givenName(name)] = vector(piece.take(part.arrays[name]!, domain));
       const found = await this.run(program, piece.batch, feeds);

@@ -1,4 +1,5 @@
 import { Tensor } from "onnxruntime-node";
+import { lazily } from "../../foundation/lazily.js";
 import type { Batch } from "../backend.js";
 import type { Placement } from "./attention.js";
 import type { GraphBuilder, Value } from "./graph.js";
@@ -27,6 +28,8 @@ export interface PackedInputs {
   readonly last: Value;
   /** The target tokens. [m] */
   readonly targetTokens: Value;
+  /** The row of each target token, [m], and a zero for each row, [b]; made when first asked for. */
+  readonly rowsOfTargets: () => { readonly rows: Value; readonly zeros: Value };
 }
 
 export function packedInputs(graph: GraphBuilder, heads: number): PackedInputs {
@@ -35,15 +38,22 @@ export function packedInputs(graph: GraphBuilder, heads: number): PackedInputs {
     rows: input(`${name}.rows`, "time", "sequences"),
     slots: input(`${name}.slots`, rows, heads),
   });
+  const wide = (narrow: Value): Value => graph.node("Cast", [narrow], { to: 7 }, { type: "int64" });
+  const tokens = input("tokens", "n");
+  const positions = wide(input("positions", "n", 1));
+  const all = placement("all", "n");
   return {
-    tokens: input("tokens", "n"),
-    positions: graph.node("Cast", [input("positions", "n", 1)], { to: 7 }, { type: "int64" }),
-    all: placement("all", "n"),
-    selected: graph.node("Cast", [input("selected", "s")], { to: 7 }, { type: "int64" }),
+    tokens, positions, all,
+    selected: wide(input("selected", "s")),
     selectedPlacement: placement("selection", "s"),
-    beforeTargets: graph.node("Cast", [input("beforeTargets", "m")], { to: 7 }, { type: "int64" }),
-    last: graph.node("Cast", [input("last", "b")], { to: 7 }, { type: "int64" }),
+    beforeTargets: wide(input("beforeTargets", "m")),
+    last: wide(input("last", "b")),
     targetTokens: input("targetTokens", "m"),
+    rowsOfTargets: lazily(() => {
+      const sizes = graph.node("Shape", [all.rows], {}, { type: "int64" });
+      const batch = graph.node("Gather", [sizes, graph.constant([1], "int64")]);
+      return { rows: wide(input("targetRows", "m")), zeros: graph.node("ConstantOfShape", [batch], {}, { type: "float32" }) };
+    }),
   };
 }
 
@@ -62,6 +72,7 @@ export function pack({ sequences, targets }: Batch, selection: Selection, heads:
   const beforeTargets: number[] = [];
   const last: number[] = [];
   const targetTokens: number[] = [];
+  const targetRows: number[] = [];
 
   let row = 0;
   sequences.forEach((sequence, index) => {
@@ -77,6 +88,7 @@ export function pack({ sequences, targets }: Batch, selection: Selection, heads:
       if (!isBefore && !isLast) continue;
       if (isBefore) {
         targetTokens.push(sequence[at + 1]!);
+        targetRows.push(index);
         beforeTargets.push(selected.length);
         next++;
       }
@@ -100,5 +112,6 @@ export function pack({ sequences, targets }: Batch, selection: Selection, heads:
     beforeTargets: tensor(beforeTargets, beforeTargets.length),
     last: tensor(last, last.length),
     targetTokens: tensor(targetTokens, targetTokens.length),
+    targetRows: tensor(targetRows, targetRows.length),
   };
 }

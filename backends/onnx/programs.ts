@@ -8,7 +8,7 @@ import { needsOf } from "../inspect.js";
 import { GraphBuilder, type Value } from "./graph.js";
 import { type HeadValues, heads } from "./decoder.js";
 import { ExpressionCompiler } from "./losses.js";
-import { type Selection, packedInputs } from "./packing.js";
+import { type PackedInputs, type Selection, packedInputs } from "./packing.js";
 import { type SessionSettings, createSession } from "./sessions.js";
 import { Tape } from "./tape.js";
 
@@ -53,7 +53,7 @@ export async function trainingProgram(target: ProgramTarget, loss: Sum, statisti
   const frame = frameOf(target, needsOf([loss, ...Object.values(statistics)]).quantities);
   const { graph, tape, weights } = frame;
   for (const name of target.trained) tape.watch(required(weights, name));
-  const compiler = new ExpressionCompiler(tape, frame.heads);
+  const compiler = new ExpressionCompiler(tape, frame.heads, frame.inputs);
   const { total, seeds } = compiler.sum(loss);
   graph.output(total, outputs.loss);
   for (const [name, sum] of Object.entries(statistics)) graph.output(compiler.sum(sum).total, outputs.statistic(name));
@@ -73,6 +73,7 @@ interface Frame {
   readonly tape: Tape;
   readonly weights: ReadonlyMap<string, Value>;
   readonly selection: Selection;
+  readonly inputs: PackedInputs;
   readonly heads: HeadValues;
 }
 
@@ -89,7 +90,7 @@ function frameOf({ configuration, blueprint, shapes, adapterScale: scale }: Prog
     return a && b && { a, b, scale };
   };
   const made = heads(tape, { configuration, blueprint, parameterOf: (name) => required(weights, name), adapterOf }, inputs, selection, temperature);
-  return { graph, tape, weights, selection, heads: made };
+  return { graph, tape, weights, selection, inputs, heads: made };
 }
 
 function required(weights: ReadonlyMap<string, Value>, name: string): Value {

@@ -1,6 +1,6 @@
 import type { BinaryOperation, Domain, Expression, Sum, UnaryOperation } from "../expressions.js";
 import { domainOfTerm } from "../inspect.js";
-import { combine, gather, map } from "./matrices.js";
+import { combine, gather, map, scatterSums } from "./matrices.js";
 import type { Quantities } from "./quantities.js";
 import { Matrix, type Tape } from "./tape.js";
 
@@ -10,6 +10,8 @@ export interface Scope {
   readonly arrays: Readonly<Record<string, Float32Array>>;
   /** Number of tokens and rows. */
   readonly lengths: Readonly<Record<Domain, number>>;
+  /** The row of each token. */
+  readonly targetRows: ArrayLike<number>;
 }
 
 /** The value of a sum, and the columns it adds up: a gradient of 1 in each differentiates it. */
@@ -66,6 +68,8 @@ function evaluate(tape: Tape, expression: Expression, length: number, scope: Sco
       const indices = scope.arrays[expression.indices]!;
       return gather(tape, evaluate(tape, expression.of, length, scope), length, 1, (i) => indices[i]!);
     }
+    case "rowSums":
+      return scatterSums(tape, evaluate(tape, expression.of, scope.lengths.tokens, scope), length, scope.targetRows);
     case "add": case "subtract": case "multiply": case "divide": case "maximum": case "minimum": case "greater": {
       const { value, slopes } = binaries[expression.op];
       const left = evaluate(tape, expression.left, length, scope);

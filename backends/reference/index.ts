@@ -157,13 +157,14 @@ function differentiate(model: Model, part: StepPart) {
   const tape = new Tape(true);
   const quantities = quantitiesOf(tape, model, batch, asked, part.temperature ?? 1);
   const lengths = { rows: batch.sequences.length, tokens: batch.targets.reduce((sum, targets) => sum + targets.length, 0) };
+  const scope = { quantities, arrays, lengths, targetRows: batch.targets.flatMap((targets, row) => Array.from(targets, () => row)) };
 
-  const loss = evaluateSum(tape, part.loss, { quantities, arrays, lengths });
+  const loss = evaluateSum(tape, part.loss, scope);
   for (const { gradient } of loss.terms) gradient.forEach((_, i) => { gradient[i]! += 1; });
   tape.differentiate();
   const aside = new Tape(false);
   const statistics = Object.entries(part.statistics).map(([name, sum]) =>
-    [name, evaluateSum(aside, sum, { quantities, arrays, lengths }).value] as const);
+    [name, evaluateSum(aside, sum, scope).value] as const);
   return { loss: loss.value, statistics: Object.fromEntries(statistics) };
 }
 

@@ -89,6 +89,14 @@ export function gather(tape: Tape, of: Matrix, rows: number, columns: number, fr
   return result;
 }
 
+/** A column of `rows` sums: element i of another column counts in sum `to[i]`. */
+export function scatterSums(tape: Tape, of: Matrix, rows: number, to: ArrayLike<number>): Matrix {
+  const result = new Matrix(rows, 1);
+  of.data.forEach((x, i) => { result.data[to[i]!]! += x; });
+  tape.record(() => { of.gradient.forEach((_, i) => { of.gradient[i]! += result.gradient[to[i]!]!; }); });
+  return result;
+}
+
 /** Rows by index: an embedding lookup, or the hidden states of some positions. */
 export const gatherRows = (tape: Tape, of: Matrix, indices: ArrayLike<number>): Matrix =>
   gather(tape, of, indices.length, of.columns, (i, j) => indices[i]! * of.columns + j);

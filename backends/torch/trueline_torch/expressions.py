@@ -1,5 +1,6 @@
 """Losses and statistics as the boundary states them (backends/expressions.ts), evaluated and differentiated by autograd."""
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -35,22 +36,35 @@ BINARY: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 }
 
 
-def evaluate(expression: Expression, quantities: Arrays, given: Arrays) -> Tensor:
+@dataclasses.dataclass(frozen=True)
+class Scope:
+    """What expressions are evaluated in."""
+
+    quantities: Arrays
+    given: Arrays
+    #: The row of each target token.
+    target_rows: Tensor
+    rows: int
+
+
+def evaluate(expression: Expression, scope: Scope) -> Tensor:
     """The array of an expression; constants have no dimension and fit every array."""
     operation = expression["op"]
     if operation in QUANTITIES:
-        return quantities[operation]
+        return scope.quantities[operation]
     if operation == "given":
-        return given[expression["name"]]
+        return scope.given[expression["name"]]
     if operation == "constant":
-        return torch.tensor(expression["value"], dtype=torch.float32, device=device_of(quantities))
+        return torch.tensor(expression["value"], dtype=torch.float32, device=device_of(scope.quantities))
     if operation in BINARY:
-        return BINARY[operation](evaluate(expression["left"], quantities, given), evaluate(expression["right"], quantities, given))
-    of = evaluate(expression["of"], quantities, given)
+        return BINARY[operation](evaluate(expression["left"], scope), evaluate(expression["right"], scope))
+    of = evaluate(expression["of"], scope)
     if operation == "clip":
         return clip(of, expression["low"], expression["high"])
     if operation == "take":
-        return of if of.dim() == 0 else of[given[expression["indices"]].long()]
+        return of if of.dim() == 0 else of[scope.given[expression["indices"]].long()]
+    if operation == "rowSums":
+        return of.new_zeros(scope.rows).index_add(0, scope.target_rows, of)
     return UNARY[operation](of)
 
 
@@ -59,11 +73,11 @@ def clip(of: Tensor, low: float, high: float) -> Tensor:
     return torch.where((of >= low) & (of <= high), of, of.detach().clamp(low, high))
 
 
-def evaluate_sum(terms: list[Expression], quantities: Arrays, given: Arrays) -> Tensor:
+def evaluate_sum(terms: list[Expression], scope: Scope) -> Tensor:
     """The sum of all terms over their whole domains, in double precision."""
-    total = torch.zeros((), dtype=torch.float64, device=device_of(quantities))
+    total = torch.zeros((), dtype=torch.float64, device=device_of(scope.quantities))
     for term in terms:
-        total = total + evaluate(term, quantities, given).sum(dtype=torch.float64)
+        total = total + evaluate(term, scope).sum(dtype=torch.float64)
     return total
 
 

@@ -1,9 +1,11 @@
 """The boundary's `step`: gradients of all parts, clipped by global norm, and one update."""
 
+import dataclasses
+
 import torch
 from torch import Tensor
 
-from .expressions import evaluate_sum, needs_of
+from .expressions import Scope, evaluate_sum, needs_of
 from .held import Held
 from .model import quantities_of
 from .pieces import Piece, deal, offsets_of
@@ -38,14 +40,16 @@ def differentiate(held: Held, part: dict, world: World) -> tuple[float, dict[str
             for name, domain in domains.items()
         }
         found = quantities_of(held.module, piece, quantities, differentiated, temperature, world.device)
-        loss = evaluate_sum(part["loss"], found, given)
+        target_rows = [row for row, targets in enumerate(piece.targets) for _ in targets]
+        scope = Scope(found, given, torch.tensor(target_rows, dtype=torch.long, device=world.device), len(piece.rows))
+        loss = evaluate_sum(part["loss"], scope)
         if loss.requires_grad:
             loss.backward()
         totals[0] += loss.item()
-        found = {name: values.detach() for name, values in found.items()}
+        scope = dataclasses.replace(scope, quantities={name: values.detach() for name, values in found.items()})
         with torch.no_grad():
             for place, name in enumerate(names):
-                totals[1 + place] += evaluate_sum(part["statistics"][name], found, given).item()
+                totals[1 + place] += evaluate_sum(part["statistics"][name], scope).item()
         held.alive()
     loss, *statistics = world.sum(totals).tolist()
     return loss, dict(zip(names, statistics))

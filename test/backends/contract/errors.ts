@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { Backend, GenerateRequest, OptimizerSettings, StepPart } from "../../../backends/backend.js";
 import {
-  add, constant, logProbabilities, multiply, perRow, perToken, scores, take, type Sum,
+  add, constant, logProbabilities, multiply, perRow, perToken, rowSums, scores, take, type Sum,
 } from "../../../backends/expressions.js";
 import type { ErrorCode } from "../../../foundation/errors.js";
 import { type Candidate, type Use, expectFailure, loadTiny, randomBatch, writeModel } from "./support.js";
@@ -55,6 +55,8 @@ const faults: readonly (readonly [string, (backend: Backend) => Promise<unknown>
   ["tokens joined with rows", loss([add(scores, logProbabilities)]), "TL_BACKEND_EXPRESSION_INVALID", /add joins rows with tokens/],
   ["a term of constants", loss([constant(1)]), "TL_BACKEND_EXPRESSION_INVALID", /constants/],
   ["take among tokens", loss([take(logProbabilities, "i")], { i: Float32Array.of(0, 1) }), "TL_BACKEND_EXPRESSION_INVALID", /take/],
+  ["row sums of rows", loss([rowSums(scores)]), "TL_BACKEND_EXPRESSION_INVALID", /rowSums .* over rows/],
+  ["row sums of constants", loss([rowSums(constant(1))]), "TL_BACKEND_EXPRESSION_INVALID", /rowSums .* constants/],
   ["an array on two domains", loss([multiply(perToken("w"), logProbabilities), multiply(perRow("w"), scores)], { w: Float32Array.of(1, 2) }), "TL_BACKEND_EXPRESSION_INVALID", /"w"/],
   ["an array that was not given", loss([multiply(perToken("w"), logProbabilities)]), "TL_BACKEND_REQUEST_INVALID", /"w"/],
   ["an array of another length", loss([multiply(perRow("w"), scores)], { w: Float32Array.of(1) }), "TL_BACKEND_REQUEST_INVALID", /"w" has 1/],

@@ -2,7 +2,7 @@ import { describe, it } from "vitest";
 import type { Head, Quantity, StepPart, StepResult } from "../../../backends/backend.js";
 import {
   absolute, add, clip, constant, divide, entropy, exp, greater, log, logProbabilities, logSigmoid, maximum, minimum, multiply, negate,
-  perRow, perToken, scores, square, stopGradient, subtract, take, values, type Expression,
+  perRow, perToken, rowSums, scores, square, stopGradient, subtract, take, values, type Expression,
 } from "../../../backends/expressions.js";
 import { type Use, expectClose, expectNormsClose, loadTiny, randomArray, randomBatch, tokensOf } from "./support.js";
 
@@ -121,6 +121,49 @@ export function differentiatesExpressions(use: Use): void {
       const now = (await use.backend.forward("tiny", { batch, quantities: ["scores"] })).scores!;
       const [a, b, c, d] = [...now] as [number, number, number, number];
       expectClose(losses[0]!, a + b + c + d - 2 * b * b - c * c - a * a, Math.max(use.lossTolerance, 1e-6), "loss");
+    });
+  });
+
+  describe("sums a token array over each row", () => {
+    // the second row asks for nothing
+    const sequences = randomBatch([7, 3, 9, 5]).sequences;
+    const batch = { sequences, targets: [[2, 3, 6], [], [1, 4, 5, 8], [4]].map((row) => Int32Array.from(row)) };
+    const rowOf = [0, 0, 0, 2, 2, 2, 2, 3];
+    const step = (loss: Expression, arrays: StepPart["arrays"], rows = batch): Promise<StepResult> =>
+      use.backend.step("tiny", { parts: [{ batch: rows, arrays, loss: [loss], statistics: { same: [loss] } }], normsByParameter: true });
+    const weights = Float32Array.of(1, -0.5, 2, 0.25);
+    const a = randomArray(rowOf.length, 6, 0.5);
+
+    it("with the gradient going back to each of its tokens", async () => {
+      await loadTiny(use);
+      const now = (await use.backend.forward("tiny", { batch, quantities: ["logProbabilities"] })).logProbabilities!;
+      const sums = weights.map((_, row) => now.reduce((sum, value, token) => sum + (rowOf[token] === row ? value + a[token]! : 0), 0));
+      const found = await step(multiply(perRow("weights"), square(rowSums(add(logProbabilities, perToken("a"))))), { weights, a });
+      const tolerance = Math.max(use.lossTolerance, 1e-6);
+      const magnitude = sums.reduce((total, sum, row) => total + Math.abs(weights[row]! * sum * sum), 1);
+      expectClose(found.losses[0]!, sums.reduce((total, sum, row) => total + weights[row]! * sum * sum, 0), tolerance, "loss", magnitude);
+      expectClose(found.statistics[0]!["same"]!, found.losses[0]!, use.lossTolerance, "statistic", magnitude);
+      const linear = await step(multiply(perToken("slopes"), logProbabilities), { slopes: Float32Array.from(rowOf, (row) => 2 * weights[row]! * sums[row]!) });
+      expectNormsClose(found.normsByParameter!, linear.normsByParameter!, 2 * tolerance);
+    });
+
+    it("and a row without targets gives 0, also where no row has any", async () => {
+      await loadTiny(use);
+      const loss = multiply(perRow("weights"), exp(rowSums(logProbabilities)));
+      const empty = await step(loss, { weights: Float32Array.of(1, 2) }, { sequences: sequences.slice(0, 2), targets: [new Int32Array(0), new Int32Array(0)] });
+      expectClose(empty.losses[0]!, 3, use.lossTolerance, "loss");
+      expectClose(empty.gradientNorm, 0, use.lossTolerance, "norm");
+      const alone = await step(multiply(perRow("weights"), rowSums(logProbabilities)), { weights: Float32Array.of(0, 1, 0, 0) });
+      expectClose(alone.losses[0]!, 0, use.lossTolerance, "loss");
+    });
+
+    it("which rows may take from each other", async () => {
+      await loadTiny(use);
+      const sums = rowSums(logProbabilities);
+      const { losses } = await step(multiply(perRow("weights"), subtract(sums, take(sums, "other"))), { weights: Float32Array.of(1, 0, 0, 0), other: Float32Array.of(2, 3, 0, 1) });
+      const now = (await use.backend.forward("tiny", { batch, quantities: ["logProbabilities"] })).logProbabilities!;
+      const sumOf = (row: number): number => now.reduce((sum, value, token) => sum + (rowOf[token] === row ? value : 0), 0);
+      expectClose(losses[0]!, sumOf(0) - sumOf(2), Math.max(use.lossTolerance, 1e-6), "loss", Math.abs(sumOf(0)) + Math.abs(sumOf(2)));
     });
   });
 }
