@@ -46,9 +46,9 @@ function batchesOf({ parameters }: PlannedStage, kind: StageKind): Omit<StageBat
       return rolloutBatches(stageKinds[kind].parameters.parse(parameters), "of the critic");
     case "ppo": {
       const complete = stageKinds[kind].parameters.parse(parameters);
-      const { pretrainingLoss } = tricksThatAreOn(complete.tricks);
+      const { pretrainingLoss, groupBaseline } = tricksThatAreOn(complete.tricks);
       const text = pretrainingLoss && `; each of the policy's reads ${pretrainingLoss.rows} rows of ${pretrainingLoss.length} tokens of text besides`;
-      const batches = rolloutBatches(complete, "of the policy and as many of the critic");
+      const batches = rolloutBatches(complete, groupBaseline === undefined ? "of the policy and as many of the critic" : "of the policy", groupBaseline?.samples);
       return { ...batches, words: batches.words + (text ?? "") };
     }
     case "tokenizer": case "evaluate": case "multiple-choice":
@@ -61,7 +61,7 @@ function passes(epochs: number, maxSteps: number | undefined): string {
 }
 
 function rolloutBatches(
-  { steps, rollouts, epochs, minibatch }: Pick<StageParameters<"ppo" | "critic-pretrain">, "steps" | "rollouts" | "epochs" | "minibatch">, whose: string,
+  { steps, rollouts, epochs, minibatch }: Pick<StageParameters<"ppo" | "critic-pretrain">, "steps" | "rollouts" | "epochs" | "minibatch">, whose: string, samples = 1,
 ): Omit<StageBatches, "stage"> {
   const last = rollouts % minibatch;
   const updates = epochs * Math.ceil(rollouts / minibatch);
@@ -69,7 +69,7 @@ function rolloutBatches(
   const parts = `minibatches of ${rows}${last === 0 || rows === rollouts ? "" : ` (the last of ${last})`}`;
   return {
     steps, updatesAStep: updates, rowsAnUpdate: rows,
-    words: `a step samples ${rollouts} answers, one to each of the next ${rollouts} prompts, and goes over them ${epochs === 1 ? "once" : `${epochs} times`} in ${parts}: `
+    words: `a step samples ${rollouts} answers, ${samples === 1 ? "one" : samples} to each of the next ${rollouts / samples} prompts, and goes over them ${epochs === 1 ? "once" : `${epochs} times`} in ${parts}: `
       + `${updates} ${updates === 1 ? "update" : "updates"} ${whose}; ${steps} steps`,
   };
 }

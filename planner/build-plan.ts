@@ -90,8 +90,11 @@ type JsonValue = PlannedStage["parameters"][string];
 function resolvedParameters(stage: DraftStage, complete: StageSpec, facts: Facts): JsonObject {
   const { description: _, ...parameters } = complete;
   switch (parameters.kind) {
-    case "ppo":
-      return jsonOf({ ...parameters, tricks: resolvePpoTricks(parameters.preset, writtenTricks(stage), parameters.pretrainingData !== undefined) });
+    case "ppo": {
+      const tricks = resolvePpoTricks(parameters.preset, writtenTricks(stage), parameters.pretrainingData !== undefined);
+      const { criticLearningRate: _unused, ...criticless } = parameters;
+      return jsonOf({ ...(tricks.groupBaseline === undefined ? parameters : criticless), tricks });
+    }
     case "critic-pretrain":
       return jsonOf({ ...parameters, tricks: resolveCriticTricks(writtenTricks(stage)) });
     case "evaluate": {

@@ -2,6 +2,7 @@ import type { ErrorCode } from "../foundation/errors.js";
 import type { StageSpec } from "../schemas/spec.js";
 import { scoreJudges } from "../schemas/stages/evaluate.js";
 import { ancestryOf } from "./ancestry.js";
+import { criticFaults } from "./critic.js";
 import type { Draft, DraftStage } from "./draft.js";
 import type { Facts } from "./facts.js";
 import type { Fault } from "./fault.js";
@@ -55,7 +56,7 @@ function stageFaults(draft: Draft, stage: DraftStage, complete: StageSpec): Faul
         faults.push(fault("TL_SPEC_CONFLICT", ["heldOutReward"], `\`${complete.reward}\` trains the policy, so its score is not held out`,
           "name a reward model that was trained apart, such as one with another seed"));
       }
-      return [...faults, ...minibatchFaults(stage, complete)];
+      return [...faults, ...minibatchFaults(stage, complete), ...criticFaults(stage, complete, on)];
     }
     case "critic-pretrain":
       return minibatchFaults(stage, complete);

@@ -6,7 +6,7 @@ import { presetChoices, type PresetName } from "./presets.js";
 
 /** One implementation detail of PPO as a stage has it. */
 export interface Detail {
-  /** Its number in P figure 5; undefined for those of §5.4. */
+  /** Its number in P figure 5; undefined for all others. */
   readonly number: number | undefined;
   readonly name: string;
   readonly on: boolean;
@@ -22,9 +22,15 @@ export interface StageDetails {
   readonly details: readonly Detail[];
 }
 
+/** Tricks of RLOO and GRPO, shown where they are on. */
+const beyond = [
+  ["baseline from the prompt's other answers", "groupBaseline"], ["KL in the loss", "klLoss"], ["ratio of whole answers", "sequenceRatio"],
+  ["loss by answer", "lossAggregation"],
+] as const satisfies readonly (readonly [string, keyof ResolvedTricks])[];
+
 const readParameters = z.object({ preset: ppoParameters.shape.preset, tricks: z.strictObject(trickParameters).partial() });
 
-/** The twelve details of P figure 5 and three of §5.4, for every ppo stage of a plan. */
+/** The twelve details of P figure 5, three of §5.4, and what of RLOO and GRPO is on, for every ppo stage of a plan. */
 export function ppoDetails(plan: Plan): StageDetails[] {
   return plan.stages.filter(({ kind }) => kind === "ppo").map((stage) => {
     const { preset, tricks } = readParameters.parse(stage.parameters);
@@ -35,7 +41,7 @@ export function ppoDetails(plan: Plan): StageDetails[] {
 function detailsOf(plan: Plan, stage: PlannedStage, tricks: ResolvedTricks): Detail[] {
   const critic = stageOf(plan, stage, "critic");
   const pretrained = critic?.kind === "critic-pretrain";
-  const origin = pretrained ? originOf(plan, critic, "init") : originOf(plan, stage, "critic");
+  const origin = pretrained ? originOf(plan, critic, "init") : stage.inputs["critic"] && originOf(plan, stage, "critic");
   const policy = originOf(plan, stage, "policy");
   const trick = (number: number, name: string, key: keyof ResolvedTricks): Detail => ({ number, name, on: tricks[key] !== undefined, setting: settingOf(tricks[key]) });
   const kl = trick(1, "token-level KL penalty", "klPenalty");
@@ -47,7 +53,7 @@ function detailsOf(plan: Plan, stage: PlannedStage, tricks: ResolvedTricks): Det
     trick(5, "reward normalisation and clipping", "rewardNormalization"),
     trick(6, "advantage normalisation and clipping", "advantageNormalization"),
     trick(7, "value-loss clipping", "valueClipping"),
-    { number: 8, name: "critic initialised from the reward model", on: origin.type === "reward-model", setting: `from ${origin.name}` },
+    { number: 8, name: "critic initialised from the reward model", on: origin?.type === "reward-model", setting: origin === undefined ? "no critic" : `from ${origin.name}` },
     { number: 9, name: "policy initialised from SFT", on: isFineTuned(plan, stage), setting: `from ${policy.name}` },
     trick(10, "generalised advantage estimation", "gae"),
     trick(11, "clipped surrogate", "clippedSurrogate"),
@@ -55,6 +61,7 @@ function detailsOf(plan: Plan, stage: PlannedStage, tricks: ResolvedTricks): Det
     { number: undefined, name: "critic pretraining", on: pretrained, setting: pretrained ? `by ${critic.name}` : "" },
     { number: undefined, name: "experience buffer", on: true, setting: `${String(stage.parameters["rollouts"])} answers, minibatch ${String(stage.parameters["minibatch"])}` },
     { ...trick(0, "pretraining loss (ptx)", "pretrainingLoss"), number: undefined },
+    ...beyond.filter(([, key]) => tricks[key] !== undefined).map(([name, key]) => ({ ...trick(0, name, key), number: undefined })),
   ];
 }
 

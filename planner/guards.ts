@@ -95,6 +95,11 @@ function whatItTakes(draft: Draft, stage: DraftStage, complete: StageSpec, metri
     "objective/kl_coefficient": [on.klPenalty !== undefined, "turn the trick `klPenalty` on"],
     "reward/running_mean": [on.rewardNormalization !== undefined, "turn the trick `rewardNormalization` on"],
     "reward/running_std": [on.rewardNormalization !== undefined || on.rewardScaling !== undefined, "turn `rewardNormalization` or `rewardScaling` on"],
+    ...Object.fromEntries(["val/explained_variance", "val/clipfrac", "loss/value", "value/gradient_norm"].map((name) =>
+      [name, [on.groupBaseline === undefined, "the trick `groupBaseline` takes the critic's place"] as const])),
+    "samples/return_std": [on.groupBaseline !== undefined, "turn the trick `groupBaseline` on"],
+    "samples/alike": [on.groupBaseline !== undefined, "turn the trick `groupBaseline` on"],
+    "loss/kl": [on.klLoss !== undefined, "turn the trick `klLoss` on"],
     "loss/pretraining": [on.pretrainingLoss !== undefined, "turn the trick `pretrainingLoss` on, and name `pretrainingData`"],
   };
   const [has, hint] = takes[metric] ?? [true];

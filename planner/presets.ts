@@ -7,7 +7,8 @@ type Preset = { readonly [Name in TrickName]?: z.input<(typeof trickParameters)[
 
 /**
  * Whole sets of tricks. Numbers that the papers leave open are Trueline's choice, listed in `presetChoices`.
- * Sources: P figure 5 and §5.4 (ppo-max), P §5.2 (vanilla), the scripts of C (moss-rlhf-release).
+ * Sources: P figure 5 and §5.4 (ppo-max), P §5.2 (vanilla), the scripts of C (moss-rlhf-release), arXiv 2402.14740 and TRL 0.11.4 (rloo),
+ * arXiv 2402.03300 (grpo).
  */
 export const presets: Readonly<Record<PresetName, Preset>> = {
   vanilla: {
@@ -32,6 +33,20 @@ export const presets: Readonly<Record<PresetName, Preset>> = {
     clippedSurrogate: { range: 0.2 },
     gradientClipping: { norm: 1 },
   },
+  rloo: {
+    klPenalty: { coefficient: 0.05 },
+    clippedSurrogate: { range: 0.2 },
+    gradientClipping: { norm: 1 },
+    groupBaseline: { samples: 4, baseline: "leave-one-out", scale: false },
+    sequenceRatio: {},
+  },
+  grpo: {
+    clippedSurrogate: { range: 0.2 },
+    gradientClipping: { norm: 1 },
+    groupBaseline: { samples: 4, baseline: "mean", scale: true },
+    klLoss: { coefficient: 0.04 },
+    lossAggregation: { mode: "answer-mean" },
+  },
 };
 
 /** What a preset fixes without the papers' word for it. */
@@ -39,6 +54,8 @@ export const presetChoices: Readonly<Record<PresetName, string>> = {
   vanilla: "λ 0.9 and a gradient norm of 1 are our choice, so that vanilla differs from ppo-max in its tricks alone",
   "ppo-max": "η 0.05, δ 0.8 and a ptx coefficient of 0.1 are our choice: the paper tests several and names no final value",
   "moss-rlhf-release": "η 0.01 is the English script's; the code's default is 0.02, the Chinese script has 0.1",
+  rloo: "η 0.05 and a clip of the ratio at 0.2 are TRL's, whose RLOO takes several updates from the same answers; the paper takes one, and its ratio is 1. 4 answers a prompt are the paper's",
+  grpo: "4 answers a prompt are our choice, where the paper has 64; β 0.04 is the paper's, the clip of 0.2 is TRL's",
 };
 
 /** ppo-max's shape of rewards and returns, which critic pretraining shares so that the critic meets PPO's own scale. */

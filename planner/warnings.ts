@@ -60,8 +60,7 @@ function ppoWarnings(draft: Draft, facts: Facts, stage: DraftStage, complete: St
       ? ["`pretrainingData` is named and pretrainingLoss is off: the data is not used"] : []),
     ...(on.entropyBonus ? ["entropyBonus is on: P finds it sensitive to its clip (a change of 10 % breaks training) and advises against it"] : []),
     ...samplingWarnings(complete),
-    ...criticWarnings(draft, complete, on),
-    ...headWarnings(draft, facts, complete.critic),
+    ...(complete.critic === undefined ? [] : [...criticWarnings(draft, complete, complete.critic, on), ...headWarnings(draft, facts, complete.critic)]),
   ];
 }
 
@@ -71,6 +70,9 @@ function mixtureWarnings(on: ResolvedTricks): string[] {
   const penalised = (on.klPenalty?.coefficient ?? 0) > 0;
   if (on.rewardNormalization && on.valueClipping && !penalised) {
     warnings.push("rewardNormalization with valueClipping and no klPenalty collapses near step 800 (P appendix B.1); turn klPenalty on");
+  }
+  if (penalised && on.klLoss) {
+    warnings.push("klPenalty and klLoss both hold the policy to the reference; turn one off");
   }
   if (on.rewardNormalization && on.rewardScaling) {
     warnings.push("rewardNormalization and rewardScaling are alternatives, and both are on; turn one off");
@@ -98,15 +100,15 @@ function samplingWarnings({ topP, topK, repetitionPenalty }: Stage<"ppo"> | Stag
 }
 
 /** Whether the critic starts as the preset means it to, on the scale that PPO will use. */
-function criticWarnings(draft: Draft, complete: Stage<"ppo">, on: ResolvedTricks): string[] {
-  const critic = draft.stages.get(complete.critic);
+function criticWarnings(draft: Draft, complete: Stage<"ppo">, name: string, on: ResolvedTricks): string[] {
+  const critic = draft.stages.get(name);
   if (critic?.kind !== "critic-pretrain") {
     return complete.preset === "ppo-max" ? ["preset ppo-max means the critic to be pretrained; name a critic-pretrain stage in `critic`"] : [];
   }
   const before = resolveCriticTricks(writtenTricks(critic));
   const others = (["rewardNormalization", "rewardScaling", "gae"] as const).filter((name) => JSON.stringify(before[name]) !== JSON.stringify(on[name]));
   return others.length === 0 ? [] : [
-    `the critic \`${complete.critic}\` was pretrained under other settings of ${others.join(", ")}; its values start on another scale`,
+    `the critic \`${name}\` was pretrained under other settings of ${others.join(", ")}; its values start on another scale`,
   ];
 }
 

@@ -58,6 +58,21 @@ export const trickParameters = {
     rows: z.number().int().positive().default(16).describe("Rows of packed text an update."),
     length: z.number().int().min(8).default(64).describe("Tokens a row."),
   }).describe("PPO-ptx: adds cross-entropy on the stage's `pretrainingData` to the policy loss (P eq. 17)."),
+  groupBaseline: z.strictObject({
+    samples: z.number().int().min(2).default(4).describe("Answers sampled to each prompt; divides `rollouts`."),
+    baseline: z.enum(["leave-one-out", "mean"]).default("leave-one-out")
+      .describe("What an answer's return is measured against: the mean of the prompt's other answers (RLOO), or of all (GRPO)."),
+    scale: z.boolean().default(false).describe("Divides by the standard deviation of the prompt's returns (GRPO); without it, as Dr. GRPO has it."),
+  }).describe("Takes the place of the critic: several answers a prompt, and an answer's whole return against those of the others is the advantage of each of its tokens. The stage then names no `critic`."),
+  klLoss: z.strictObject({
+    coefficient: positive.default(0.04).describe("β: weight of the KL in the loss."),
+  }).describe("KL to the reference in the policy's loss instead of the reward, by the k3 estimate e^d − d − 1 with d = log π_ref − log π of each sampled token (GRPO)."),
+  sequenceRatio: z.strictObject({})
+    .describe("The ratio, and its clip, is that of whole answers: e to the sum over tokens of log π − log π_old; the surrogate's loss is a mean over answers (RLOO). Needs groupBaseline."),
+  lossAggregation: z.strictObject({
+    mode: z.enum(["answer-mean", "answer-sum"]).default("answer-mean")
+      .describe("Mean over answers of the mean over their tokens (GRPO), or of the sum over their tokens (Dr. GRPO)."),
+  }).describe("How the policy's loss weighs tokens; off: all tokens of a minibatch alike, whatever their answer's length."),
 } as const;
 
 export type TrickName = keyof typeof trickParameters;
@@ -81,6 +96,10 @@ export const tricksSchema = z.strictObject({
   clippedSurrogate: toggle("clippedSurrogate"),
   gradientClipping: toggle("gradientClipping"),
   pretrainingLoss: toggle("pretrainingLoss"),
+  groupBaseline: toggle("groupBaseline"),
+  klLoss: toggle("klLoss"),
+  sequenceRatio: toggle("sequenceRatio"),
+  lossAggregation: toggle("lossAggregation"),
 }).partial();
 
 const resolvedTricksSchema = z.strictObject(trickParameters).partial();

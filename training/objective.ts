@@ -1,6 +1,6 @@
 import type { OptimizerSettings, StepPart } from "../backends/backend.js";
 import {
-  absolute, add, constant, entropy, exp, greater, logProbabilities, multiply, perToken, square, subtract, values,
+  absolute, add, constant, entropy, exp, greater, logProbabilities, multiply, perRow, perToken, rowSums, square, subtract, values,
   type Expression, type Sum,
 } from "../backends/expressions.js";
 import type { Json } from "../foundation/canonical.js";
@@ -19,13 +19,22 @@ export interface PreparedExperience extends Experience, Advantages {
   readonly oldLogProbabilities: Float32Array;
 }
 
-const ratio = exp(subtract(logProbabilities, perToken("oldLogProbabilities")));
+const change = subtract(logProbabilities, perToken("oldLogProbabilities"));
 const meanOver = (expression: Expression): Sum => [multiply(perToken("weight"), expression)];
+
+/** What the surrogate is taken of: ratio, negated advantage and mean, over tokens or over whole answers. */
+const domains = {
+  tokens: { ratio: exp(change), negatedAdvantages: perToken("negatedAdvantages"), mean: meanOver },
+  answers: {
+    ratio: exp(rowSums(change)), negatedAdvantages: perRow("negatedAnswerAdvantages"),
+    mean: (expression: Expression): Sum => [multiply(perRow("answerWeight"), expression)],
+  },
+} as const;
 
 /**
  * PPO's objective as the tricks that are on make it: rewards, advantages, and the losses of policy and critic as
  * expressions. Without any trick: reward = score on the last token, advantage = whole return − value, loss = −Aρ,
- * value loss = ½ (V − R)². All token means are over the answers' tokens of a minibatch.
+ * value loss = ½ (V − R)². All token means are over the answers' tokens of a minibatch, unless a trick weighs the policy's otherwise.
  */
 export class Objective {
   private readonly tricks: ComposedTricks;
@@ -60,23 +69,18 @@ export class Objective {
 
   /** What one update of the policy takes: the minibatch of these rows, then the tricks' own batches. */
   policyParts(prepared: PreparedExperience, rows: Int32Array, update: number): readonly StepPart[] {
-    const surrogate = this.tricks.surrogate ?? multiply;
     const range = this.resolved.clippedSurrogate?.range ?? 0.2;
-    const loss = this.tricks.all.reduce(
-      (sum, { policyTerm }) => (policyTerm ? add(sum, policyTerm()) : sum),
-      surrogate(perToken("negatedAdvantages"), ratio),
-    );
+    const { ratio, mean } = domains[this.resolved.sequenceRatio ? "answers" : "tokens"];
+    const statistics = this.tricks.all.flatMap(({ policyStatistics }) => Object.entries(policyStatistics?.() ?? {}));
     const minibatch: StepPart = {
-      ...this.minibatch(prepared, rows, {
-        oldLogProbabilities: prepared.oldLogProbabilities,
-        negatedAdvantages: prepared.advantages.map((advantage) => -advantage),
-      }),
-      loss: meanOver(loss),
+      ...this.policyMinibatch(prepared, rows),
+      loss: this.policyLoss(),
       statistics: {
-        "policy/approxkl": meanOver(multiply(constant(0.5), square(subtract(logProbabilities, perToken("oldLogProbabilities"))))),
-        "policy/clipfrac": meanOver(greater(absolute(subtract(ratio, constant(1))), constant(range))),
-        "val/ratio": meanOver(ratio),
+        "policy/approxkl": meanOver(multiply(constant(0.5), square(change))),
+        "policy/clipfrac": mean(greater(absolute(subtract(ratio, constant(1))), constant(range))),
+        "val/ratio": mean(ratio),
         "objective/entropy": meanOver(entropy),
+        ...Object.fromEntries(statistics.map(([name, expression]) => [name, meanOver(expression)])),
       },
     };
     const extra = this.tricks.all.flatMap(({ policyPart }) => (policyPart ? [policyPart(update)] : []));
@@ -116,6 +120,40 @@ export class Objective {
 
   restore(state: Readonly<Record<string, unknown>>): void {
     for (const [name, { restore }] of this.tricks.named) restore?.(state[name]);
+  }
+
+  /** The surrogate, and the terms that tricks add to each token's loss. */
+  private policyLoss(): Sum {
+    const surrogate = this.tricks.surrogate ?? multiply;
+    const weigh = (expression: Expression): Sum =>
+      (this.tricks.tokenWeights ? [multiply(perToken("lossWeight"), expression)] : meanOver(expression));
+    const { ratio, negatedAdvantages, mean } = domains[this.resolved.sequenceRatio ? "answers" : "tokens"];
+    const main = surrogate(negatedAdvantages, ratio);
+    const terms = this.tricks.all.flatMap(({ policyTerm }) => (policyTerm ? [policyTerm()] : []));
+    if (!this.resolved.sequenceRatio) return weigh(terms.reduce(add, main));
+    return [...mean(main), ...terms.flatMap(weigh)];
+  }
+
+  private policyMinibatch(prepared: PreparedExperience, rows: Int32Array): Pick<StepPart, "batch" | "arrays" | "temperature"> {
+    const { offsets, advantages } = prepared;
+    const minibatch = this.minibatch(prepared, rows, {
+      oldLogProbabilities: prepared.oldLogProbabilities,
+      negatedAdvantages: advantages.map((advantage) => -advantage),
+      ...Object.assign({}, ...this.tricks.all.map(({ policyArrays }) => policyArrays?.(prepared) ?? {})),
+    });
+    const weights = this.tricks.tokenWeights?.(minibatch.batch.targets.map(({ length }) => length));
+    return {
+      ...minibatch,
+      arrays: {
+        ...minibatch.arrays,
+        ...(weights && { lossWeight: Float32Array.from(weights) }),
+        ...(this.resolved.sequenceRatio && {
+          // all tokens of an answer have the same
+          negatedAnswerAdvantages: Float32Array.from(rows, (row) => -advantages[offsets[row]!]!),
+          answerWeight: new Float32Array(rows.length).fill(1 / rows.length),
+        }),
+      },
+    };
   }
 
   private minibatch(

@@ -26,26 +26,26 @@ const stateSchema = z.strictObject({
 const figureNames = ["objective/scores", "objective/gold", "objective/held_out_scores", "objective/kl", "response/length", "response/perplexity"];
 
 /**
- * PPO for language models. A step is an iteration: sample answers, score them, turn scores into per-token rewards and
- * advantages as the tricks say, then update policy and critic for some epochs of minibatches. Source: P §3, figure 5.
- * A checkpoint holds policy and critic with their Adam moments, and the tricks' running state; all else follows from
- * seed and step.
+ * PPO for language models, and what shares its loop. A step is an iteration: sample answers, score them, turn scores into
+ * per-token rewards and advantages as the tricks say, then update policy and critic for some epochs of minibatches. Source: P §3,
+ * figure 5. Where answers to the same prompt are each other's baseline there is no critic. A checkpoint holds policy and critic
+ * with their Adam moments, and the running state of tricks and reward; all else follows from seed and step.
  */
 export async function createPpo(setup: TrainerSetup<StageParameters<"ppo">>): Promise<Trainer> {
   const { backend, parameters, seed } = setup;
   const policy = requireInput(setup, "policy");
-  const critic = requireInput(setup, "critic");
+  const tricks = tricksThatAreOn(parameters.tricks);
+  const critic = tricks.groupBaseline === undefined ? requireInput(setup, "critic") : undefined;
   const tokenizer = await Tokenizer.load(policy.directory);
 
   const information = await loadForTraining(setup, { model: models.policy, head: "language", from: policy });
-  await loadForTraining(setup, { model: models.critic, head: "value", newHead: criticHead(critic), from: critic });
+  if (critic !== undefined) await loadForTraining(setup, { model: models.critic, head: "value", newHead: criticHead(critic), from: critic });
   const reference = await loadReference(setup, policy);
 
   setup.phase("encoding prompts");
-  const prompts = await encodePrompts(setup, tokenizer, information.context);
+  const prompts = await encodePrompts(setup, tokenizer, information.context, tricks.groupBaseline?.samples);
   const state = setup.resume && await readCheckpointState(setup.resume.directory, stateSchema);
   const reward = await createReward(setup, { prompts, tokenizer, before: state?.reward });
-  const tricks = tricksThatAreOn(parameters.tricks);
   const objective = new Objective(tricks, parameters.temperature, tricks.pretrainingLoss
     && await pretrainingRows(setup, tokenizer, tricks.pretrainingLoss));
   let figures: Metrics = state?.figures ?? {};
@@ -58,10 +58,13 @@ export async function createPpo(setup: TrainerSetup<StageParameters<"ppo">>): Pr
 
   return {
     steps: parameters.steps,
-    headline: ["objective/scores", ...(parameters.gold === undefined ? [] : ["objective/gold"]), "objective/kl", "response/length", "loss/policy", "loss/value"],
+    headline: [
+      "objective/scores", ...(parameters.gold === undefined ? [] : ["objective/gold"]), "objective/kl", "response/length", "loss/policy",
+      ...(critic === undefined ? [] : ["loss/value"]),
+    ],
 
     async step(index) {
-      const rollouts = await sampleRollouts(backend, { ...models, reference }, reward.score, prompts, settings, index);
+      const rollouts = await sampleRollouts(backend, { ...models, reference, critic: critic && models.critic }, reward.score, prompts, settings, index);
       const prepared = objective.prepare(rollouts);
       const policyOptimizer = optimizer(parameters.policyLearningRate, index);
       const criticOptimizer = optimizer(parameters.criticLearningRate, index);
@@ -69,9 +72,9 @@ export async function createPpo(setup: TrainerSetup<StageParameters<"ppo">>): Pr
         ...updateMetrics("policy", await backend.step(models.policy, {
           parts: objective.policyParts(prepared, rows, update), optimizer: policyOptimizer,
         })),
-        ...updateMetrics("value", await backend.step(models.critic, {
+        ...(critic && updateMetrics("value", await backend.step(models.critic, {
           parts: [objective.valuePart(prepared, rows)], optimizer: criticOptimizer,
-        })),
+        }))),
       }));
       const shaping = objective.metrics();
       objective.afterIteration(klPerAnswer(rollouts), rollouts.answers.length);
@@ -80,7 +83,7 @@ export async function createPpo(setup: TrainerSetup<StageParameters<"ppo">>): Pr
       return {
         ...seen,
         "objective/reward": mean(prepared.shapedScores),
-        "val/explained_variance": explainedVariance(prepared.values, prepared.returns),
+        ...(critic && { "val/explained_variance": explainedVariance(prepared.values, prepared.returns) }),
         ...shaping,
         ...updates,
         learning_rate: policyOptimizer.learningRate,
@@ -88,12 +91,13 @@ export async function createPpo(setup: TrainerSetup<StageParameters<"ppo">>): Pr
     },
 
     async checkpoint(directory) {
-      await saveCheckpoint(backend, directory, [models.policy, models.critic], { tricks: objective.state(), figures, reward: reward.state() });
+      const trained = critic === undefined ? [models.policy] : [models.policy, models.critic];
+      await saveCheckpoint(backend, directory, trained, { tricks: objective.state(), figures, reward: reward.state() });
     },
 
     async finish(directory) {
       const saved = await saveModel(setup, { model: models.policy, from: policy }, directory, tokenizer);
-      return { ...saved, valueHead: headOrigin(critic), figures, data: prompts.counts };
+      return { ...saved, ...(critic && { valueHead: headOrigin(critic) }), figures, data: prompts.counts };
     },
   };
 }

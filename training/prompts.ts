@@ -20,18 +20,18 @@ export interface StagePrompts {
 }
 
 /**
- * The training prompts of a stage that samples answers, as tokens up to the assistant's turn. A prompt must leave room
- * for `maxNewTokens` in the context. Errors: TL_DATA_TOO_LONG, TL_TRAIN_NOTHING.
+ * The training prompts of a stage that samples answers, as tokens up to the assistant's turn; each comes `samples` times in a row.
+ * A prompt must leave room for `maxNewTokens` in the context. Errors: TL_DATA_TOO_LONG, TL_TRAIN_NOTHING.
  */
 export async function encodePrompts(
-  setup: TrainerSetup<PromptLimits & { readonly rollouts: number }>, tokenizer: Tokenizer, context: number,
+  setup: TrainerSetup<PromptLimits & { readonly rollouts: number }>, tokenizer: Tokenizer, context: number, samples = 1,
 ): Promise<StagePrompts & PromptSupply> {
   const input = requireData(setup, "prompts");
   const fitted = await fitPrompts(input.prompts.train, setup.parameters, tokenizer, context, fitOptions(setup, "prompts"));
-  const order = trainingOrder(setup.seed, input, "prompts", fitted.places, setup.parameters.rollouts);
+  const order = trainingOrder(setup.seed, input, "prompts", fitted.places, setup.parameters.rollouts / samples);
   return {
     ...fitted, counts: { ...input.counts, prompts: fitted.counts },
-    at: (iteration) => order.at(iteration).map((index) => fitted.encoded.at(index)!),
+    at: (iteration) => order.at(iteration).flatMap((index) => new Array<EncodedPrompt>(samples).fill(fitted.encoded.at(index)!)),
   };
 }
 

@@ -20,7 +20,8 @@ export interface RolloutModels {
   readonly policy: string;
   /** Absent: the policy is its own reference (it is frozen). */
   readonly reference?: { readonly model: string } & Pick<ForwardRequest, "adapter">;
-  readonly critic: string;
+  /** Absent: all values are 0, and nothing reads them. */
+  readonly critic?: string;
 }
 
 export interface RolloutSettings {
@@ -72,7 +73,9 @@ export async function sampleRollouts(
   const policyLogProbabilities = flatten(generated.logProbabilities);
   const sampled = generated.sampledLogProbabilities && flatten(generated.sampledLogProbabilities);
 
-  const { values } = await backend.forward(models.critic, { batch, quantities: ["values"] });
+  const { values } = models.critic === undefined
+    ? { values: new Float32Array(policyLogProbabilities.length) }
+    : await backend.forward(models.critic, { batch, quantities: ["values"] });
   const sampledBatch = { ...batch, prompts: drawn.map(({ row }) => row), answers: generated.tokens, finished: generated.finished };
   const { scores: rawScores, metrics: rewardMetrics } = await score(sampledBatch);
   const reference = models.reference === undefined

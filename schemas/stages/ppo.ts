@@ -14,7 +14,7 @@ const changeable = z.strictObject({
   temperature: z.number().positive(), missingEndPenalty: z.number().min(0),
   tricks: tricksSchema.pick({
     klPenalty: true, entropyBonus: true, advantageNormalization: true, valueClipping: true, gae: true, clippedSurrogate: true,
-    gradientClipping: true,
+    gradientClipping: true, klLoss: true,
   }),
 }).partial();
 
@@ -26,10 +26,11 @@ export const ppoParameters = z.strictObject({
   reference: reference("a language model the KL is measured against; default: `policy`").optional(),
   reward: rewardSchema,
   heldOutReward: reference("a reward model that never trains the policy: it scores each iteration's answers as objective/held_out_scores").optional(),
-  critic: reference("a value model, a reward model (score head kept) or a language model (fresh head)"),
+  critic: reference("a value model, a reward model (score head kept) or a language model (fresh head)").optional()
+    .describe("Name of a value model, a reward model (score head kept) or a language model (fresh head). Left out exactly where the trick groupBaseline takes its place, as in the presets rloo and grpo."),
   prompts: dataReferences("a data entry with prompts").describe(`Name of a data entry with prompts. ${mixtureWords}`),
   pretrainingData: dataReferences("a data entry with text").optional().describe(`Name of a data entry with text, for the ptx loss. ${mixtureWords}`),
-  preset: z.enum(["vanilla", "ppo-max", "moss-rlhf-release"]).default("ppo-max"),
+  preset: z.enum(["vanilla", "ppo-max", "moss-rlhf-release", "rloo", "grpo"]).default("ppo-max"),
   tricks: tricksSchema.prefault({}),
   steps: z.number().int().positive().default(80).describe("PPO iterations: rollouts, then updates."),
   rollouts: z.number().int().positive().default(64).describe("Answers an iteration."),
@@ -48,4 +49,4 @@ export const ppoParameters = z.strictObject({
   ...loraParameters,
   guards: guardsSchema("ppo", changeable),
   ...operationalParameters,
-}).describe("PPO with the tricks that the preset and `tricks` name.");
+}).describe("PPO with the tricks that the preset and `tricks` name; RLOO and GRPO, which share its loop and do without a critic.");

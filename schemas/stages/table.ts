@@ -66,7 +66,7 @@ export const stageKinds = {
     inputs: {
       policy: languageModel, reference: { ...languageModel, optional: true }, reward,
       heldOutReward: { ...rewardModel, optional: true },
-      critic: { accepts: ["value-model", "reward-model", "language-model"] },
+      critic: { accepts: ["value-model", "reward-model", "language-model"], optional: true },
       prompts: { data: "prompts", many: true }, pretrainingData: { data: "text", optional: true, many: true },
     },
   },

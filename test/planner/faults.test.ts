@@ -5,6 +5,8 @@ type Change = (spec: ReturnType<typeof pipeline>) => void;
 const inStage = (stage: string, members: Members): Change => (spec) => { Object.assign(spec.stages[stage]!, members); };
 const without = (stage: string, member: string): Change => (spec) => { Reflect.deleteProperty(spec.stages[stage]!, member); };
 
+const criticless = (members: Members): Change => (spec) => { without("ppo", "critic")(spec); inStage("ppo", members)(spec); };
+
 const guarding = (guard: Members, members: Members = {}): Change => inStage("ppo", { ...members, guards: { g: guard } });
 
 /** What is changed, the field at fault, its code, words of the message, words of the hint. */
@@ -54,6 +56,17 @@ const cases: readonly (readonly [name: string, change: Change, field: string, co
   ["adaptive KL without KL", inStage("ppo", { tricks: { klPenalty: false, adaptiveKl: {} } }), "stages.ppo.tricks.adaptiveKl", "TL_SPEC_CONFLICT", "which is off"],
   ["a pretraining loss without data", (spec) => { delete spec.stages["ppo"]!["pretrainingData"]; spec.stages["ppo"]!["tricks"] = { pretrainingLoss: {} }; }, "stages.ppo.tricks.pretrainingLoss", "TL_SPEC_CONFLICT", "names no `pretrainingData`"],
   ["a held-out reward model that trains the policy", inStage("ppo", { heldOutReward: "rm" }), "stages.ppo.heldOutReward", "TL_SPEC_CONFLICT", "`rm` trains the policy", "another seed"],
+  ["no critic where one is needed", without("ppo", "critic"), "stages.ppo.critic", "TL_SPEC_MISSING_FIELD", "missing from the `ppo` stage", "`rloo`"],
+  ["a critic that nothing uses", inStage("ppo", { preset: "rloo" }), "stages.ppo.critic", "TL_SPEC_CONFLICT", "nothing would use `critic`", "leave `critic` out"],
+  ["a rate for a critic that is not there", criticless({ preset: "grpo", criticLearningRate: 1e-3 }), "stages.ppo.criticLearningRate", "TL_SPEC_CONFLICT", "nothing would use `criticLearningRate`"],
+  ["a trick that reads a critic's values where there is none", criticless({ preset: "rloo", tricks: { gae: {} } }), "stages.ppo.tricks.gae", "TL_SPEC_CONFLICT", "`gae` reads a critic's values", "`\"gae\": false`"],
+  ["a preset that reads a critic's values where there is none", criticless({ preset: "vanilla", tricks: { groupBaseline: {} } }), "stages.ppo.tricks.groupBaseline", "TL_SPEC_CONFLICT", "`gae` reads a critic's values", "`rloo`"],
+  ["answers that don't divide into groups", criticless({ preset: "rloo", rollouts: 30, minibatch: 10 }), "stages.ppo.rollouts", "TL_SPEC_WRONG_VALUE", "samples 4 answers to each prompt", "multiple of 4"],
+  ["groups that don't divide the answers", criticless({ preset: "rloo", tricks: { groupBaseline: { samples: 5 } } }), "stages.ppo.tricks.groupBaseline", "TL_SPEC_WRONG_VALUE", "`rollouts` is 64", "multiple of 5"],
+  ["whole answers' ratios with tokens' advantages", inStage("ppo", { tricks: { sequenceRatio: {} } }), "stages.ppo.tricks.sequenceRatio", "TL_SPEC_CONFLICT", "advantage of its own", "`groupBaseline`"],
+  ["a critic's metric without one", criticless({ preset: "grpo", guards: { g: { metric: "loss/value", above: 1 } } }), "stages.ppo.guards.g.metric", "TL_SPEC_CONFLICT", "does not report", "takes the critic's place"],
+  ["a group's metric without groups", guarding({ metric: "samples/alike", above: 0.9 }), "stages.ppo.guards.g.metric", "TL_SPEC_CONFLICT", "does not report", "`groupBaseline`"],
+  ["the KL of a loss that has none", guarding({ metric: "loss/kl", above: 1 }), "stages.ppo.guards.g.metric", "TL_SPEC_CONFLICT", "does not report", "`klLoss`"],
   ["a misspelt metric", guarding({ metric: "objective/klp", above: 1 }), "stages.ppo.guards.g.metric", "TL_SPEC_WRONG_VALUE", "objective/klp", "`objective/kl`"],
   ["a metric of another kind", (spec) => { spec.stages["sft"]!["guards"] = { g: { metric: "objective/kl", above: 1 } }; }, "stages.sft.guards.g.metric", "TL_SPEC_WRONG_VALUE", "objective/kl", "`loss/sft`"],
   ["a misspelt field of a guard", guarding({ metric: "objective/kl", abov: 1 }), "stages.ppo.guards.g.abov", "TL_SPEC_UNKNOWN_FIELD", "`g`", "`above`"],

@@ -27,6 +27,30 @@ describe("a preset", () => {
     });
   });
 
+  const criticless = (members: Members) => (spec: ReturnType<typeof pipeline>): void => {
+    delete spec.stages["ppo"]!["critic"];
+    Object.assign(spec.stages["ppo"]!, members);
+  };
+
+  it("rloo measures each answer against the prompt's others, as a whole, with the KL in the reward", () => {
+    const { parameters } = stageOf(planOf(pipeline(criticless({ preset: "rloo" }))), "ppo");
+    expect(parameters["tricks"]).toEqual({
+      klPenalty: { coefficient: 0.05 }, ...always, groupBaseline: { samples: 4, baseline: "leave-one-out", scale: false }, sequenceRatio: {},
+    });
+    expect(parameters).not.toHaveProperty("criticLearningRate");
+  });
+
+  it("grpo measures it against the group's mean in deviations, with the KL in the loss and answers weighing alike", () => {
+    expect(stageOf(planOf(pipeline(criticless({ preset: "grpo" }))), "ppo").parameters["tricks"]).toEqual({
+      ...always, groupBaseline: { samples: 4, baseline: "mean", scale: true }, klLoss: { coefficient: 0.04 }, lossAggregation: { mode: "answer-mean" },
+    });
+  });
+
+  it("holds a policy to the reference in one place; in two, a warning says so", () => {
+    expect(warningsFor(pipeline(criticless({ preset: "grpo", tricks: { klPenalty: {} } }))).join()).toContain("klPenalty and klLoss both hold");
+    expect(warningsFor(pipeline(criticless({ preset: "grpo" }))).join()).not.toContain("klLoss");
+  });
+
   it("gives its own value, not the schema's default, to members that an override leaves out", () => {
     expect(tricksOf({ preset: "moss-rlhf-release", tricks: { gae: { gamma: 0.99 }, klPenalty: {} } }))
       .toMatchObject({ gae: { lambda: 0.95, gamma: 0.99 }, klPenalty: { coefficient: 0.01 } });

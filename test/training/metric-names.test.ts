@@ -14,6 +14,9 @@ const pairs = stageData({ pairs: { train: [pairRow("a", "yes", "no"), pairRow("b
 const prompts = stageData({ prompts: { train: [promptRow(sample.prompt)], heldOut: [] } });
 const rollouts = { steps: 1, rollouts: 2, minibatch: 2, maxNewTokens: 4, topP: 0.9 };
 
+/** Tricks that go without a critic. */
+const inPlaceOfCritic: ReadonlySet<string> = new Set(["groupBaseline", "sequenceRatio"]);
+
 /** A stage of each kind with all that it may report. */
 const kinds: Readonly<Record<GuardedKind, { readonly data: Readonly<Record<string, typeof text>>; readonly parameters: Readonly<Record<string, unknown>> }>> = {
   pretrain: { data: { data: text }, parameters: { model: "m", data: "d", steps: 1, batch: 1, length: 8 } },
@@ -27,19 +30,25 @@ const kinds: Readonly<Record<GuardedKind, { readonly data: Readonly<Record<strin
     data: { prompts, pretrainingData: text },
     parameters: {
       policy: "m", reward: "r", critic: "m", prompts: "d", pretrainingData: "d", heldOutReward: "h", gold: "sample", ...rollouts,
-      tricks: Object.fromEntries(trickNames.map((name) => [name, name === "pretrainingLoss" ? { rows: 1, length: 8 } : {}])),
+      tricks: Object.fromEntries(trickNames.map((name) => [name, inPlaceOfCritic.has(name) ? false : name === "pretrainingLoss" ? { rows: 1, length: 8 } : {}])),
     },
   },
 };
+
+/** The other half of what a ppo stage may report. */
+const criticless = { tricks: { groupBaseline: { samples: 2 }, sequenceRatio: {}, klLoss: {} } };
 
 describe("the metrics that guards may watch", () => {
   it.each(Object.keys(kinds) as GuardedKind[])("are all that a %s stage reports, and no others", async (kind) => {
     const [model, reward, heldOutReward] = [await tinyModel(1, context), await tinyRewardModel(2, context), await tinyRewardModel(3, context)];
     const { data, parameters } = kinds[kind];
-    const { metrics } = await runToEnd((attempt) => createTrainer(kind, {
-      ...attempt, seed: 3, data, parameters: { kind, ...parameters }, artifacts: { model, policy: model, init: model, critic: model, reward, heldOutReward },
+    const reported = await Promise.all([{}, ...kind === "ppo" ? [criticless] : []].map(async (more) => {
+      const { metrics } = await runToEnd((attempt) => createTrainer(kind, {
+        ...attempt, seed: 3, data, parameters: { kind, ...parameters, ...more }, artifacts: { model, policy: model, init: model, critic: model, reward, heldOutReward },
+      }));
+      const { step: _, ...line } = metrics[0]!;
+      return Object.keys(line);
     }));
-    const { step: _, ...reported } = metrics[0]!;
-    expect(Object.keys(reported).sort()).toEqual(Object.keys(stageMetrics[kind]).sort());
+    expect([...new Set(reported.flat())].sort()).toEqual(Object.keys(stageMetrics[kind]).sort());
   });
 });

@@ -1,10 +1,13 @@
 import { describe, expect, it } from "vitest";
 import { describeModel } from "../../models/configuration.js";
+import { resolvePpoTricks } from "../../planner/presets.js";
 import { stageKinds } from "../../schemas/stages/table.js";
+import type { ResolvedTricks } from "../../schemas/tricks.js";
 import { createCriticPretrain } from "../../training/critic-pretrain.js";
 import { createPpo } from "../../training/ppo.js";
+import { encodePrompts } from "../../training/prompts.js";
 import type { InputArtifact } from "../../training/trainer.js";
-import { promptRow, runInterrupted, runToEnd, stageData, textRow, tinyModel, tinyRewardModel, type Start } from "./support.js";
+import { promptRow, referenceBackend, runInterrupted, runToEnd, stageData, textRow, tinyModel, tinyRewardModel, type Start } from "./support.js";
 
 const prompts = stageData({ prompts: { train: ["a", "b", "c", "d", "e"].map((text) => promptRow(text)), heldOut: [promptRow("z")] } });
 const text = stageData({ text: { train: [textRow("hello there"), textRow("general words")], heldOut: [] } });
@@ -70,6 +73,48 @@ describe("PPO", () => {
     expect(fined!["objective/scores"]).toBe(free!["objective/scores"]);
     expect(fined!["objective/reward"]).toBeCloseTo(free!["objective/reward"]! - 2 * free!["response/unfinished"]!, 5);
   });
+});
+
+/** The presets without a critic, as the planner resolves them. */
+const criticless: Readonly<Record<string, ResolvedTricks>> = {
+  rloo: resolvePpoTricks("rloo", { groupBaseline: { samples: 3 } }, false),
+  grpo: resolvePpoTricks("grpo", { groupBaseline: { samples: 3 } }, false),
+};
+
+describe.each(Object.entries(criticless))("%s", (_, tricks) => {
+  const start = async (parameters: Readonly<Record<string, unknown>> = {}): Promise<Start> => {
+    const policy = await tinyModel(1);
+    const reward = await tinyRewardModel(2);
+    return (attempt) => createPpo({
+      ...attempt, seed: 3, artifacts: { policy, reward }, data: { prompts },
+      parameters: stageKinds.ppo.parameters.parse({ kind: "ppo", policy: "sft", reward: "rm", prompts: "sample", ...small, policyLearningRate: 0.01, tricks, ...parameters }),
+    });
+  };
+
+  it("raises the score that it climbs, with no critic to report on", async () => {
+    const { metrics, metadata } = await runToEnd(await start({ steps: 20, rollouts: 24, minibatch: 12, policyLearningRate: 0.02 }));
+    const score = (from: number, to: number) => metrics.slice(from, to).reduce((sum, line) => sum + line["objective/scores"]!, 0) / (to - from);
+    expect(score(15, 20)).toBeGreaterThan(score(0, 3) + 0.5);
+    expect(Object.keys(metrics[0]!).filter((name) => /value|explained/.test(name))).toEqual([]);
+    expect(metadata).not.toHaveProperty("valueHead");
+  });
+
+  it("ends with the bytes of an uninterrupted run, wherever it was stopped", async () => {
+    const begin = await start();
+    const whole = await runToEnd(begin);
+    expect(Math.abs(whole.metrics[3]!["objective/kl"]!)).toBeGreaterThan(1e-4);
+    for (const steps of [1, 3]) expect((await runInterrupted(begin, steps)).files).toEqual(whole.files);
+  });
+});
+
+it("groups of answers lie side by side, and each iteration has the next prompts", async () => {
+  const { tokenizer } = await tinyModel(1);
+  const parameters = { ...small, tooLong: "drop", maxTooLongShare: 1 } as const;
+  const supply = await encodePrompts({ parameters, seed: 3, backend: referenceBackend(), artifacts: {}, data: { prompts }, phase: () => {} }, tokenizer, 48, 3);
+  const drawn = [0, 1].flatMap((iteration) => supply.at(iteration).map(({ row }) => row));
+  expect(drawn).toHaveLength(12);
+  expect([0, 3, 6, 9].map((place) => new Set(drawn.slice(place, place + 3)).size)).toEqual([1, 1, 1, 1]);
+  expect(new Set(drawn).size).toBe(4);
 });
 
 describe("critic pretraining", () => {

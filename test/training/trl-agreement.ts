@@ -71,6 +71,7 @@ function evaluated(part: StepPart, quantity: "logProbabilities" | "values", give
   const scope = {
     quantities: { entropy: new Matrix(given.length, 1), [quantity]: column },
     arrays: part.arrays, lengths: { tokens: given.length, rows: part.batch.sequences.length },
+    targetRows: part.batch.targets.flatMap((targets, row) => Array.from(targets, () => row)),
   };
   const { value, terms } = evaluateSum(tape, part.loss, scope);
   for (const { gradient } of terms) gradient.fill(1);

@@ -5,7 +5,10 @@ import { clippedSurrogate } from "./clipped-surrogate.js";
 import { entropyBonus } from "./entropy-bonus.js";
 import { gae } from "./gae.js";
 import { gradientClipping } from "./gradient-clipping.js";
+import { groupBaseline } from "./group-baseline.js";
+import { klLoss } from "./kl-loss.js";
 import { klPenalty } from "./kl-penalty.js";
+import { lossAggregation } from "./loss-aggregation.js";
 import { pretrainingLoss, type DrawPretrainingRows } from "./pretraining-loss.js";
 import { referenceSampling } from "./reference-sampling.js";
 import { rewardNormalization } from "./reward-normalization.js";
@@ -18,9 +21,12 @@ interface Context {
   readonly drawPretrainingRows?: DrawPretrainingRows;
 }
 
-/** How each trick is made. adaptiveKl has no object of its own: it steers the KL penalty's coefficient. */
+/** Tricks without an object of their own: adaptiveKl steers the KL penalty's coefficient, sequenceRatio says what the surrogate is taken of. */
+type Objectless = "adaptiveKl" | "sequenceRatio";
+
+/** How each trick is made. */
 const factories: {
-  readonly [Name in Exclude<TrickName, "adaptiveKl">]:
+  readonly [Name in Exclude<TrickName, Objectless>]:
     (parameters: NonNullable<ResolvedTricks[Name]>, context: Context) => Trick
 } = {
   klPenalty: (parameters, { resolved }) => klPenalty(parameters, resolved.adaptiveKl),
@@ -37,10 +43,13 @@ const factories: {
     if (!drawPretrainingRows) throw new TruelineError("TL_INTERNAL", "pretrainingLoss is on and no pretraining text was given");
     return pretrainingLoss(parameters, drawPretrainingRows);
   },
+  groupBaseline,
+  klLoss,
+  lossAggregation,
 };
 
 /** The tricks that are on. Hooks that only one trick may have stand by themselves. */
-export interface ComposedTricks extends Pick<Trick, "advantages" | "oldLogProbabilities" | "surrogate" | "valueError"> {
+export interface ComposedTricks extends Pick<Trick, "advantages" | "oldLogProbabilities" | "surrogate" | "tokenWeights" | "valueError"> {
   readonly named: readonly (readonly [TrickName, Trick])[];
   readonly all: readonly Trick[];
 }
@@ -49,7 +58,7 @@ export interface ComposedTricks extends Pick<Trick, "advantages" | "oldLogProbab
 export function composeTricks(resolved: ResolvedTricks, drawPretrainingRows?: DrawPretrainingRows): ComposedTricks {
   const context = { resolved, ...(drawPretrainingRows && { drawPretrainingRows }) };
   const named = trickNames.flatMap((name) => {
-    const trick = name === "adaptiveKl" ? undefined : make(name, context);
+    const trick = isObjectless(name) ? undefined : make(name, context);
     return trick ? [[name, trick] as const] : [];
   });
   const all = named.map(([, trick]) => trick);
@@ -58,8 +67,13 @@ export function composeTricks(resolved: ResolvedTricks, drawPretrainingRows?: Dr
     advantages: only(all, "advantages"),
     oldLogProbabilities: only(all, "oldLogProbabilities"),
     surrogate: only(all, "surrogate"),
+    tokenWeights: only(all, "tokenWeights"),
     valueError: only(all, "valueError"),
   };
+}
+
+function isObjectless(name: TrickName): name is Objectless {
+  return name === "adaptiveKl" || name === "sequenceRatio";
 }
 
 function make<Name extends keyof typeof factories>(name: Name, context: Context): Trick | undefined {

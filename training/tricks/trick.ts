@@ -22,6 +22,12 @@ export interface Trick {
   readonly surrogate?: (negatedAdvantage: Expression, ratio: Expression) => Expression;
   /** A term added to each token's policy loss. */
   readonly policyTerm?: () => Expression;
+  /** Per-token arrays that its `policyTerm` names. */
+  readonly policyArrays?: (experience: Experience) => Readonly<Record<string, ArrayLike<number>>>;
+  /** Means over tokens that a policy's update reports. */
+  readonly policyStatistics?: () => Readonly<Record<string, Expression>>;
+  /** What each token of a minibatch weighs in the policy's loss, by the lengths of its answers; one trick at most. */
+  readonly tokenWeights?: (lengths: readonly number[]) => readonly number[];
   /** A batch of its own that takes part in the policy's update; `update` counts the run's updates. */
   readonly policyPart?: (update: number) => StepPart;
   /** Squared error of a token's value; one trick at most. */

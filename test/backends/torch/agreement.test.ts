@@ -46,6 +46,10 @@ const tricks: Readonly<Record<string, ResolvedTricks>> = {
   clippedSurrogate: { clippedSurrogate: { range: 0.2 } },
   gradientClipping: { gradientClipping: { norm: 0.01 } },
   pretrainingLoss: { pretrainingLoss: { coefficient: 0.2, rows: 2, length: 8 } },
+  groupBaseline: { groupBaseline: { samples: 2, baseline: "mean", scale: true } },
+  klLoss: { klLoss: { coefficient: 0.5 } },
+  sequenceRatio: { groupBaseline: { samples: 3, baseline: "leave-one-out", scale: false }, sequenceRatio: {}, clippedSurrogate: { range: 0.2 } },
+  lossAggregation: { lossAggregation: { mode: "answer-mean" } },
 };
 const together = Object.assign({}, ...Object.values(tricks)) as ResolvedTricks;
 
