@@ -4,6 +4,7 @@ import { errorsDocument } from "./errors-document.js";
 import { modelsDocument } from "./models-document.js";
 import { oraclesDocument } from "./oracles-document.js";
 import { reliabilityDocument } from "./reliability-document.js";
+import { secretsDocument, secretsPictures } from "./secrets/document.js";
 import { specDocument } from "./spec-document.js";
 
 /** Pages that are written from sources, by their path. */
@@ -12,6 +13,8 @@ export const pages: Readonly<Record<string, () => string>> = {
   [pathOf("models.md")]: modelsDocument,
   [pathOf("oracles.md")]: oraclesDocument,
   [pathOf("reliability.md")]: reliabilityDocument,
+  [pathOf("secrets-of-ppo.md")]: secretsDocument,
+  ...Object.fromEntries(Object.entries(secretsPictures()).map(([name, draw]) => [pathOf(`secrets-of-ppo/${name}`), draw])),
   [pathOf("spec.md")]: specDocument,
 };
 

@@ -1,0 +1,159 @@
+import { renderComparison } from "../../reports/comparison.js";
+import { findings, verdictOf, type Finding, type RunsOf, type Verdict } from "./findings.js";
+import { linesOf, readStudy, type Study, type StudyRun } from "./figures.js";
+import { fall, gainsOf, mean, overoptimization, WINDOW } from "./measures.js";
+
+/** Steps of vanilla PPO and PPO-max whose policies were evaluated on their way. */
+const course = [20, 40, 60, 80] as const;
+
+/** docs/secrets-of-ppo.md, from docs/secrets-of-ppo.json. */
+export function secretsDocument(): string {
+  return secretsText(readStudy());
+}
+
+/** The pictures that the page shows, by their file's name. */
+export function secretsPictures(): Readonly<Record<string, () => string>> {
+  return Object.fromEntries(findings.map((finding) => [pictureName(finding), () => picture(finding, runsIn(readStudy()))]));
+}
+
+/** The page for a study's figures. Pure. */
+export function secretsText(study: Study): string {
+  const runs = runsIn(study);
+  const judged = findings.map((finding) => ({ finding, verdict: judge(finding, runs) }));
+  return [
+    "# The paper's findings at the size of a laptop",
+    "Written by `npm run schema` from [secrets-of-ppo.json](secrets-of-ppo.json), which `npm run study` writes: it runs the specs in "
+    + "[pipelines/secrets-of-ppo](../pipelines/secrets-of-ppo), skips what the file has under the same keys, and so can be stopped and started at will.",
+    "**P** is \"Secrets of RLHF in Large Language Models Part I: PPO\" (arXiv 2307.04964). Its models have 7 billion parameters; here a model of 0.7 million learns the sample task "
+    + "in some 80 iterations of 64 answers, from one SFT model and one reward model, with three seeds of PPO a setting. What this page can show is whether a claim has the same *shape* "
+    + "at this scale. The gold score knows the right answers; training never sees it. The criteria were written before the runs; a claim is *confirmed* where its criterion holds for every seed, "
+    + "*contradicted* where the opposite does, else *not seen*.",
+    `${study.runs.length} policies, ${study.processors}. ${Object.entries(study.versions).map(([name, version]) => `${name} ${version}`).join(", ")}.`,
+    [
+      "| finding | source | here |", "|---|---|---|",
+      ...judged.map(({ finding, verdict }) => `| [${finding.title}](#${anchor(finding.title)}) | ${finding.source} | ${verdict} |`),
+    ].join("\n"),
+    ...courseSection(runs),
+    ...judged.flatMap(({ finding, verdict }) => section(finding, verdict, runs)),
+    ...rewardModelSection(runs),
+    ...overoptimizationSection(runs),
+    "## All settings",
+    `Means over seeds, with the least and the greatest in parentheses; ${figuresWords}`,
+    table([...new Set(study.runs.map(({ variant }) => variant))].sort(), runs),
+  ].join("\n\n") + "\n";
+}
+
+const figuresWords = "gold, wins and losses against SFT, the reward model's score (proxy), KL to SFT in nats an answer, tokens an answer, perplexity and answers without an end come from the "
+  + `evaluation on held-out prompts after the last step; the fall is that of the training answers' gold score from its peak, as means over ${WINDOW} steps.`;
+
+function runsIn({ runs }: Study): RunsOf {
+  return (variant) => runs.filter((run) => run.variant === variant).sort((a, b) => a.seed - b.seed);
+}
+
+/** Undefined where settings have not been run. */
+function judge(finding: Finding, runs: RunsOf): Verdict | "not run" {
+  return finding.variants.every((variant) => runs(variant).length >= 3) ? verdictOf(finding.outcomes(runs)) : "not run";
+}
+
+function section(finding: Finding, verdict: Verdict | "not run", runs: RunsOf): string[] {
+  const { title, source, claim, criterion, variants } = finding;
+  const outcomes = verdict === "not run" ? [] : finding.outcomes(runs);
+  const counted = outcomes.length > 1 ? ` (${outcomes.filter((outcome) => outcome === "holds").length} of ${outcomes.length} seeds)` : "";
+  return [
+    `## ${title}`,
+    `*${source}.* ${claim}`,
+    `${criterion} **${verdict[0]!.toUpperCase()}${verdict.slice(1)}**${counted}.`,
+    ...(verdict === "not run" ? [] : [`![Curves of ${variants.join(", ")}](secrets-of-ppo/${pictureName(finding)})`, table(variants, runs)]),
+  ];
+}
+
+const columns: readonly (readonly [title: string, of: (run: StudyRun) => number | undefined, digits: number])[] = [
+  ["gold", ({ figures }) => figures["eval/gold"], 2],
+  ["wins %", ({ figures }) => percent(figures["eval/win_rate"]), 0],
+  ["losses %", ({ figures }) => percent(figures["eval/lose_rate"]), 0],
+  ["proxy", ({ figures }) => figures["eval/proxy"], 2],
+  ["KL", ({ figures }) => figures["eval/kl"], 1],
+  ["tokens", ({ figures }) => figures["eval/length"], 0],
+  ["perplexity", ({ figures }) => figures["eval/perplexity"], 2],
+  ["no end %", ({ figures }) => percent(figures["eval/unfinished"]), 0],
+  ["fall", fall, 2],
+];
+
+function percent(share: number | undefined): number | undefined {
+  return share === undefined ? undefined : 100 * share;
+}
+
+function table(variants: readonly string[], runs: RunsOf): string {
+  const rows = variants.flatMap((variant) => {
+    const of = runs(variant);
+    if (of.length === 0) return [];
+    return [`| ${variant} | ${columns.map(([, figure, digits]) => spread(of.flatMap((run) => figure(run) ?? []), digits)).join(" | ")} |`];
+  });
+  return [`| setting | ${columns.map(([title]) => title).join(" | ")} |`, `|---|${columns.map(() => "---|").join("")}`, ...rows].join("\n");
+}
+
+/** "0.85 (0.84–0.86)". */
+function spread(values: readonly number[], digits: number): string {
+  if (values.length === 0) return "";
+  const shown = (value: number) => value.toFixed(digits).replace("-", "−");
+  return `${shown(mean(values))} (${shown(Math.min(...values))}–${shown(Math.max(...values))})`;
+}
+
+function courseSection(runs: RunsOf): string[] {
+  const at = (setting: string, step: number) => runs(step === 80 ? setting : `${setting}-${step}`);
+  if (["vanilla", "max"].some((setting) => course.some((step) => at(setting, step).length === 0))) return [];
+  const rows = ["vanilla", "max"].flatMap((setting) => course.map((step) => {
+    const cells = [["eval/win_rate", 100, 0], ["eval/lose_rate", 100, 0], ["eval/gold", 1, 2], ["eval/proxy", 1, 2], ["eval/kl", 1, 1], ["eval/length", 1, 0]] as const;
+    return `| ${setting} | ${step} | ${cells.map(([name, factor, digits]) => spread(at(setting, step).map(({ figures }) => factor * figures[name]!), digits)).join(" | ")} |`;
+  }));
+  return [
+    "## The course of a collapse",
+    "The policy as it is after 20, 40, 60 and 80 iterations, each on 240 held-out prompts against three SFT answers: what figure 4 of P shows for vanilla PPO and figure 9 for PPO-max. "
+    + "Runs of fewer steps have the same bytes as the longer ones have on their way, because the learning rate warms up over the same 8 steps.",
+    ["| setting | steps | wins % | losses % | gold | proxy | KL | tokens |", "|---|---|---|---|---|---|---|---|", ...rows].join("\n"),
+  ];
+}
+
+function rewardModelSection(runs: RunsOf): string[] {
+  const models = [
+    ["all pairs", "max"], ["30 % of the pairs, as many steps", "rm-30"], ["10 % of the pairs, as many steps", "rm-10"], ["all pairs, stopped after a fifth of the steps", "rm-early"],
+  ] as const;
+  const known = models.filter(([, variant]) => runs(variant).length > 0);
+  if (known.length < models.length) return [];
+  return [
+    "## How much the reward model bounds the policy",
+    "PPO-max under reward models of different worth; each seed of the smaller ones has a reward model and a critic of its own, of the same seed. Accuracy is on held-out labelled pairs.",
+    ["| reward model | accuracy % | gold score of its policy | its own score of that policy |", "|---|---|---|---|", ...known.map(([words, variant]) => {
+      const of = runs(variant);
+      return `| ${words} | ${spread(of.map(({ figures }) => 100 * figures["rm/accuracy"]!), 0)} | ${spread(of.map(({ figures }) => figures["eval/gold"]!), 2)} | ${spread(of.map(({ figures }) => figures["eval/proxy"]!), 2)} |`;
+    })].join("\n"),
+  ];
+}
+
+function overoptimizationSection(runs: RunsOf): string[] {
+  const vanilla = runs("vanilla");
+  if (vanilla.length === 0) return [];
+  return [
+    "## Overoptimisation",
+    "Gao et al. (\"Scaling Laws for Reward Model Overoptimization\") describe the gold score's gain under reinforcement learning as R = d (α − β log d) with d = √KL: it rises, then falls. "
+    + "Fitted by least squares to each vanilla run; the gain is largest at d = exp(α/β − 1).",
+    ["| seed | α | β | KL at the peak, nats an answer |", "|---|---|---|---|", ...vanilla.map((run) => {
+      const { alpha, beta } = overoptimization(gainsOf(run));
+      const distance = Math.exp(alpha / beta - 1);
+      return `| ${run.seed} | ${alpha.toFixed(2)} | ${beta.toFixed(2)} | ${beta > 0 ? (distance ** 2).toFixed(1) : "none"} |`;
+    })].join("\n"),
+  ];
+}
+
+function picture({ variants }: Finding, runs: RunsOf): string {
+  return renderComparison(variants.flatMap((variant) => runs(variant).map((run) => ({ name: variant, seed: run.seed, metrics: linesOf(run) }))));
+}
+
+function pictureName({ title }: Finding): string {
+  return `${anchor(title)}.svg`;
+}
+
+/** GitHub's anchor of a heading. */
+function anchor(title: string): string {
+  return title.toLowerCase().replace(/[^\p{L}\p{N} -]/gu, "").replaceAll(" ", "-");
+}
