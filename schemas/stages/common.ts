@@ -36,7 +36,8 @@ export const operationalParameters = {
     everySeconds: z.number().positive().default(60),
   }).prefault({}).describe("When state is saved on the way. Does not change results or keys."),
   resources: z.strictObject({
-    cpus: z.number().int().positive().optional(),
+    cpus: z.number().int().positive().optional()
+      .describe("Threads it computes with; default: one a processor. Sums are split among them, so that another number of threads gives other last digits."),
     gpus: z.number().int().min(0).default(0),
     memory: memorySchema.optional().describe("Memory that each of its GPUs has to have, such as \"80GB\"."),
     executionProviders: z.array(z.enum(["cpu", "cuda"])).min(1).optional()
