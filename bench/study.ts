@@ -20,7 +20,6 @@ import type { Store } from "../store/store.js";
 import { METRICS_FILE } from "../training/loop.js";
 
 const folder = "pipelines/secrets-of-ppo";
-process.env["TRUELINE_DATA"] ??= "pipelines";
 const { values: { only, harvest } } = parseArgs({ options: { only: { type: "string" }, harvest: { type: "boolean", default: false } } });
 const specs = readdirSync(folder).filter((name) => name.endsWith(".json")).map((name) => basename(name, ".json"));
 if (only !== undefined && !specs.includes(only)) throw new Error(`There is no ${only} in ${folder}; there are ${specs.join(", ")}.`);
@@ -55,7 +54,9 @@ function policiesOf(plan: Plan): Policy[] {
   const byName = new Map(plan.stages.map((stage) => [stage.name, stage]));
   return plan.sweep!.variants.map(({ name, stages }) => {
     const planned = Object.entries(stages).map(([written, copy]): [string, PlannedStage] => [written, byName.get(copy)!]);
-    const kept = planned.filter(([, { kind }]) => kind === "ppo" || kind === "evaluate");
+    const shared = plan.stages.filter(({ kind }) => kind === "multiple-choice").map((stage): [string, PlannedStage] => [stage.name, stage])
+      .filter(([stage]) => !plan.sweep!.variants.some((variant) => Object.values(variant.stages).includes(stage)));
+    const kept = [...planned.filter(([, { kind }]) => ["ppo", "evaluate", "multiple-choice"].includes(kind)), ...shared];
     return { variant: name, seed: byName.get(stages["ppo"]!)!.seed, keys: Object.fromEntries(kept.map(([written, { key }]) => [written, key])) };
   });
 }
@@ -74,7 +75,10 @@ async function harvested({ results, artifacts }: Store, { variant, seed, keys }:
   const report = reportSchema.parse(JSON.parse(await readFile(join(directory("eval"), REPORT_FILE), "utf8")));
   return {
     variant, seed, keys: { ...keys },
-    figures: rounded(Object.assign({}, ...[...byName.values()].filter(({ kind }) => kind === "evaluate").map(({ figures }) => figures))),
+    figures: rounded(Object.assign({}, ...[...byName].map(([name, { kind, figures }]) => {
+      if (kind === "evaluate") return figures;
+      return kind === "multiple-choice" ? { [`${name}/accuracy`]: figures["choice/accuracy"] } : {};
+    }))),
     groups: Object.fromEntries(report.groups.map(({ tag, value, candidate, win, lose, prompts }) => [
       `${tag}=${value}`, { gold: round(candidate.gold ?? 0), win: round(win.value), lose: round(lose), prompts },
     ])),

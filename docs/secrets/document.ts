@@ -76,6 +76,7 @@ const columns: readonly (readonly [title: string, of: (run: StudyRun) => number 
   ["tokens", ({ figures }) => figures["eval/length"], 0],
   ["perplexity", ({ figures }) => figures["eval/perplexity"], 2],
   ["no end %", ({ figures }) => percent(figures["eval/unfinished"]), 0],
+  ["facts %", ({ figures }) => percent(figures["facts/accuracy"]), 0],
   ["fall", fall, 2],
 ];
 

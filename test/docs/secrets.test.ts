@@ -11,7 +11,7 @@ const steps = Array.from({ length: 80 }, (_, index) => index);
 function run(variant: string, seed: number, given: Partial<StudyRun> = {}): StudyRun {
   const figures = {
     "eval/gold": 0.85, "eval/gold_baseline": 0.59, "eval/proxy": 1.2, "eval/kl": 3, "eval/length": 25, "eval/perplexity": 1.2, "eval/win_rate": 0.7, "eval/lose_rate": 0.1,
-    "eval/unfinished": 0, "rm/accuracy": 0.84,
+    "eval/unfinished": 0, "rm/accuracy": 0.84, "facts/accuracy": 0.7, "facts-sft/accuracy": 0.7,
   };
   const curves = {
     "objective/gold": steps.map((step) => 0.6 + step / 400), "objective/scores": steps.map((step) => step / 50), "objective/kl": steps.map((step) => step / 25),
@@ -110,6 +110,8 @@ describe("a verdict", () => {
     ["A reward model that was stopped", { "rm-early": { figures: { "eval/gold": 0.8 } } }, "confirmed"],
     ["A reward model that was stopped", { "rm-early": { figures: { "eval/gold": 0.8, "rm/accuracy": 0.7 } } }, "not seen"],
     ["The reward model bounds", { "rm-30": { figures: { "eval/gold": 0.8 } }, "rm-10": { figures: { "eval/gold": 0.7 } } }, "confirmed"],
+    ["PPO pays", { "no-ptx": { figures: { "facts/accuracy": 0.6 } } }, "confirmed"],
+    ["PPO pays", {}, "not seen"],
     ["PPO-max lasts", { "max-long": collapsing }, "contradicted"],
   ])("%s, case %#", (title, given, expected) => {
     expect(verdict(title, given)).toBe(expected);
