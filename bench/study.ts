@@ -35,6 +35,7 @@ for (const name of only === undefined ? specs : [only]) {
   if (!harvest) await run(path);
   const found = (await Promise.all(missing.map((policy) => harvested(store, policy)))).filter((each) => each !== undefined);
   console.error(`${name}: ${found.length} of ${missing.length} missing policies found`);
+  if (found.length === 0) continue;
   const replaced = (old: StudyRun) => found.some(({ variant, seed }) => variant === old.variant && seed === old.seed);
   await save({
     specs: { ...study.specs, [name]: sha256(await readFile(path)) },

@@ -1,4 +1,5 @@
-import { writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { errorsDocument } from "./errors-document.js";
 import { modelsDocument } from "./models-document.js";
@@ -22,4 +23,7 @@ function pathOf(name: string): string {
   return fileURLToPath(new URL(import.meta.url.endsWith(".ts") ? name : `../../docs/${name}`, import.meta.url));
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) for (const [path, text] of Object.entries(pages)) writeFileSync(path, text());
+if (process.argv[1] === fileURLToPath(import.meta.url)) for (const [path, text] of Object.entries(pages)) {
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, text());
+}

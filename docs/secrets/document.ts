@@ -13,7 +13,8 @@ export function secretsDocument(): string {
 
 /** The pictures that the page shows, by their file's name. */
 export function secretsPictures(): Readonly<Record<string, () => string>> {
-  return Object.fromEntries(findings.map((finding) => [pictureName(finding), () => picture(finding, runsIn(readStudy()))]));
+  const runs = runsIn(readStudy());
+  return Object.fromEntries(findings.filter((finding) => judge(finding, runs) !== "not run").map((finding) => [pictureName(finding), () => picture(finding, runs)]));
 }
 
 /** The page for a study's figures. Pure. */
