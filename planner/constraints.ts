@@ -11,6 +11,7 @@ import { loraFaults } from "./lora.js";
 import { sizeFaults } from "./model-sizes.js";
 import { membersOf } from "./members.js";
 import { resolvePpoTricks } from "./presets.js";
+import { rewardFaults } from "./rewards.js";
 
 /** Faults that concern several fields at once, or a field and what it refers to. */
 export function constraintFaults(draft: Draft, facts: Facts): Fault[] {
@@ -18,7 +19,7 @@ export function constraintFaults(draft: Draft, facts: Facts): Fault[] {
     ...[...draft.models].flatMap(([name, entry]) => entry === undefined ? [] : sizeFaults(draft, facts, name, entry)),
     ...[...draft.stages.values()].flatMap((stage) => stage?.complete === undefined
       ? []
-      : [...stageFaults(draft, stage, stage.complete), ...lengthFaults(draft, facts, stage, stage.complete), ...guardFaults(draft, stage, stage.complete), ...tokenizerFaults(draft, facts, stage), ...backendFaults(draft, facts, stage, stage.complete), ...resourceFaults(stage, stage.complete), ...loraFaults(draft, facts, stage, stage.complete)]),
+      : [...stageFaults(draft, stage, stage.complete), ...lengthFaults(draft, facts, stage, stage.complete), ...guardFaults(draft, stage, stage.complete), ...tokenizerFaults(draft, facts, stage), ...backendFaults(draft, facts, stage, stage.complete), ...resourceFaults(stage, stage.complete), ...loraFaults(draft, facts, stage, stage.complete), ...rewardFaultsOf(stage, stage.complete)]),
   ];
 }
 
@@ -29,6 +30,10 @@ function backendFaults(draft: Draft, facts: Facts, { name: stage, references }: 
     const refusal = facts.models.get(ancestryOf(draft, facts, name)?.root ?? "")?.refusal;
     return refusal === undefined ? [] : [{ code: "TL_MODEL_UNSUPPORTED", path: ["stages", stage, field], message: refusal.message, ...(refusal.hint !== undefined && { hint: refusal.hint }) }];
   });
+}
+
+function rewardFaultsOf(stage: DraftStage, complete: StageSpec): Fault[] {
+  return "reward" in complete && complete.reward !== undefined ? rewardFaults(stage, complete.reward, complete.kind) : [];
 }
 
 /** The tricks of a ppo stage as written, whatever stands there. */
@@ -52,8 +57,8 @@ function stageFaults(draft: Draft, stage: DraftStage, complete: StageSpec): Faul
         faults.push(fault("TL_SPEC_CONFLICT", ["tricks", "pretrainingLoss"], "`pretrainingLoss` is on, and the stage names no `pretrainingData`",
           "name a data entry with text in `pretrainingData`", "key"));
       }
-      if (complete.heldOutReward === complete.reward) {
-        faults.push(fault("TL_SPEC_CONFLICT", ["heldOutReward"], `\`${complete.reward}\` trains the policy, so its score is not held out`,
+      if (stage.references.some(({ field, name }) => field === "reward" && name === complete.heldOutReward)) {
+        faults.push(fault("TL_SPEC_CONFLICT", ["heldOutReward"], `\`${complete.heldOutReward}\` trains the policy, so its score is not held out`,
           "name a reward model that was trained apart, such as one with another seed"));
       }
       return [...faults, ...minibatchFaults(stage, complete), ...criticFaults(stage, complete, on)];
@@ -84,6 +89,9 @@ function stageFaults(draft: Draft, stage: DraftStage, complete: StageSpec): Faul
       if (complete.heldOutReward !== undefined && complete.heldOutReward === complete.reward) {
         faults.push(fault("TL_SPEC_CONFLICT", ["heldOutReward"], `\`${complete.heldOutReward}\` is \`reward\` too, so nothing is held out`,
           "name a reward model that was trained apart, such as one with another seed"));
+      }
+      if (complete.pairs !== undefined && typeof complete.reward === "object") {
+        faults.push(fault("TL_SPEC_CONFLICT", ["pairs"], "`pairs` gives a reward model's accuracy, and `reward` is none", "leave `pairs` out, or name a reward model"));
       }
       if (complete.gold === undefined && complete.reward === undefined && complete.judges === undefined) {
         faults.push(fault("TL_SPEC_CONFLICT", [], "nothing judges the answers", "name a reward model in `reward`, or a scorer in `gold`", "key"));

@@ -59,7 +59,9 @@ export function heldModels(plan: Plan, directories: ReadonlyMap<string, number>)
   };
   return plan.stages.flatMap((stage): HeldModels[] => {
     const { trained, frozen } = roles[kinds.parse(stage.kind)];
-    const sizes = (fields: readonly string[]) => fields.flatMap((field) => sizeOf(stage, field) ?? []);
+    // A reward of several terms holds a model for each that is one: `reward.1`, `reward.2`.
+    const inputsOf = (field: string) => Object.keys(stage.inputs).filter((input) => input === field || input.startsWith(`${field}.`));
+    const sizes = (fields: readonly string[]) => fields.flatMap(inputsOf).flatMap((input) => sizeOf(stage, input) ?? []);
     const adapts = stage.parameters["lora"] !== undefined;
     // Under the policy's adapter lies its reference.
     const besides = adapts && stage.kind === "ppo" && stage.inputs["reference"] === undefined ? frozen.filter((field) => field !== "policy") : frozen;

@@ -8,6 +8,7 @@ import { targetOf, type Draft, type DraftStage } from "./draft.js";
 import type { Facts } from "./facts.js";
 import { resolveCriticTricks, resolvePpoTricks } from "./presets.js";
 import { typeOf } from "./references.js";
+import { rewardWarnings } from "./rewards.js";
 
 type Stage<Kind extends StageSpec["kind"]> = Extract<StageSpec, { readonly kind: Kind }>;
 
@@ -32,9 +33,9 @@ function stageWarnings(draft: Draft, facts: Facts, stage: DraftStage, complete: 
     : [];
   switch (complete.kind) {
     case "ppo":
-      return [...device, ...rolloutWarnings(complete), ...ppoWarnings(draft, facts, stage, complete)];
+      return [...device, ...rewardWarnings(complete.reward), ...rolloutWarnings(complete), ...ppoWarnings(draft, facts, stage, complete)];
     case "critic-pretrain":
-      return [...device, ...rolloutWarnings(complete), ...samplingWarnings(complete), ...headWarnings(draft, facts, complete.init)];
+      return [...device, ...rewardWarnings(complete.reward), ...rolloutWarnings(complete), ...samplingWarnings(complete), ...headWarnings(draft, facts, complete.init)];
     case "evaluate":
       return [...device, ...evaluateWarnings(draft, facts, complete)];
     case "reward-model":

@@ -3,7 +3,7 @@ import { html, type Html } from "./html.js";
 import { figure, percent, percentRange } from "./numbers.js";
 
 const scoreJudges: ReadonlyMap<string, string> = new Map([
-  ["gold", "the gold score"], ["reward-model", "the reward model"], ["held-out-reward-model", "the held-out reward model"],
+  ["gold", "the gold score"], ["reward-model", "the reward model"], ["reward", "the reward"], ["held-out-reward-model", "the held-out reward model"],
 ]);
 
 /** A judge in words; one that a spec or a person has named keeps its name. */
@@ -34,7 +34,7 @@ export function scoresSentence({ overall: { candidate, baseline } }: Report): Ht
     const [ours, theirs] = [candidate[key], baseline[key]];
     return ours === undefined || theirs === undefined ? [] : [html`${name} ${figure(ours)} against ${figure(theirs)}`];
   };
-  const parts = [...compared("gold score", "gold"), ...compared("reward model's score", "proxy")];
+  const parts = [...compared("gold score", "gold"), ...compared("reward", "proxy")];
   return html`${parts.map((part, index) => html`${index > 0 ? "; " : undefined}${part}`)}.`;
 }
 

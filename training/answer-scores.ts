@@ -1,10 +1,13 @@
 import { goldScorer } from "../data/gold.js";
 import { Tokenizer } from "../models/tokenizer.js";
 import type { Answer } from "../schemas/report.js";
+import type { TextReward } from "../schemas/reward.js";
 import type { StageParameters } from "../schemas/stages/table.js";
 import { proxyScores, type RewardScorer, type SampledAnswer } from "./answering.js";
 import { sameTokenizer } from "./baseline.js";
 import { loadFrozen } from "./models.js";
+import { textScorer } from "./rewards/create.js";
+import { Received } from "./rewards/received.js";
 import type { InputArtifact, TrainerSetup } from "./trainer.js";
 
 /** A reward model that is loaded. */
@@ -20,6 +23,8 @@ export interface AnswerScores {
 
 /** Loads the reward models that an evaluation names, and scores answers with them and with the gold scorer. */
 export async function loadAnswerScores(setup: TrainerSetup<StageParameters<"evaluate">>, candidate: InputArtifact): Promise<AnswerScores> {
+  const { reward: named } = setup.parameters;
+  const beyond = named === undefined || typeof named === "string" ? undefined : await beyondModels(setup, named);
   const gold = setup.parameters.gold === undefined ? undefined : goldScorer(setup.parameters.gold);
   const reward = await loadScorer(setup, "reward", candidate);
   const heldOut = await loadScorer(setup, "heldOutReward", candidate);
@@ -28,7 +33,7 @@ export async function loadAnswerScores(setup: TrainerSetup<StageParameters<"eval
   return {
     reward,
     async score(answers, own) {
-      const proxies = await scores(reward, answers, own);
+      const proxies = await beyond?.(answers) ?? await scores(reward, answers, own);
       const unseen = await scores(heldOut, answers, own);
       return answers.map(({ answer, prompt }, index) => ({
         ...answer,
@@ -38,6 +43,14 @@ export async function loadAnswerScores(setup: TrainerSetup<StageParameters<"eval
       }));
     },
   };
+}
+
+/** A reward that is no model: a module, a server, or a model that judges. */
+async function beyondModels(setup: TrainerSetup<unknown>, spec: TextReward): Promise<(answers: readonly SampledAnswer[]) => Promise<number[]>> {
+  const score = new Received().over(await textScorer(setup, spec, "reward"));
+  const { mean, std } = spec.normalize !== undefined && "mean" in spec.normalize ? spec.normalize : { mean: 0, std: 1 };
+  return async (answers) => (await score(answers.map(({ prompt, answer: { text, finished, tokens } }) =>
+    ({ prompt: prompt.messages, answer: text, finished, tokens, tags: prompt.tags })))).map((each) => (each - mean) / std);
 }
 
 async function loadScorer(setup: TrainerSetup<unknown>, input: "reward" | "heldOutReward", candidate: InputArtifact): Promise<LoadedScorer | undefined> {

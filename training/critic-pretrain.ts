@@ -11,7 +11,7 @@ import { encodePrompts } from "./prompts.js";
 import { rolloutMetrics } from "./rollout-metrics.js";
 import { createReward } from "./rewards/create.js";
 import { rewardStateSchema } from "./rewards/reward.js";
-import { sampleRollouts } from "./rollouts.js";
+import { drawAnswers, sampleRollouts } from "./rollouts.js";
 import type { Trainer, TrainerSetup } from "./trainer.js";
 
 const models = { policy: "policy", critic: "critic" } as const;
@@ -34,12 +34,14 @@ export async function createCriticPretrain(setup: TrainerSetup<StageParameters<"
   setup.phase("encoding prompts");
   const prompts = await encodePrompts(setup, tokenizer, information.context);
   const state = setup.resume && await readCheckpointState(setup.resume.directory, stateSchema);
-  const reward = await createReward(setup, { prompts, tokenizer, before: state?.reward });
+  const settings = { ...parameters, seed, endTokens: tokenizer.endTokens, missingEndPenalty: 0 };
+  const reward = await createReward(setup, {
+    prompts, tokenizer, before: state?.reward,
+    draw: async (round) => (await drawAnswers(backend, models.policy, prompts, settings, "reference answers", round)).batch,
+  });
   const objective = new Objective(tricksThatAreOn(parameters.tricks ?? {}), parameters.temperature);
   let explained = state?.explained ?? 0;
   if (state) objective.restore(state.tricks);
-
-  const settings = { ...parameters, seed, endTokens: tokenizer.endTokens, missingEndPenalty: 0 };
 
   return {
     steps: parameters.steps,

@@ -33,7 +33,7 @@ export async function createEvaluate(setup: TrainerSetup<StageParameters<"evalua
   const { backend, parameters, seed, resume } = setup;
   const { batch, maxPrompts, baselineSamples } = parameters;
   const judges = judgesOf(parameters);
-  const judging: Judging = { judge: judges[0]?.name ?? (parameters.gold === undefined ? "reward-model" : "gold"), tieMargin: parameters.tieMargin, seed };
+  const judging: Judging = { judge: judges[0]?.name ?? judgeOf(parameters), tieMargin: parameters.tieMargin, seed };
 
   const candidateInput = requireInput(setup, "candidate");
   const candidate = { model: "candidate", tokenizer: await Tokenizer.load(candidateInput.directory) };
@@ -100,6 +100,12 @@ export async function createEvaluate(setup: TrainerSetup<StageParameters<"evalua
       };
     },
   };
+}
+
+/** Who judges where the stage lists no judges. */
+function judgeOf({ gold, reward }: StageParameters<"evaluate">): string {
+  if (gold !== undefined) return "gold";
+  return typeof reward === "object" ? "reward" : "reward-model";
 }
 
 async function heldOutPairs(

@@ -13,7 +13,7 @@ import { pretrainingRows } from "./pretraining-rows.js";
 import { klPerAnswer, rolloutMetrics } from "./rollout-metrics.js";
 import { createReward } from "./rewards/create.js";
 import { rewardStateSchema } from "./rewards/reward.js";
-import { sampleRollouts, type RolloutModels } from "./rollouts.js";
+import { drawAnswers, sampleRollouts, type RolloutModels } from "./rollouts.js";
 import type { InputArtifact, Metrics, Trainer, TrainerSetup } from "./trainer.js";
 import { unseenScores } from "./unseen-scores.js";
 
@@ -45,14 +45,17 @@ export async function createPpo(setup: TrainerSetup<StageParameters<"ppo">>): Pr
   setup.phase("encoding prompts");
   const prompts = await encodePrompts(setup, tokenizer, information.context, tricks.groupBaseline?.samples);
   const state = setup.resume && await readCheckpointState(setup.resume.directory, stateSchema);
-  const reward = await createReward(setup, { prompts, tokenizer, before: state?.reward });
+  const settings = { ...parameters, seed, endTokens: tokenizer.endTokens };
+  const reward = await createReward(setup, {
+    prompts, tokenizer, before: state?.reward,
+    draw: async (round) => (await drawAnswers(backend, models.policy, prompts, settings, "reference answers", round)).batch,
+  });
   const objective = new Objective(tricks, parameters.temperature, tricks.pretrainingLoss
     && await pretrainingRows(setup, tokenizer, tricks.pretrainingLoss));
   let figures: Metrics = state?.figures ?? {};
   if (state) objective.restore(state.tricks);
 
   const judge = await unseenScores(setup, prompts, tokenizer);
-  const settings = { ...parameters, seed, endTokens: tokenizer.endTokens };
   const optimizer = (learningRate: number, step: number): OptimizerSettings =>
     objective.optimizer(optimizerAt({ ...parameters, learningRate, maxGradientNorm: undefined }, step, parameters.steps));
 

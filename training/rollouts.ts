@@ -1,7 +1,7 @@
 import type { Backend, ForwardRequest } from "../backends/backend.js";
 import { randomAt } from "../foundation/random.js";
 import { offsetsOf, type Experience } from "./experience.js";
-import type { ScoreBatch } from "./rewards/reward.js";
+import type { SampledBatch, ScoreBatch } from "./rewards/reward.js";
 import type { Metrics } from "./trainer.js";
 
 /** A prompt as the sampler takes it. `row` finds its text again. */
@@ -34,6 +34,8 @@ export interface RolloutSettings {
   readonly endTokens: readonly number[];
   /** Taken off the normalised score of an answer without an end token. */
   readonly missingEndPenalty: number;
+  /** Taken off for each token of an answer above a number. */
+  readonly lengthPenalty?: { readonly above: number; readonly perToken: number };
 }
 
 /** One iteration's answers: what the tricks read, and what the metrics say of them. */
@@ -42,7 +44,7 @@ export interface Rollouts extends Experience {
   readonly prompts: readonly number[];
   /** The answers' tokens, the end token included. */
   readonly answers: readonly Int32Array[];
-  /** Normalised scores before the penalty for a missing end; rows. */
+  /** Normalised scores before the penalties for a missing end and for length; rows. */
   readonly rawScores: Float64Array;
   /** Mean over tokens of log-probability (filtered) − log-probability (unfiltered); 0 without top-k, top-p, repetition penalty. */
   readonly filterDiscrepancy: number;
@@ -58,41 +60,61 @@ export interface Rollouts extends Experience {
 export async function sampleRollouts(
   backend: Backend, models: RolloutModels, score: ScoreBatch, prompts: PromptSupply, settings: RolloutSettings, iteration: number,
 ): Promise<Rollouts> {
-  const { maxNewTokens, temperature, topP, topK, repetitionPenalty, endTokens } = settings;
-  const drawn = prompts.at(iteration);
-  const random = randomAt(settings.seed, "rollout", iteration);
-  const generated = await backend.generate(models.policy, {
-    prompts: drawn.map(({ tokens }) => tokens),
-    maxNewTokens, temperature, topP, topK, repetitionPenalty, endTokens,
-    uniforms: Float32Array.from({ length: drawn.length * maxNewTokens }, () => random.uniform()),
-  });
-
-  const sequences = drawn.map(({ tokens }, row) => concatenate(tokens, generated.tokens[row]!));
-  const targets = drawn.map(({ tokens }, row) => Int32Array.from(generated.tokens[row]!, (_, index) => tokens.length + index));
-  const batch = { sequences, targets };
-  const policyLogProbabilities = flatten(generated.logProbabilities);
-  const sampled = generated.sampledLogProbabilities && flatten(generated.sampledLogProbabilities);
+  const { temperature } = settings;
+  const { batch: answered, logProbabilities, sampledLogProbabilities } = await drawAnswers(backend, models.policy, prompts, settings, "rollout", iteration);
+  const batch = { sequences: answered.sequences, targets: answered.targets };
+  const policyLogProbabilities = flatten(logProbabilities);
+  const sampled = sampledLogProbabilities && flatten(sampledLogProbabilities);
 
   const { values } = models.critic === undefined
     ? { values: new Float32Array(policyLogProbabilities.length) }
     : await backend.forward(models.critic, { batch, quantities: ["values"] });
-  const sampledBatch = { ...batch, prompts: drawn.map(({ row }) => row), answers: generated.tokens, finished: generated.finished };
-  const { scores: rawScores, metrics: rewardMetrics } = await score(sampledBatch);
+  const { scores: rawScores, metrics: rewardMetrics } = await score(answered);
   const reference = models.reference === undefined
     ? { logProbabilities: policyLogProbabilities }
     : await backend.forward(models.reference.model, { batch, quantities: ["logProbabilities"], temperature, adapter: models.reference.adapter });
 
   return {
-    ...sampledBatch,
-    offsets: offsetsOf(targets),
+    ...answered,
+    offsets: offsetsOf(answered.targets),
     policyLogProbabilities,
     referenceLogProbabilities: reference.logProbabilities!,
     values: values!,
     rawScores,
-    scores: rawScores.map((score, row) => score - (generated.finished[row] ? 0 : settings.missingEndPenalty)),
+    scores: rawScores.map((raw, row) => raw - penaltyOf(settings, answered.finished[row]!, answered.answers[row]!.length)),
     rewardMetrics,
     filterDiscrepancy: sampled ? meanDifference(sampled, policyLogProbabilities) : 0,
   };
+}
+
+/** What is taken off the score of an answer of so many tokens. */
+function penaltyOf({ missingEndPenalty, lengthPenalty }: RolloutSettings, finished: boolean, tokens: number): number {
+  const missingEnd = finished ? 0 : missingEndPenalty;
+  return lengthPenalty === undefined ? missingEnd : missingEnd + lengthPenalty.perToken * Math.max(0, tokens - lengthPenalty.above);
+}
+
+interface DrawnAnswers {
+  readonly batch: SampledBatch;
+  readonly logProbabilities: readonly Float32Array[];
+  readonly sampledLogProbabilities?: readonly Float32Array[];
+}
+
+/** One answer to each prompt of an iteration. Sampling follows from seed, purpose and iteration. */
+export async function drawAnswers(
+  backend: Backend, policy: string, prompts: PromptSupply, settings: RolloutSettings, purpose: string, iteration: number,
+): Promise<DrawnAnswers> {
+  const { maxNewTokens, temperature, topP, topK, repetitionPenalty, endTokens } = settings;
+  const drawn = prompts.at(iteration);
+  const random = randomAt(settings.seed, purpose, iteration);
+  const { tokens: answers, logProbabilities, sampledLogProbabilities, finished } = await backend.generate(policy, {
+    prompts: drawn.map(({ tokens }) => tokens),
+    maxNewTokens, temperature, topP, topK, repetitionPenalty, endTokens,
+    uniforms: Float32Array.from({ length: drawn.length * maxNewTokens }, () => random.uniform()),
+  });
+
+  const sequences = drawn.map(({ tokens }, row) => concatenate(tokens, answers[row]!));
+  const targets = drawn.map(({ tokens }, row) => Int32Array.from(answers[row]!, (_, index) => tokens.length + index));
+  return { batch: { sequences, targets, prompts: drawn.map(({ row }) => row), answers, finished }, logProbabilities, sampledLogProbabilities };
 }
 
 function concatenate(first: Int32Array, second: Int32Array): Int32Array {

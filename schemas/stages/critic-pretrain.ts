@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { guardsSchema } from "../guards.js";
 import { dataReferences, mixtureWords, loraParameters, operationalParameters, optimizerParameters, reference, rowLimits, sampling } from "./common.js";
-import { rewardSchema } from "../reward.js";
+import { lengthPenalty, rewardSchema } from "../reward.js";
 import { tricksSchema } from "../tricks.js";
 
 /** What a guard's rollback may change. Tricks with a state of their own would have none to start from. */
@@ -26,6 +26,7 @@ export const criticPretrainParameters = z.strictObject({
   ...sampling,
   temperature: z.number().positive().default(0.8).describe("Of sampling, and of every log-probability: policy and reference alike."),
   ...rowLimits,
+  lengthPenalty: lengthPenalty.optional(),
   tricks: tricksSchema.pick({ klPenalty: true, rewardScaling: true, rewardNormalization: true, gae: true, valueClipping: true, gradientClipping: true })
     .optional().describe("Shape of the rewards and returns; default as in ppo-max, so that the critic meets PPO's own scale."),
   ...optimizerParameters,

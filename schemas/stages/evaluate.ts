@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { operationalParameters, paperDecoding, reference, rowLimits, sampling } from "./common.js";
+import { singleReward } from "../reward.js";
 import { goldScorers } from "./ppo.js";
 
 const { temperature, topP, repetitionPenalty } = paperDecoding;
@@ -18,7 +19,7 @@ export const evaluateParameters = z.strictObject({
     reference("a language model"),
     z.strictObject({ answers: z.string().describe("Path of a jsonl file of {prompt, response} rows.") }),
   ]).describe("Name of a language model, or the path of a file of answers."),
-  reward: reference("a reward model").optional(),
+  reward: singleReward.optional(),
   heldOutReward: reference("a reward model that never trained the candidate: a judge of its own where `judges` names it").optional(),
   judges: z.array(scoreJudgeNames).min(1).optional()
     .describe("Who judges, each for itself; the first one's verdict is the headline. The report then has every judge's win, tie and lose rates by tag and by combinations of tags, with intervals, and the agreement between judges."),

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { guardsSchema } from "../guards.js";
 import { dataReferences, mixtureWords, loraParameters, operationalParameters, optimizerParameters, reference, rowLimits, sampling } from "./common.js";
-import { rewardSchema } from "../reward.js";
+import { lengthPenalty, rewardSchema } from "../reward.js";
 import { tricksSchema } from "../tricks.js";
 
 const { learningRate: _policyRate, maxGradientNorm: _norm, ...optimizer } = optimizerParameters;
@@ -41,6 +41,7 @@ export const ppoParameters = z.strictObject({
   temperature: z.number().positive().default(0.8).describe("Of sampling, and of every log-probability: policy and reference alike."),
   ...rowLimits,
   missingEndPenalty: z.number().min(0).default(0).describe("Taken off the score of an answer cut at maxNewTokens."),
+  lengthPenalty: lengthPenalty.optional(),
   ...optimizer,
   schedule: optimizer.schedule.default("constant"),
   policyLearningRate: z.number().positive().default(4e-5),

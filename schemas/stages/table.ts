@@ -73,7 +73,7 @@ export const stageKinds = {
   evaluate: {
     parameters: evaluateParameters, version: 1, output: "report", backend: true, timeouts: training,
     inputs: {
-      candidate: languageModel, baseline: languageModel, reward: { ...rewardModel, optional: true },
+      candidate: languageModel, baseline: languageModel, reward: { ...reward, optional: true },
       heldOutReward: { ...rewardModel, optional: true },
       prompts: { data: "prompts" }, pairs: { data: "pairs", optional: true },
     },

@@ -32,7 +32,7 @@ async function rollouts(backend: Backend, missingEndPenalty = 0): Promise<Rollou
   await load("reward", "reward", "score");
   const endTokens = Array.from({ length: 53 }, (_, index) => index * 5);
   const prompts = [[5, 6, 7], [8], [9, 10, 11, 12, 13]].map((tokens, row) => ({ tokens: Int32Array.from(tokens), row }));
-  const found = await sampleRollouts(backend, models, modelScores(backend, "reward", { mean: 0, std: 1 }), { at: (iteration) => new BatchOrder(1, prompts.length, 12).at(iteration).map((index) => prompts[index]!) }, {
+  const found = await sampleRollouts(backend, models, async (sampled) => ({ scores: await modelScores(backend, "reward", { mean: 0, std: 1 })(sampled), metrics: {} }), { at: (iteration) => new BatchOrder(1, prompts.length, 12).at(iteration).map((index) => prompts[index]!) }, {
     seed: 1, maxNewTokens: 6, temperature: 0.8, topP: 1, topK: 0, repetitionPenalty: 1, endTokens, missingEndPenalty,
   }, 0);
   return { ...found, endTokens };

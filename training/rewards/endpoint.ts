@@ -3,14 +3,14 @@ import { secondsOf } from "../../foundation/durations.js";
 import { TruelineError } from "../../foundation/errors.js";
 import { JsonEndpoint, type EndpointSettings, type EndpointSurroundings } from "../../foundation/http/json-endpoint.js";
 import { hostOf } from "../../foundation/text.js";
-import type { EndpointRewardSpec } from "../../schemas/reward.js";
+import type { EndpointReward } from "../../schemas/reward.js";
 import { chunks } from "../batches.js";
 import { rowOf, type TextScorer, type WrittenAnswer } from "./reward.js";
 
 const answerSchema = z.object({ scores: z.array(z.unknown()) });
 
 /** How a spec wants a server to be asked. */
-export function endpointSettings({ url, secret, timeout, retries, concurrency }: Pick<EndpointRewardSpec, "url" | "secret" | "timeout" | "retries" | "concurrency">): EndpointSettings {
+export function endpointSettings({ url, secret, timeout, retries, concurrency }: Pick<EndpointReward, "url" | "secret" | "timeout" | "retries" | "concurrency">): EndpointSettings {
   return { url, timeoutSeconds: secondsOf(timeout), retries, concurrency, ...(secret !== undefined && { secret }) };
 }
 
@@ -18,7 +18,7 @@ export function endpointSettings({ url, secret, timeout, retries, concurrency }:
  * Scores from a server: a POST of {"answers": [{prompt, answer, finished, tokens, tags}, …]}, answered with {"scores": [number, …]}.
  * Errors: TL_ENDPOINT_SECRET; of the scorer those of JsonEndpoint.post, and TL_REWARD_SCORES.
  */
-export function endpointScorer(spec: EndpointRewardSpec, surroundings?: EndpointSurroundings): TextScorer {
+export function endpointScorer(spec: EndpointReward, surroundings?: EndpointSurroundings): TextScorer {
   const endpoint = new JsonEndpoint(endpointSettings(spec), surroundings);
   const ask = async (answers: readonly WrittenAnswer[]): Promise<number[]> => {
     const said = await endpoint.post({ answers });

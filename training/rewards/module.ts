@@ -1,7 +1,7 @@
 import { Worker } from "node:worker_threads";
 import { secondsOf } from "../../foundation/durations.js";
 import { TruelineError, type ErrorCode } from "../../foundation/errors.js";
-import type { ModuleRewardSpec } from "../../schemas/reward.js";
+import type { ModuleReward } from "../../schemas/reward.js";
 import { bytesOf } from "../../schemas/task-queue.js";
 import type { TrainerSetup } from "../trainer.js";
 import { moduleAnswerSchema, type ModuleAnswer, type ModuleTask } from "./module-messages.js";
@@ -15,7 +15,7 @@ const example = "Such as: export function reward(answers) { return answers.map((
  * stderr. The thread ends with the stage, and at once when a batch takes too long or too much memory.
  * Errors: TL_REWARD_REFUSED, TL_REWARD_MODULE; of the scorer TL_REWARD_FAILED, TL_REWARD_TIMEOUT, TL_REWARD_SCORES.
  */
-export async function startModule(setup: Pick<TrainerSetup<unknown>, "files" | "rights" | "atEnd" | "phase">, spec: ModuleRewardSpec, input: string): Promise<TextScorer> {
+export async function startModule(setup: Pick<TrainerSetup<unknown>, "files" | "rights" | "atEnd" | "phase">, spec: ModuleReward, input: string): Promise<TextScorer> {
   const { module: name } = spec;
   const path = setup.files?.[input]?.path;
   if (path === undefined) throw new TruelineError("TL_INTERNAL", `The stage was started without the file of its module ${name}.`);
@@ -64,7 +64,7 @@ class ModuleThread {
   private waiting: { readonly settle: (answer: ModuleAnswer) => void; readonly fail: (error: Error) => void } | undefined;
   private early: ModuleAnswer | undefined;
 
-  constructor(private readonly name: string, path: string, private readonly limits: Pick<ModuleRewardSpec, "options" | "timeLimit" | "memory">) {
+  constructor(private readonly name: string, path: string, private readonly limits: Pick<ModuleReward, "options" | "timeLimit" | "memory">) {
     this.worker = new Worker(entry, {
       workerData: { path, options: limits.options ?? {} } satisfies ModuleTask, stdout: true, stderr: true, eval: typeof entry === "string",
       resourceLimits: { maxOldGenerationSizeMb: Math.ceil(bytesOf(limits.memory) / 2 ** 20) },

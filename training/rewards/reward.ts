@@ -35,6 +35,8 @@ export type ScoreBatch = (batch: SampledBatch) => Promise<RewardScores>;
 export const rewardStateSchema = z.strictObject({
   /** Scores that servers have given, by the digest of what they were asked; by term. */
   received: z.record(z.string(), z.record(z.string(), z.number())).optional(),
+  /** Normalisations that were measured; by term. */
+  normalization: z.record(z.string(), z.strictObject({ mean: z.number(), std: z.number() })).optional(),
 });
 
 /** What a resumed stage has to know of its reward. */
@@ -52,6 +54,7 @@ export function rowOf(answers: readonly WrittenAnswer[], row: number): string {
   return `row ${row + 1} of ${answers.length} (the answer ${excerpt(answer)} to ${excerpt(prompt.at(-1)?.content ?? "")})`;
 }
 
-function excerpt(text: string): string {
+/** The start of a text, as JSON writes it. */
+export function excerpt(text: string): string {
   return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text);
 }

@@ -2,7 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, it, onTestFinished, vi } from "vitest";
 import { TruelineError } from "../../../foundation/errors.js";
-import { moduleReward, type ModuleRewardSpec } from "../../../schemas/reward.js";
+import { moduleReward, type ModuleReward } from "../../../schemas/reward.js";
 import { startModule } from "../../../training/rewards/module.js";
 import type { TextScorer, WrittenAnswer } from "../../../training/rewards/reward.js";
 import { temporaryDirectory, user } from "../support.js";
@@ -11,7 +11,7 @@ const answer = (text: string): WrittenAnswer => ({ prompt: [user("Why?")], answe
 const three = ["one", "three", "seven"].map(answer);
 
 /** The scorer that a module's text makes. */
-async function scorer(code: string, settings: Partial<ModuleRewardSpec> = {}, modules = true): Promise<TextScorer> {
+async function scorer(code: string, settings: Partial<ModuleReward> = {}, modules = true): Promise<TextScorer> {
   const path = join(await temporaryDirectory(), "reward.mjs");
   await writeFile(path, code);
   return startModule({
