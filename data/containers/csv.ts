@@ -13,7 +13,7 @@ const recordSchema = z.object({ record: z.array(z.string()), info: z.object({ li
 
 /**
  * The rows of a csv file (RFC 4180): its first line names the columns, a row is an object of the cells that are not empty.
- * Errors: TL_DATA_UNREADABLE for a file without columns, with one twice, or with quotes that don't fit; as `readBytes`.
+ * Errors: TL_DATA_UNREADABLE for a file without columns, with cells that other marks than commas part, with one twice, or with quotes that don't fit; as `readBytes`.
  */
 export async function* readCsv(path: string, limits: DataLimits = limitsNow()): AsyncGenerator<RawRow> {
   const parser = parse({
@@ -55,6 +55,10 @@ async function* text(path: string, limits: DataLimits): AsyncGenerator<string> {
 }
 
 function named(path: string, columns: readonly string[]): readonly string[] {
+  const parted = columns.length === 1 ? [";", "\t"].find((mark) => columns[0]!.includes(mark)) : undefined;
+  if (parted !== undefined) {
+    throw unreadable(path, `has one column, named ${JSON.stringify(columns[0])}`, { hint: `Its cells seem to be parted by ${JSON.stringify(parted)}: part them by commas.` });
+  }
   const twice = columns.find((name, index) => columns.indexOf(name) !== index);
   if (twice !== undefined) throw unreadable(path, `has two columns named ${JSON.stringify(twice)}`, { hint: "Its first line names the columns, each once." });
   return columns;

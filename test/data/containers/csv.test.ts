@@ -29,12 +29,18 @@ describe("a csv file", () => {
 
   it.each([
     ["a column twice", "a,a\n1,2\n", /two columns named "a"/],
+    ["semicolons between its cells", "prompt;response\n1;2\n", /one column, named "prompt;response"/],
+    ["tabs between its cells", "prompt\tresponse\n1\t2\n", /one column/],
     ["a quote that does not end", "a\n\"x\n", /is no csv: .*quote/i],
     ["a quote inside a cell", "a\nx\"y\n", /is no csv/],
     ["a character that is cut at its end", Buffer.from([0x61, 0x0a, 0xc3]), /no valid UTF-8/],
     ["bytes that are no UTF-8", Buffer.from([0x61, 0x0a, 0xff, 0x0a]), /no valid UTF-8/],
   ])("is refused with %s", async (_, content, message) => {
     await expect(rowsOf(content)).rejects.toEqual(unreadable(message));
+  });
+
+  it("says which mark parts its cells where they are not parted by commas", async () => {
+    await expect(rowsOf("prompt;response\n1;2\n")).rejects.toMatchObject({ hint: "Its cells seem to be parted by \";\": part them by commas." });
   });
 
   it("is refused past the limit of a row, and can be left early", async () => {
