@@ -1,11 +1,11 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
-import { startOnnxBackend } from "../backends/onnx/index.js";
+import type { Backend } from "../backends/backend.js";
 import { TruelineError } from "../foundation/errors.js";
 import { randomAt } from "../foundation/random.js";
-import { isAdapter } from "../models/adapter-files.js";
-import { describeModel } from "../models/configuration.js";
+import { describeAdapter, isAdapter } from "../models/adapter-files.js";
+import { type ModelOutline, outlineModel } from "../models/outline.js";
 import { Tokenizer } from "../models/tokenizer.js";
 import type { ModelWeights } from "../training/trainer.js";
 import { defineCommand, jsonOption } from "./command.js";
@@ -25,6 +25,7 @@ export const generateCommand = defineCommand({
   examples: [
     "trueline generate quickstart-20260101-abcdef/ppo \"Where is the lamp?\"",
     "trueline generate ./my-model \"Once upon a time\" --raw --temperature 0 --max-tokens 40",
+    "trueline generate ./my-adapter \"Where is the lamp?\" --base ./qwen2 --backend torch",
   ],
   options: {
     raw: { flags: "--raw", summary: "the prompt is plain text, not a chat message", schema: z.boolean().default(false) },
@@ -33,6 +34,8 @@ export const generateCommand = defineCommand({
     topP: { flags: "--top-p <share>", summary: "sample from the likeliest tokens that make up this share", schema: decimalNumber("a number above 0, at most 1", (value) => value > 0 && value <= 1).default(1) },
     topK: { flags: "--top-k <number>", summary: "sample from this many likeliest tokens; 0 is all", schema: wholeNumber(0).default(0) },
     seed: { flags: "--seed <number>", summary: "the same seed gives the same answer", schema: wholeNumber(0).default(0) },
+    base: { flags: "--base <directory>", summary: "the whole model under an adapter in PEFT's files", schema: z.string().min(1).optional() },
+    backend: { flags: "--backend <name>", summary: "onnx, or torch for what transformers loads, where Python with torch is", schema: z.enum(["onnx", "torch"]).default("onnx") },
     threads: { flags: "--threads <number>", summary: "processor threads; default one a core", schema: wholeNumber(1, mostThreads).optional() },
     json: jsonOption,
   },
@@ -40,19 +43,19 @@ export const generateCommand = defineCommand({
     if (!options.raw && prompt.trim() === "") {
       throw new TruelineError("TL_GENERATE_PROMPT", "The prompt is empty.", { hint: "Ask something; --raw with an empty prompt lets the model begin a text." });
     }
-    const { directory, weights } = await namedModel(model);
-    const [{ configuration, head }, tokenizer] = await Promise.all([describeModel(weights.directory), Tokenizer.load(directory)]);
+    const { directory, weights } = await namedModel(model, options.base);
+    const [{ context, head, endTokens: modelsEnds }, tokenizer] = await Promise.all([outlineFor(weights.directory, options.backend), Tokenizer.load(directory)]);
     if (head !== "language") throw new TruelineError("TL_GENERATE_MODEL", `${model} has a ${head} head; it generates nothing.`);
     const tokens = promptTokens(tokenizer, prompt, options.raw);
-    const room = configuration.context - tokens.length;
+    const room = context - tokens.length;
     if (room < 1) {
-      throw new TruelineError("TL_GENERATE_PROMPT", `The prompt has ${tokens.length} tokens, and the model's context is ${configuration.context}.`);
+      throw new TruelineError("TL_GENERATE_PROMPT", `The prompt has ${tokens.length} tokens, and the model's context is ${context}.`);
     }
     const maxNewTokens = Math.min(options.maxTokens, room);
-    if (room < options.maxTokens) output.note(`The context of ${configuration.context} tokens leaves room for ${room}.`);
-    const endTokens = tokenizer.endTokens.length > 0 ? tokenizer.endTokens : configuration.endTokens;
+    if (room < options.maxTokens) output.note(`The context of ${context} tokens leaves room for ${room}.`);
+    const endTokens = tokenizer.endTokens.length > 0 ? tokenizer.endTokens : modelsEnds;
     const random = randomAt(options.seed, "generate");
-    const backend = await startOnnxBackend({ threads: options.threads });
+    const backend = await startBackend(options);
     try {
       await backend.load({ model: "model", ...weights, head: "language", trainable: false });
       const { tokens: [answer = new Int32Array()], finished: [finished = false], logProbabilities: [logProbabilities] } = await backend.generate("model", {
@@ -69,21 +72,34 @@ export const generateCommand = defineCommand({
   },
 });
 
+/** Backends take a while to load: only the one that is asked for. */
+async function startBackend({ backend, threads }: { readonly backend: "onnx" | "torch"; readonly threads?: number | undefined }): Promise<Backend> {
+  switch (backend) {
+    case "onnx": return (await import("../backends/onnx/index.js")).startOnnxBackend({ threads });
+    case "torch": return (await import("../backends/torch/index.js")).startTorchBackend({ threads });
+  }
+}
+
+/** Errors: TL_MODEL_UNSUPPORTED where the backend does not compute it. */
+async function outlineFor(directory: string, backend: "onnx" | "torch"): Promise<ModelOutline> {
+  const outline = await outlineModel(directory);
+  if (backend === "torch" || outline.refusal === undefined) return outline;
+  throw new TruelineError("TL_MODEL_UNSUPPORTED", outline.refusal.message, { hint: "Add --backend torch, which computes what transformers loads, where Python with torch is." });
+}
+
 /** A model's own files, and what its weights are made of. */
 interface NamedModel {
   readonly directory: string;
   readonly weights: ModelWeights;
 }
 
-/** A directory as it is; else the artifact of RUN/STAGE, an adapter with what it stands on. */
-async function namedModel(model: string): Promise<NamedModel> {
-  const holdsModel = await stat(join(model, "config.json")).then((found) => found.isFile(), () => false);
-  if (holdsModel) return { directory: model, weights: { directory: model, adapters: [] } };
-  if (await isAdapter(model)) {
-    throw new TruelineError("TL_GENERATE_MODEL", `${model} holds an adapter, not the model under it.`, {
-      hint: "Name RUN/STAGE, or a whole model that `trueline export RUN STAGE DIR --merge` has made.",
-    });
+/** A directory as it is, an adapter's on its base; else the artifact of RUN/STAGE, an adapter with what it stands on. */
+async function namedModel(model: string, base: string | undefined): Promise<NamedModel> {
+  if (await isAdapter(model)) return onBase(model, base);
+  if (base !== undefined) {
+    throw new TruelineError("TL_USAGE", `--base names the model under an adapter's directory, and ${model} is none.`, { hint: "Leave --base out." });
   }
+  if (await holds(model, "config.json")) return { directory: model, weights: { directory: model, adapters: [] } };
   const isDirectory = await stat(model).then((found) => found.isDirectory(), () => false);
   if (isDirectory) {
     throw new TruelineError("TL_GENERATE_MODEL", `${model} is a directory and holds no model: there is no config.json in it.`, {
@@ -95,11 +111,28 @@ async function namedModel(model: string): Promise<NamedModel> {
     throw new TruelineError("TL_GENERATE_MODEL", `${model} is neither a directory with a config.json nor RUN/STAGE.`);
   }
   const store = openStore();
+  await store.runs.read(run).catch((error: unknown) => {
+    if (!(error instanceof TruelineError && error.code === "TL_STORE_MISSING")) throw error;
+    throw new TruelineError(error.code, `There is no directory ${model}, and no run "${run}" in ${store.home}.`, { hint: error.hint });
+  });
   const { digest, directory } = await stageArtifact(store, run, stage, ["language-model"]);
   const fault = await store.artifacts.fault(digest, { deep: true });
   if (fault !== undefined) throw new TruelineError("TL_STORE_CORRUPT", `The artifact of ${stage} is damaged: ${fault}`);
   return { directory, weights: await checkedWeights(store, digest) };
 }
+
+/** An adapter's directory with the whole model that it stands on. Its tokenizer is its own, or else that of the model. */
+async function onBase(adapter: string, base: string | undefined): Promise<NamedModel> {
+  if (base === undefined || !await holds(base, "config.json")) {
+    const { base: named } = await describeAdapter(adapter);
+    throw new TruelineError("TL_GENERATE_MODEL", base === undefined ? `${adapter} holds an adapter, not the model under it.` : `${base} holds no whole model: there is no config.json in it.`, {
+      hint: `Name the directory of the model under it with --base${named === undefined ? "" : `; its adapter_config.json calls that ${JSON.stringify(named)}`}.`,
+    });
+  }
+  return { directory: await holds(adapter, "tokenizer.json") ? adapter : base, weights: { directory: base, adapters: [adapter] } };
+}
+
+const holds = (directory: string, file: string): Promise<boolean> => stat(join(directory, file)).then((found) => found.isFile(), () => false);
 
 /** Raw text gets the begin token where the model has one, as in training; nothing at all starts where documents start. */
 function promptTokens(tokenizer: Tokenizer, prompt: string, raw: boolean): Int32Array {

@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promis
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { constant, logProbabilities, multiply } from "../../backends/expressions.js";
 import { startOnnxBackend } from "../../backends/onnx/index.js";
 import { trainBytePairs, writeTokenizer } from "../../models/bpe.js";
 import { initializeModel } from "../../models/initialize.js";
@@ -111,12 +112,49 @@ describe("generate", () => {
   });
 
   it.each([
-    ["no-such-model", "TL_GENERATE_MODEL"], ["first/eval", "TL_GENERATE_MODEL"], ["none/base", "TL_STORE_MISSING"], ["first/bse", "TL_RUN_STAGE_UNKNOWN"], ["first/sft", "TL_RUN_STAGE_UNFINISHED"],
+    ["no-such-model", "TL_GENERATE_MODEL"], ["first/eval", "TL_GENERATE_MODEL"], ["none/base", "TL_STORE_MISSING There is no directory none/base, and no run \"none\""], ["first/bse", "TL_RUN_STAGE_UNKNOWN"], ["first/sft", "TL_RUN_STAGE_UNFINISHED"],
     ["a/b/c", "TL_GENERATE_MODEL"],
     ["first/bpe", "TL_GENERATE_MODEL"], ["first/rm", "Stages that do: base, sft, ppo."], ["firts/base", "Did you mean first?"],
   ])("does not know %s: exit 3", async (name, code) => {
     expect(await trueline(["generate", name, "x"])).toMatchObject({ code: 3, stdout: "", stderr: expect.stringContaining(code) });
   });
+});
+
+describe("generate with an adapter's directory", () => {
+  const words = ["the lamp", "--raw", "--temperature", "0", "--max-tokens", "6", "--threads", "1"];
+  let adapter: string;
+  beforeAll(async () => {
+    adapter = join(folder, "adapter");
+    await mkdir(adapter);
+    const backend = await startOnnxBackend({ threads: 1 });
+    await backend.load({ model: "m", directory: model, head: "language", trainable: true, adapter: { rank: 2, alpha: 4, targets: "all-linear", seed: 1, base: "./qwen" } });
+    const batch = { sequences: [Int32Array.of(5, 6, 7, 8)], targets: [Int32Array.of(1, 2, 3)] };
+    const optimizer = { learningRate: 0.1, beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0 };
+    for (let step = 0; step < 3; step++) await backend.step("m", { parts: [{ batch, arrays: {}, statistics: {}, loss: [multiply(constant(-1), logProbabilities)] }], optimizer });
+    await backend.save("m", adapter, { optimizer: false });
+    await backend.close();
+  });
+
+  it("puts it on the model that --base names, whose tokenizer it takes where it has none", async () => {
+    const found = await trueline(["generate", adapter, ...words, "--base", model]);
+    expect(found).toMatchObject({ code: 0, stderr: "" });
+    expect(found.stdout).not.toBe((await trueline(["generate", model, ...words])).stdout);
+  });
+
+  it("asks for the base, and says what the adapter calls it: exit 3", async () => {
+    for (const base of [[], ["--base", join(folder, "home")], ["--base", adapter]]) {
+      expect(await trueline(["generate", adapter, "x", ...base])).toMatchObject({ code: 3, stdout: "", stderr: expect.stringContaining("--base; its adapter_config.json calls that \"./qwen\"") });
+    }
+    expect(await trueline(["generate", model, "x", "--base", model])).toMatchObject({ code: 2, stderr: expect.stringContaining("Leave --base out.") });
+  });
+});
+
+it("generate says of a family that the embedded backend does not compute which backend does", async () => {
+  const gemma = join(folder, "gemma");
+  await mkdir(gemma);
+  for (const name of await readdir(model)) await writeFile(join(gemma, name), await readFile(join(model, name)));
+  await writeFile(join(gemma, "config.json"), JSON.stringify({ architectures: ["Gemma2ForCausalLM"], model_type: "gemma2", vocab_size: 270, max_position_embeddings: 48 }));
+  expect(await trueline(["generate", gemma, "x"])).toMatchObject({ code: 1, stdout: "", stderr: expect.stringContaining("Add --backend torch") });
 });
 
 describe("export", () => {
