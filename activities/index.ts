@@ -66,15 +66,16 @@ function withCode<Input, Output>(work: (input: Input) => Promise<Output>): (inpu
 }
 
 /** Backends are loaded when a stage needs them: a worker without Python never looks for it. The embedded one shows no signs of life. */
-const startNamed: StartBackend = async ({ resources, signal, stallSeconds }) => {
+const startNamed: StartBackend = async ({ resources, generation, signal, stallSeconds }) => {
   const { backend = "onnx", cpus: threads, gpus, executionProviders, processes = Math.max(1, gpus) } = resources;
   switch (backend) {
     case "onnx":
       return withDeadline(await (await import("../backends/onnx/index.js")).startOnnxBackend({ threads, executionProviders, signal }), stallSeconds);
     case "torch": {
-      const { pieceTokens, activationCheckpointing, offload } = resources;
+      const { pieceTokens, activationCheckpointing, offload, vllmMemory: memoryShare = 0.3 } = resources;
       return (await import("../backends/torch/index.js")).startTorchBackend({
         threads, processes, device: gpus > 0 ? "cuda" : "auto", pieceTokens, activationCheckpointing, offload, signal, stallSeconds,
+        ...(generation === "vllm" && { vllm: { memoryShare } }),
       });
     }
   }

@@ -15,12 +15,15 @@ import { guardsOf } from "./reuse.js";
 import { rollBack } from "./roll-back.js";
 import type { StageWork } from "./stage.js";
 
-/** How stages run that says nothing about what they compute. */
-const operational = z.object(operationalParameters);
+/** How stages run that says nothing about what they compute; and what samples, which backends are started for. */
+const operational = z.object({ ...operationalParameters, generation: z.literal("vllm").optional() });
+type Operational = z.output<typeof operational>;
 
 export interface BackendOptions {
   /** What the stage asks of a worker. */
-  readonly resources: z.output<typeof operational>["resources"];
+  readonly resources: Operational["resources"];
+  /** What samples, where it is not the backend's own loop. */
+  readonly generation?: Operational["generation"];
   /** Ends the backend at once when aborted. */
   readonly signal: AbortSignal;
   /** After which a call fails with TL_STAGE_STALLED: since it was made or, where the backend tells, since the last sign of life. */
@@ -37,7 +40,7 @@ export function trainStage(startBackend: StartBackend | undefined, stallSeconds:
   return async (attempt, output) => {
     const { task, store, pulse, scratch } = attempt;
     const { stage } = task;
-    const { checkpoint: cadence, resources } = operational.parse(stage.parameters);
+    const { checkpoint: cadence, resources, generation } = operational.parse(stage.parameters);
     const guards = guardsOf(stage);
     pulse.phase("reading inputs");
     const [artifacts, data, files] = [await readArtifacts(attempt), await readData(attempt), await readFiles(attempt)];
@@ -47,7 +50,7 @@ export function trainStage(startBackend: StartBackend | undefined, stallSeconds:
       const workspace = join(scratch, `workspace-${pass}`);
       await writeCourse(workspace, course);
       pulse.phase(startBackend === undefined ? "starting" : "starting the backend");
-      const end = await withBackend(startBackend, { resources, stallSeconds }, async (backend, atEnd) => {
+      const end = await withBackend(startBackend, { resources, generation, stallSeconds }, async (backend, atEnd) => {
         if (pass === 0) await attempt.started(backend && await environmentOf(backend), overridesOf(course));
         // A course that went back to the very start has a checkpoint of no steps, which holds no models.
         const resume = checkpoint && checkpoint.step > 0 ? { directory: checkpoint.directory, steps: checkpoint.step } : undefined;

@@ -329,8 +329,8 @@ export const errorRegistry = {
   },
   TL_BACKEND_PROVIDER_MISSING: {
     exit: 1, retry: false,
-    meaning: "An execution provider of ONNX Runtime was asked for whose libraries are not on this machine.",
-    remedy: "Install them, or leave the provider out to compute on the processor.",
+    meaning: "What a stage is to compute on is not on this machine: an execution provider of ONNX Runtime, a GPU for each process of the torch backend, or one for vLLM.",
+    remedy: "Do as the hint says: install its libraries, give the stage to a worker that has GPUs, or leave it out.",
   },
   TL_BACKEND_PYTHON_MISSING: {
     exit: 1, retry: false,

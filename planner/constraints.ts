@@ -61,6 +61,10 @@ function stageFaults(draft: Draft, stage: DraftStage, complete: StageSpec): Faul
         faults.push(fault("TL_SPEC_CONFLICT", ["heldOutReward"], `\`${complete.heldOutReward}\` trains the policy, so its score is not held out`,
           "name a reward model that was trained apart, such as one with another seed"));
       }
+      if (complete.generation === "vllm" && complete.resources.backend !== "torch") {
+        faults.push(fault("TL_SPEC_CONFLICT", ["generation"], "vLLM samples for the torch backend, and the stage computes on the embedded one",
+          "add `\"backend\": \"torch\"` to its `resources`, or leave `generation` out"));
+      }
       return [...faults, ...minibatchFaults(stage, complete), ...criticFaults(stage, complete, on)];
     }
     case "critic-pretrain":

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { stepCount } from "./counts.js";
 import { nameSchema } from "./name.js";
 import { stageMetrics, type GuardedKind } from "./metrics.js";
 
@@ -14,15 +15,15 @@ function guardOf<Metric extends z.ZodType<string>, Change extends z.ZodType>(met
     against: metric.optional()
       .describe("With `fallsBy`: breached when the mean of this metric falls so far, while that of `metric` is higher than it was then."),
     nan: z.literal(true).optional().describe("Breached when a loss or a gradient norm is not a finite number. Without it such a stage fails."),
-    over: z.number().int().positive().default(5).describe("How many values the mean is over."),
-    from: z.number().int().positive().default(1).describe("Steps before this one are not looked at."),
+    over: stepCount.default(5).describe("How many values the mean is over."),
+    from: stepCount.default(1).describe("Steps before this one are not looked at."),
     then: z.union([
       z.enum(["note", "stop", "ask"]),
       z.strictObject({
         rollBack: z.strictObject({
           change: z.union([change, z.array(change).min(1)])
             .describe("Parameters with their new values; a list has one member a rollback, and the breach after the last one stops the stage."),
-          every: z.number().int().positive().default(10).describe("Steps between the checkpoints that can be gone back to."),
+          every: stepCount.default(10).describe("Steps between the checkpoints that can be gone back to."),
         }),
       }),
     ]).default("stop").describe("note it in the ledger, stop the stage, ask a person, or go back to the last good checkpoint and on from there with a change."),

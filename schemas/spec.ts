@@ -49,7 +49,7 @@ export const modelEntrySchema = z.union([
     keyValueHeads: positive.optional().describe("Fewer than heads: grouped-query attention. Default: heads. Not of gpt2."),
     headSize: positive.optional().describe("Width of one head; default hidden / heads. Not of gpt2."),
     intermediate: positive.optional().describe("Width of the feed-forward layers; default 8/3 · hidden, rounded up to a multiple of 8; 4 · hidden of gpt2."),
-    context: z.number().int().min(16),
+    context: z.number().int().min(16).max(100_000_000),
     window: positive.optional().describe("Tokens that attention looks back on; all where left out. Of mistral alone."),
     tokenizer: z.string().describe("Name of a tokenizer stage."),
     tiedEmbeddings: z.boolean().default(true),

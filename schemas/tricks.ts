@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { rowCount, tokenCount } from "./counts.js";
 
 const positive = z.number().positive();
 const fraction = z.number().min(0).max(1);
@@ -55,8 +56,8 @@ export const trickParameters = {
   }).describe("Scales policy and critic gradients down to this global norm."),
   pretrainingLoss: z.strictObject({
     coefficient: positive.default(0.1).describe("λ_ptx."),
-    rows: z.number().int().positive().default(16).describe("Rows of packed text an update."),
-    length: z.number().int().min(8).default(64).describe("Tokens a row."),
+    rows: rowCount.default(16).describe("Rows of packed text an update."),
+    length: tokenCount.min(8).default(64).describe("Tokens a row."),
   }).describe("PPO-ptx: adds cross-entropy on the stage's `pretrainingData` to the policy loss (P eq. 17)."),
   groupBaseline: z.strictObject({
     samples: z.number().int().min(2).default(4).describe("Answers sampled to each prompt; divides `rollouts`."),

@@ -28,6 +28,8 @@ export interface TorchBackendOptions {
   readonly activationCheckpointing?: boolean;
   /** Keeps weights, gradients and moments in the host's memory between uses. */
   readonly offload?: boolean;
+  /** vLLM samples instead of the processes' own loop, and takes `memoryShare` of each GPU's memory while it does. */
+  readonly vllm?: { readonly memoryShare: number };
   /** Bytes of weights in one file, at most; default 5 GB, as in transformers. */
   readonly shardBytes?: number;
   /** A call without a sign of life for this long fails with TL_STAGE_STALLED; default 3600. */
@@ -62,12 +64,12 @@ export async function startTorchBackend(options: TorchBackendOptions = {}): Prom
   const { processes = 1, threads = availableParallelism(), stallSeconds = 3600, signal } = options;
   const each = Math.max(1, Math.floor(threads / processes));
   const group = await ProcessGroup.start({
-    python: await findPython(options.python), packageFolder, processes, signal, stallSeconds,
+    python: await findPython(options.python, options.vllm === undefined ? [] : ["vllm"]), packageFolder, processes, signal, stallSeconds,
     environment: environmentOf(each),
     settings: {
       device: options.device ?? "auto", dtype: options.dtype ?? "float32", threads: each, piece_tokens: options.pieceTokens ?? null,
       activation_checkpointing: options.activationCheckpointing ?? false, offload: options.offload ?? false,
-      shard_bytes: options.shardBytes ?? usualShardBytes,
+      shard_bytes: options.shardBytes ?? usualShardBytes, vllm_memory: options.vllm?.memoryShare ?? null,
     },
   });
   return backendOn(group);
@@ -79,6 +81,8 @@ const environmentOf = (threads: number): Readonly<Record<string, string>> => ({
   CUBLAS_WORKSPACE_CONFIG: ":4096:8",
   HF_HUB_OFFLINE: "1", TOKENIZERS_PARALLELISM: "false", TRANSFORMERS_VERBOSITY: "error",
   PYTHONDONTWRITEBYTECODE: "1", PYTHONUNBUFFERED: "1",
+  // an engine in the process, beside the models whose weights it takes
+  VLLM_ENABLE_V1_MULTIPROCESSING: "0", VLLM_LOGGING_LEVEL: "ERROR", VLLM_NO_USAGE_STATS: "1",
 });
 
 /** A model as this side knows it. */

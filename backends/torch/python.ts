@@ -11,6 +11,8 @@ export const packageFolder = fileURLToPath(new URL(import.meta.url.endsWith(".ts
 const projectFolder = join(packageFolder, "../..");
 
 const modules = ["torch", "transformers", "safetensors"];
+/** vLLM brings torch and transformers in versions of its own, which the backend computes with, too. */
+const vllmVersion = "0.33.0";
 const lookForModules = `
 import importlib.util, json, sys
 print(json.dumps([name for name in sys.argv[1:] if importlib.util.find_spec(name) is None]))
@@ -18,10 +20,10 @@ print(json.dumps([name for name in sys.argv[1:] if importlib.util.find_spec(name
 
 /**
  * A Python that has what the torch backend needs: the one asked for, that of TRUELINE_PYTHON, or that of a .venv in the
- * working directory or the project.
+ * working directory or the project. `more`: modules that are needed besides.
  * @throws TL_BACKEND_PYTHON_MISSING with the line that installs it.
  */
-export async function findPython(asked: string | undefined = process.env["TRUELINE_PYTHON"]): Promise<string> {
+export async function findPython(asked: string | undefined = process.env["TRUELINE_PYTHON"], more: readonly "vllm"[] = []): Promise<string> {
   const environments = [...new Set([process.cwd(), projectFolder])].map((folder) => join(folder, ".venv/bin/python"));
   const python = asked ?? environments.find(existsSync);
   if (python === undefined) {
@@ -30,18 +32,20 @@ export async function findPython(asked: string | undefined = process.env["TRUELI
       hint: `python3 -m venv ${environment} && ${installLine(join(environment, "bin/python"))}`,
     });
   }
-  const missing = await missingModules(python);
+  const missing = await missingModules(python, [...modules, ...more]);
   if (missing.length > 0) {
-    throw new TruelineError("TL_BACKEND_PYTHON_MISSING", `${python} has no ${missing.join(", ")}`, { hint: installLine(python) });
+    throw new TruelineError("TL_BACKEND_PYTHON_MISSING", `${python} has no ${missing.join(", ")}`, {
+      hint: missing.includes("vllm") ? `Name in TRUELINE_PYTHON an environment that was made with: python3 -m venv .venv-vllm && .venv-vllm/bin/python -m pip install vllm==${vllmVersion}` : installLine(python),
+    });
   }
   return python;
 }
 
 const installLine = (python: string): string => `${python} -m pip install ${packageFolder}`;
 
-async function missingModules(python: string): Promise<readonly string[]> {
+async function missingModules(python: string, names: readonly string[]): Promise<readonly string[]> {
   try {
-    const { stdout } = await promisify(execFile)(python, ["-c", lookForModules, ...modules]);
+    const { stdout } = await promisify(execFile)(python, ["-c", lookForModules, ...names]);
     return z.array(z.string()).parse(JSON.parse(stdout));
   } catch (cause) {
     throw new TruelineError("TL_BACKEND_PYTHON_MISSING", `${python} can't be run: ${cause instanceof Error ? cause.message : String(cause)}`, {

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { machineCount, stepCount, tokenCount } from "../counts.js";
 import { durationPattern } from "../../foundation/durations.js";
 import { memorySchema } from "../task-queue.js";
 
@@ -32,23 +33,24 @@ export const optimizerParameters = {
 /** Parameters that say how a stage runs, not what it computes: they are no part of its key. */
 export const operationalParameters = {
   checkpoint: z.strictObject({
-    everySteps: z.number().int().positive().optional(),
+    everySteps: stepCount.optional(),
     everySeconds: z.number().positive().default(60),
   }).prefault({}).describe("When state is saved on the way. Does not change results or keys."),
   resources: z.strictObject({
-    cpus: z.number().int().positive().optional()
+    cpus: machineCount.optional()
       .describe("Threads it computes with; default: one a processor. Sums are split among them, so that another number of threads gives other last digits."),
-    gpus: z.number().int().min(0).default(0),
+    gpus: z.number().int().min(0).max(10_000).default(0),
     memory: memorySchema.optional().describe("Memory that each of its GPUs has to have, such as \"80GB\"."),
     executionProviders: z.array(z.enum(["cpu", "cuda"])).min(1).optional()
       .describe("ONNX Runtime providers for scoring and generation, in order of preference."),
     backend: z.enum(["onnx", "torch"]).optional()
       .describe("What computes: ONNX Runtime in this program (default), or PyTorch. Both give the same numbers but for rounding."),
-    processes: z.number().int().positive().optional()
+    processes: machineCount.optional()
       .describe("Processes of the torch backend, among which rows are shared and weights sharded; default: one a GPU, without GPUs one."),
-    pieceTokens: z.number().int().positive().optional()
+    pieceTokens: tokenCount.optional()
       .describe("Padded tokens that a process of the torch backend computes at once; default: so that their logits fill at most 1 GiB."),
     activationCheckpointing: z.boolean().optional().describe("The torch backend computes layers a second time for their gradient instead of keeping what they need."),
+    vllmMemory: z.number().gt(0).lt(1).optional().describe("Share of each GPU's memory that vLLM takes while it samples, where `generation` says so; default 0.3."),
     offload: z.boolean().optional().describe("The torch backend keeps weights, gradients and moments in the host's memory between uses."),
   }).prefault({}).describe("What the stage needs of a worker. Does not change keys."),
   deadline: durationSchema.optional()
@@ -57,7 +59,7 @@ export const operationalParameters = {
 
 export const loraParameters = {
   lora: z.strictObject({
-    rank: z.number().int().positive().default(8).describe("Width of the adapter's matrices."),
+    rank: z.number().int().positive().max(100_000).default(8).describe("Width of the adapter's matrices."),
     alpha: z.number().positive().default(16).describe("The adapter's product is multiplied by alpha / rank."),
     targets: z.union([z.literal("all-linear"), z.array(z.string().min(1)).min(1)]).default("all-linear")
       .describe("Layers that get an adapter, such as [\"q_proj\", \"v_proj\"]; \"all-linear\": all in the decoder."),
@@ -67,7 +69,7 @@ export const loraParameters = {
 } as const;
 
 export const rowLimits = {
-  maxTokens: z.number().int().positive().optional().describe("Rows longer than this, room for an answer to be sampled included, are too long; default: the model's context."),
+  maxTokens: tokenCount.optional().describe("Rows longer than this, room for an answer to be sampled included, are too long; default: the model's context."),
   tooLong: z.enum(["drop", "cut"]).default("drop").describe("Drop rows that are too long, or cut whole turns from their start."),
   maxTooLongShare: z.number().min(0).max(1).default(0.2).describe("More too-long rows than this share is an error."),
 } as const;
@@ -78,6 +80,6 @@ export const paperDecoding = { temperature: 0.8, topP: 0.9, repetitionPenalty: 1
 export const sampling = {
   temperature: z.number().min(0).default(0.8),
   topP: z.number().gt(0).max(1).default(1),
-  topK: z.number().int().min(0).default(0),
+  topK: z.number().int().min(0).max(10_000_000).default(0),
   repetitionPenalty: z.number().positive().default(1),
 } as const;

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { epochCount, rowCount, stepCount, tokenCount } from "../counts.js";
 import { guardsSchema } from "../guards.js";
 import { dataReferences, mixtureWords, loraParameters, operationalParameters, optimizerParameters, reference, rowLimits, sampling } from "./common.js";
 import { lengthPenalty, rewardSchema } from "../reward.js";
@@ -18,11 +19,11 @@ export const criticPretrainParameters = z.strictObject({
   reward: rewardSchema,
   init: reference("a reward model, a value model or a language model the critic starts from"),
   prompts: dataReferences("a data entry with prompts").describe(`Name of a data entry with prompts. ${mixtureWords}`),
-  steps: z.number().int().positive().default(20).describe("Rounds of rollouts."),
-  rollouts: z.number().int().positive().default(64).describe("Answers a round."),
-  epochs: z.number().int().positive().default(2).describe("Passes over each round's answers."),
-  minibatch: z.number().int().positive().default(32).describe("Answers an update."),
-  maxNewTokens: z.number().int().positive().default(48),
+  steps: stepCount.default(20).describe("Rounds of rollouts."),
+  rollouts: rowCount.default(64).describe("Answers a round."),
+  epochs: epochCount.default(2).describe("Passes over each round's answers."),
+  minibatch: rowCount.default(32).describe("Answers an update."),
+  maxNewTokens: tokenCount.default(48),
   ...sampling,
   temperature: z.number().positive().default(0.8).describe("Of sampling, and of every log-probability: policy and reference alike."),
   ...rowLimits,

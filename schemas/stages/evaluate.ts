@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { rowCount, tokenCount } from "../counts.js";
 import { operationalParameters, paperDecoding, reference, rowLimits, sampling } from "./common.js";
 import { singleReward } from "../reward.js";
 import { goldScorers } from "./ppo.js";
@@ -25,13 +26,13 @@ export const evaluateParameters = z.strictObject({
     .describe("Who judges, each for itself; the first one's verdict is the headline. The report then has every judge's win, tie and lose rates by tag and by combinations of tags, with intervals, and the agreement between judges."),
   pairs: reference("a data entry with pairs, whose held-out part gives the reward model's accuracy").optional(),
   prompts: reference("a data entry with prompts, whose held-out part is answered"),
-  maxPrompts: z.number().int().positive().default(240),
-  baselineSamples: z.number().int().positive().default(3).describe("Baseline answers each candidate answer is compared with."),
+  maxPrompts: rowCount.default(240),
+  baselineSamples: z.number().int().positive().max(1000).default(3).describe("Baseline answers each candidate answer is compared with."),
   gold: goldScorers.optional().describe("Judge that training never sees; absent: the reward model judges."),
   tieMargin: z.number().min(0).default(0.05).describe("Score differences within this are ties."),
-  maxNewTokens: z.number().int().positive().default(48),
-  batch: z.number().int().positive().default(64).describe("Prompts a step."),
-  samples: z.number().int().min(0).default(20).describe("Answers shown side by side in the report."),
+  maxNewTokens: tokenCount.default(48),
+  batch: rowCount.default(64).describe("Prompts a step."),
+  samples: z.number().int().min(0).max(100_000).default(20).describe("Answers shown side by side in the report."),
   decoding: z.literal("paper").optional()
     .describe(`As in P §4.3: temperature ${temperature}, topP ${topP}, repetitionPenalty ${repetitionPenalty}, where the stage does not give them. Its length penalty belongs to beam search, and there is none.`),
   ...sampling,

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { epochCount, rowCount, stepCount, tokenCount } from "../counts.js";
 import { guardsSchema } from "../guards.js";
 import { dataReferences, mixtureWords, loraParameters, operationalParameters, optimizerParameters, reference, rowLimits, sampling } from "./common.js";
 import { lengthPenalty, rewardSchema } from "../reward.js";
@@ -32,11 +33,13 @@ export const ppoParameters = z.strictObject({
   pretrainingData: dataReferences("a data entry with text").optional().describe(`Name of a data entry with text, for the ptx loss. ${mixtureWords}`),
   preset: z.enum(["vanilla", "ppo-max", "moss-rlhf-release", "rloo", "grpo"]).default("ppo-max"),
   tricks: tricksSchema.prefault({}),
-  steps: z.number().int().positive().default(80).describe("PPO iterations: rollouts, then updates."),
-  rollouts: z.number().int().positive().default(64).describe("Answers an iteration."),
-  epochs: z.number().int().positive().default(1).describe("Passes over each iteration's answers."),
-  minibatch: z.number().int().positive().default(32).describe("Answers an update."),
-  maxNewTokens: z.number().int().positive().default(48),
+  steps: stepCount.default(80).describe("PPO iterations: rollouts, then updates."),
+  rollouts: rowCount.default(64).describe("Answers an iteration."),
+  epochs: epochCount.default(1).describe("Passes over each iteration's answers."),
+  minibatch: rowCount.default(32).describe("Answers an update."),
+  maxNewTokens: tokenCount.default(48),
+  generation: z.literal("vllm").optional()
+    .describe("vLLM samples the answers, on the torch backend and in its processes. It draws other answers than the backends' own sampling does, so the key has it."),
   ...sampling,
   temperature: z.number().positive().default(0.8).describe("Of sampling, and of every log-probability: policy and reference alike."),
   ...rowLimits,

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { rowCount, stepCount, tokenCount } from "../counts.js";
 import { guardsSchema } from "../guards.js";
 import { dataReferences, loraParameters, operationalParameters, optimizerParameters, reference } from "./common.js";
 
@@ -13,9 +14,9 @@ export const pretrainParameters = z.strictObject({
   seed: z.number().int().min(0).optional(),
   model: reference("a model"),
   data: dataReferences("a data entry").describe("Text; several are concatenated and shuffled by document, or, with weights, mixed by rows of tokens."),
-  steps: z.number().int().positive(),
-  batch: z.number().int().positive().default(32).describe("Rows a step."),
-  length: z.number().int().min(8).optional().describe("Tokens a row; documents are packed into rows; default: the model's context."),
+  steps: stepCount,
+  batch: rowCount.default(32).describe("Rows a step."),
+  length: tokenCount.min(8).optional().describe("Tokens a row; documents are packed into rows; default: the model's context."),
   ...optimizerParameters,
   learningRate: optimizerParameters.learningRate.default(3e-3),
   schedule: optimizerParameters.schedule.default("cosine"),

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { rowCount, stepCount } from "../counts.js";
 import { guardsSchema } from "../guards.js";
 import { dataReferences, mixtureWords, loraParameters, operationalParameters, optimizerParameters, reference, rowLimits } from "./common.js";
 
@@ -14,12 +15,12 @@ export const rewardModelParameters = z.strictObject({
   seed: z.number().int().min(0).optional(),
   model: reference("a language model"),
   data: dataReferences("a data entry with pairs").describe(`Name of a data entry with pairs. ${mixtureWords}`),
-  epochs: z.number().positive().default(1),
-  maxSteps: z.number().int().positive().optional(),
-  maxPairs: z.number().int().positive().optional().describe("Uses this many training pairs."),
-  batch: z.number().int().positive().default(32).describe("Pairs a step."),
+  epochs: z.number().positive().max(10_000).default(1),
+  maxSteps: stepCount.optional(),
+  maxPairs: z.number().int().positive().max(1_000_000_000).optional().describe("Uses this many training pairs."),
+  batch: rowCount.default(32).describe("Pairs a step."),
   lmCoefficient: z.number().min(0).default(1).describe("β_rm: weight of the LM term on the chosen answer (P eq. 2)."),
-  normalizeOn: z.number().int().positive().default(256).describe("Training-split reference answers on which scores get mean 0 and std 1."),
+  normalizeOn: rowCount.default(256).describe("Training-split reference answers on which scores get mean 0 and std 1."),
   ...rowLimits,
   ...optimizerParameters,
   learningRate: optimizerParameters.learningRate.default(5e-4),

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { rowCount, stepCount } from "../counts.js";
 import { guardsSchema } from "../guards.js";
 import { dataReferences, mixtureWords, loraParameters, operationalParameters, optimizerParameters, reference, rowLimits } from "./common.js";
 
@@ -13,9 +14,9 @@ export const sftParameters = z.strictObject({
   seed: z.number().int().min(0).optional(),
   model: reference("a language model"),
   data: dataReferences("a data entry with dialogues").describe(`Name of a data entry with dialogues. ${mixtureWords}`),
-  epochs: z.number().positive().default(2),
-  maxSteps: z.number().int().positive().optional().describe("Ends earlier than the epochs would."),
-  batch: z.number().int().positive().default(32).describe("Dialogues a step."),
+  epochs: z.number().positive().max(10_000).default(2),
+  maxSteps: stepCount.optional().describe("Ends earlier than the epochs would."),
+  batch: rowCount.default(32).describe("Dialogues a step."),
   ...rowLimits,
   ...optimizerParameters,
   learningRate: optimizerParameters.learningRate.default(1e-3),

@@ -29,7 +29,7 @@ describe("a stage's key", () => {
   it.each<[string, (spec: Spec) => void]>([
     ["the pipeline's name and description", (spec) => { Object.assign(spec, { name: "other", description: "words" }); }],
     ["descriptions of parts", (spec) => { for (const part of [spec.data["hh"]!, spec.models["tiny"]!, spec.stages["ppo"]!]) part["description"] = "words"; }],
-    ["checkpoints and resources", (spec) => { Object.assign(spec.stages["sft"]!, { checkpoint: { everySteps: 1 }, resources: { cpus: 2, memory: "1GB", gpus: 1, backend: "torch", processes: 2 } }); }],
+    ["checkpoints and resources", (spec) => { Object.assign(spec.stages["sft"]!, { checkpoint: { everySteps: 1 }, resources: { cpus: 2, memory: "1GB", gpus: 1, backend: "torch", processes: 2, vllmMemory: 0.5 } }); }],
     ["guards that note, stop or ask", (spec) => {
       Object.assign(spec.stages["sft"]!, { guards: { loss: { metric: "loss/sft", above: 9 }, nan: { nan: true } } });
       Object.assign(spec.stages["ppo"]!, { guards: { kl: { metric: "objective/kl", above: 6, then: "ask" }, length: { metric: "response/length", above: 40, then: "note" } } });
@@ -72,6 +72,7 @@ describe("a stage's key", () => {
     ["the share held out", (spec) => { spec.data["hh"]!["holdout"] = 0.2; }, ["bpe", "base", "sft", "rm", "critic", "ppo", "eval"]],
     ["a reference", (spec) => { spec.stages["eval"]!["baseline"] = "base"; }, ["eval"]],
     ["the order of data", (spec) => { spec.stages["bpe"]!["data"] = ["book", "hh"]; }, all],
+    ["another sampler, which draws other answers", (spec) => { Object.assign(spec.stages["ppo"]!, { generation: "vllm", resources: { backend: "torch" } }); }, ["ppo", "eval"]],
     ["pretraining text that is read", (spec) => { spec.stages["ppo"]!["pretrainingData"] = "hh"; }, ["ppo", "eval"]],
   ])("changes with %s, there and downstream only", (_, change, changed) => {
     expect(changedBy(change)).toEqual(changed);

@@ -134,6 +134,7 @@ def attach(module: HeadedModel, layers: list[Layer], rank: int, scale: float) ->
 
     for each in layers:
         layer = module.causal.get_submodule(each.module)
+        layer.adapter_scale = scale
         layer.lora_A = nn.utils.skip_init(nn.Linear, each.input, rank, bias=False)
         layer.lora_B = nn.utils.skip_init(nn.Linear, rank, each.output, bias=False)
         layer.register_forward_hook(add)

@@ -8,6 +8,7 @@ import platform
 import torch
 
 from .settings import Settings
+from .vllm_engine import check_vllm
 from .world import World
 
 
@@ -15,6 +16,8 @@ def describe(world: World, settings: Settings) -> dict:
     versions = {name: importlib.metadata.version(name) for name in ("torch", "transformers", "safetensors")}
     if world.device.type == "cuda":
         versions["cuda"] = str(torch.version.cuda)
+    if settings.vllm_memory is not None:
+        versions["vllm"] = check_vllm(world)
     each = torch.cuda.get_device_name(world.device) if world.device.type == "cuda" else processor()
     return {
         "name": "torch", "versions": {**versions, "python": platform.python_version()},

@@ -39,10 +39,9 @@ class Results:
 
 def generate(held: Held, request: dict, world: World) -> dict:
     prompts, most = request["prompts"], request["maxNewTokens"]
-    filters = Filters(request["temperature"], request.get("topP", 1.0), request.get("topK", 0), request.get("repetitionPenalty", 1.0))
+    filters = Filters.of(request)
     results = Results(len(prompts), most)
-    # rows of like length share a batch, so that little of it is padding
-    order = sorted(range(len(prompts)), key=lambda row: (-len(prompts[row]), row))[world.rank::world.size]
+    order = by_length(prompts, world)
     with torch.no_grad():
         if world.sharded:
             gather_weights(held, world)
@@ -56,6 +55,11 @@ def generate(held: Held, request: dict, world: World) -> dict:
             if world.sharded:
                 gathered(held.module, keep=False)
     return results.answer(world, filters.on)
+
+
+def by_length(prompts: list[Tensor], world: World) -> list[int]:
+    """This process's rows. Such as are of like length share a batch, so that little of it is padding."""
+    return sorted(range(len(prompts)), key=lambda row: (-len(prompts[row]), row))[world.rank::world.size]
 
 
 def gather_weights(held: Held, world: World) -> None:

@@ -12,6 +12,8 @@ from .optimizer import Optimizer
 class Held:
     module: HeadedModel
     head: str
+    #: Where its weights were read from, adapters and optimizer apart.
+    directory: str
     #: config.json as it is written with the model.
     config: dict[str, Any]
     #: Names of the weights that are saved, in the order of the files.

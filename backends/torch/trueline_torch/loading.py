@@ -76,7 +76,7 @@ def load(request: dict, new_head: dict | None, settings: Settings, world: World,
             load_optimizer(optimizer, pathlib.Path((asked or request).get("directory", directory)), alive)
     text = config.get_text_config()
     held = Held(
-        module=module, head=head, config=config_to_write(directory, head, layout, config), order=order, is_adapter=asked is not None, optimizer=optimizer,
+        module=module, head=head, directory=str(directory), config=config_to_write(directory, head, layout, config), order=order, is_adapter=asked is not None, optimizer=optimizer,
         piece_limit=piece_limit(settings.piece_tokens, text.vocab_size), cache_bytes=cache_bytes(text, settings), alive=alive,
     )
     information = {

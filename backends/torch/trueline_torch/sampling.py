@@ -14,6 +14,10 @@ class Filters:
     top_k: int
     repetition_penalty: float
 
+    @classmethod
+    def of(cls, request: dict) -> "Filters":
+        return cls(request["temperature"], request.get("topP", 1.0), request.get("topK", 0), request.get("repetitionPenalty", 1.0))
+
     @property
     def on(self) -> bool:
         return self.top_p < 1 or self.top_k > 0 or self.repetition_penalty != 1

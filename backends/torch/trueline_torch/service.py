@@ -13,6 +13,7 @@ from .failures import describe_failure
 from .frames import read_frame, write_frame
 from .held import Held
 from .settings import Settings
+from .vllm_engine import VllmEngine, check_vllm
 from .world import World
 
 #: Seconds between two signs of life.
@@ -23,6 +24,10 @@ class Service:
     def __init__(self, connection: Connection, settings: Settings, world: World):
         self.connection, self.settings, self.world = connection, settings, world
         self.models: dict[str, Held] = {}
+        self.engine: VllmEngine | None = None
+        if settings.vllm_memory is not None:
+            check_vllm(world)
+            self.engine = VllmEngine(world, settings)
         self.last_sign = 0.0
         self.operations: dict[str, Callable[..., Any]] = {
             "describe": lambda: figures.describe(world, settings),
@@ -32,7 +37,7 @@ class Service:
             "unload": self.unload,
             "save": lambda model, directory, optimizer: checkpoint.save(self.models[model], pathlib.Path(directory), optimizer, world, settings.shard_bytes),
             "forward": lambda model, request: scoring.forward(self.models[model], request, world),
-            "generate": lambda model, request: generation.generate(self.models[model], request, world),
+            "generate": self.generate,
             "step": lambda model, request: training.step(self.models[model], request, world),
         }
 
@@ -58,6 +63,11 @@ class Service:
         held, information = loading.load(request, new_head, self.settings, self.world, self.alive)
         self.models[request["model"]] = held
         return information
+
+    def generate(self, model: str, request: dict) -> dict:
+        held = self.models[model]
+        # vLLM is for the policy; another model, such as a judge, would need an engine of its own
+        return generation.generate(held, request, self.world) if self.engine is None or held.optimizer is None else self.engine.generate(held, model, request)
 
     def unload(self, model: str) -> None:
         del self.models[model]

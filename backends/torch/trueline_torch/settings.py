@@ -18,3 +18,5 @@ class Settings:
     offload: bool
     #: Bytes of weights in one file, at most.
     shard_bytes: int
+    #: vLLM samples, and takes this share of a GPU's memory while it does; None: it does not.
+    vllm_memory: float | None
