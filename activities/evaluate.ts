@@ -4,6 +4,7 @@ import type { StageCurves } from "../reports/curves.js";
 import { renderReport } from "../reports/report.js";
 import { nameOfInput } from "../schemas/plan.js";
 import { parseMetrics, REPORT_FILE, reportSchema } from "../schemas/report.js";
+import { chatModelOf } from "../schemas/stages/evaluate.js";
 import { readIfThere } from "../store/files.js";
 import { METRICS_FILE } from "../training/loop.js";
 import { checkWhole } from "./inputs.js";
@@ -18,7 +19,7 @@ export function withReport(work: StageWork): StageWork {
     if ("gate" in end) return end;
     attempt.pulse.phase("drawing the report");
     const { stage } = attempt.task;
-    const nameOf = (side: string) => nameOfInput(stage.inputs[side], side);
+    const nameOf = (side: string) => nameOfInput(stage.inputs[side], (side === "baseline" ? chatModelOf(stage.parameters) : undefined) ?? side);
     const report = reportSchema.parse(JSON.parse(await readFile(join(output, REPORT_FILE), "utf8")));
     const page = renderReport(report, await curvesBefore(attempt), {
       title: `${stage.name}: ${nameOf("candidate")} against ${nameOf("baseline")}`,

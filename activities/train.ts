@@ -56,6 +56,7 @@ export function trainStage(startBackend: StartBackend | undefined, stallSeconds:
         const resume = checkpoint && checkpoint.step > 0 ? { directory: checkpoint.directory, steps: checkpoint.step } : undefined;
         const trainer = await createTrainer(stage.kind, {
           parameters: changedParameters(stage.parameters, course), seed: stage.seed, backend, artifacts, data, files, rights, resume, scratch, atEnd, signal: attempt.signal,
+          replies: store.checkpoints.repliesFile(stage.key),
           phase: (text) => pulse.phase(text),
         });
         return runTrainer(trainer, {

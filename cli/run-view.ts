@@ -1,11 +1,11 @@
 import { existsSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { z } from "zod";
 import { judgeName } from "../reports/headline.js";
 import { workerLog } from "../temporal/child-worker.js";
 import type { ObservedRun, ObservedStage } from "../temporal/observe.js";
 import { nameOfInput } from "../schemas/plan.js";
+import { chatModelOf, firstJudgeOf } from "../schemas/stages/evaluate.js";
 import type { Store } from "../store/store.js";
 import { unattendedText } from "../temporal/attendance.js";
 import { duration, moment, table, type Output } from "./output.js";
@@ -111,8 +111,8 @@ function verdictsOf(run: ObservedRun): string[] {
       const [ours, theirs] = [figures[`eval/${score}`], figures[`eval/${score}_baseline`]];
       return ours === undefined || theirs === undefined ? [] : [`${score === "gold" ? "gold score" : "proxy reward"} ${number(ours)} against ${number(theirs)}`];
     });
-    const first = z.array(z.unknown()).optional().parse(run.plan.stages.find((stage) => stage.name === name)?.parameters["judges"])?.[0];
-    const judge = judgeName(typeof first === "string" ? first : figures["eval/gold"] === undefined ? "reward-model" : "gold");
+    const first = firstJudgeOf(run.plan.stages.find((stage) => stage.name === name)?.parameters ?? {});
+    const judge = judgeName(first ?? (figures["eval/gold"] === undefined ? "reward-model" : "gold"));
     return [
       `${name}: ${sidesOf(run, name)}, judged by ${judge}: wins ${percent(win)} (95 % interval ${percent(low)} to ${percent(high)}), `
       + `ties ${percent(tie)}, loses ${percent(lose)}; ${scores.join(", ")}`,
@@ -122,8 +122,8 @@ function verdictsOf(run: ObservedRun): string[] {
 
 /** Who was compared, by the names that the spec gives them. */
 function sidesOf(run: ObservedRun, evaluation: string): string {
-  const inputs = run.plan.stages.find(({ name }) => name === evaluation)?.inputs ?? {};
-  return ["candidate", "baseline"].map((side) => nameOfInput(inputs[side], side)).join(" against ");
+  const { inputs = {}, parameters = {} } = run.plan.stages.find(({ name }) => name === evaluation) ?? {};
+  return [nameOfInput(inputs["candidate"], "candidate"), nameOfInput(inputs["baseline"], chatModelOf(parameters) ?? "baseline")].join(" against ");
 }
 
 /** Where the results are: the model or the page of every stage that no other stage of the run rests on, and what was evaluated. */

@@ -15,6 +15,7 @@ import { resolveCriticTricks, resolvePpoTricks } from "./presets.js";
 import { writtenTricks } from "./constraints.js";
 import { typeOf } from "./references.js";
 import { targetOf } from "./draft.js";
+import { decisiveChats } from "./chat.js";
 import { decisiveReward } from "./rewards.js";
 import { warningsOf } from "./warnings.js";
 
@@ -61,6 +62,7 @@ function planStage(
     parameters: {
       ...withoutMembers(parameters, [...namesOnly, ...Object.keys(declaration.inputs)]),
       ...decisiveReward(complete),
+      ...decisiveChats(complete),
       ...(Object.keys(decisive).length > 0 && { guards: jsonOf(decisive) }),
     },
     inputs: Object.fromEntries(Object.entries(inputs).map(([field, input]) => [field, identityOf(input, planned)])),

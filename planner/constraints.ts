@@ -1,6 +1,6 @@
 import type { ErrorCode } from "../foundation/errors.js";
 import type { StageSpec } from "../schemas/spec.js";
-import { scoreJudges } from "../schemas/stages/evaluate.js";
+import { scoreJudgeNames, scoreJudges } from "../schemas/stages/evaluate.js";
 import { ancestryOf } from "./ancestry.js";
 import { criticFaults } from "./critic.js";
 import type { Draft, DraftStage } from "./draft.js";
@@ -76,14 +76,15 @@ function stageFaults(draft: Draft, stage: DraftStage, complete: StageSpec): Faul
           ? [fault("TL_SPEC_CONFLICT", [field], `evaluation uses held-out rows alone, and \`${name}\` holds none out`, `give the data entry \`${name}\` a \`holdout\`, such as 0.1`)]
           : [];
       });
+      const names = (complete.judges ?? []).map((judge) => typeof judge === "string" ? judge : judge.name);
       for (const [index, judge] of (complete.judges ?? []).entries()) {
-        const field = scoreJudges[judge];
-        if (complete[field] === undefined) {
-          faults.push(fault("TL_SPEC_CONFLICT", ["judges", index], `the judge \`${judge}\` needs \`${field}\`, which the stage does not give`,
+        const field = typeof judge === "string" ? scoreJudges[judge] : undefined;
+        if (field !== undefined && complete[field] === undefined) {
+          faults.push(fault("TL_SPEC_CONFLICT", ["judges", index], `the judge \`${names[index]!}\` needs \`${field}\`, which the stage does not give`,
             field === "gold" ? "name a scorer in `gold`, such as \"sample\"" : `name a reward model in \`${field}\``));
         }
-        if (complete.judges!.indexOf(judge) < index) {
-          faults.push(fault("TL_SPEC_CONFLICT", ["judges", index], `the judge \`${judge}\` is named twice`, "leave one of them out"));
+        if (names.indexOf(names[index]!) < index || (field === undefined && scoreJudgeNames.safeParse(names[index]).success)) {
+          faults.push(fault("TL_SPEC_CONFLICT", ["judges", index, ...(field === undefined ? ["name"] : [])], `a judge is named \`${names[index]!}\` already`, "leave one of them out, or give it another name"));
         }
       }
       if (complete.heldOutReward !== undefined && !complete.judges?.includes("held-out-reward-model")) {

@@ -8,7 +8,8 @@ export function judgesSection(judges: Judges | undefined): Html | undefined {
   if (judges === undefined) return undefined;
   const { tables, agreement, intervals } = judges;
   return html`<h2>Judges</h2>
-${tables.map(({ judge, groups }) => html`<h3>${judgeName(judge)}</h3>${verdictTable(groups)}`)}
+${tables.map(({ judge, groups, orders }) => html`<h3>${judgeName(judge)}</h3>${verdictTable(groups)}${orders && html`<p class="note">Asked twice about each comparison, the answers changing
+places: it said the same ${percent(orders.same.value)} of the time (${percentRange(orders.same)}); where it did not, the comparison is a tie. Of ${orders.questions} questions ${orders.unread} got no reply that could be read.</p>`}`)}
 ${agreement.length === 0 ? undefined : html`<h3>Agreement</h3>${agreementTable(agreement)}`}
 <p class="note">${intervals}</p>`;
 }

@@ -58,8 +58,12 @@ function method({ overall, judge, tieMargin, sampling, intervals, baselineIs }: 
   const { temperature, topP, topK, repetitionPenalty, maxNewTokens, baselineSamples, seed } = sampling;
   const filters = [topP < 1 ? `, top-p ${topP}` : "", topK > 0 ? `, top-k ${topK}` : "", repetitionPenalty === 1 ? "" : `, repetition penalty ${repetitionPenalty}`];
   return html`<p class="note">${overall.prompts} held-out prompts, one answer of the candidate to each, compared with
-${baselineIs === "model" ? `${baselineSamples} of the baseline model` : `up to ${baselineSamples} written ones`}; scores of ${judgeName(judge)} within
+${baselines[baselineIs](baselineSamples)}; scores of ${judgeName(judge)} within
 ${tieMargin} are a tie. Temperature ${temperature}${filters.join("")}, at most ${maxNewTokens} new tokens, seed ${seed}. ${intervals}
 KL is the mean over the candidate's answers of the sum of log π − log π_baseline; perplexity is exp(mean negative log-likelihood a response token) under the
 model that answered; both at the sampling temperature.</p>`;
 }
+
+const baselines: Readonly<Record<Report["baselineIs"], (samples: number) => string>> = {
+  model: (samples) => `${samples} of the baseline model`, answers: (samples) => `up to ${samples} written ones`, chat: (samples) => `${samples} of a model behind an HTTP API`,
+};

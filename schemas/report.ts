@@ -28,6 +28,10 @@ export const answerSchema = z.strictObject({
   heldOutProxy: z.number().optional(),
 });
 
+/** What a judge that is asked in words said is better; `unread`: no reply could be understood. */
+export const sayings = z.enum(["candidate", "baseline", "tie", "unread"]);
+export type Saying = z.output<typeof sayings>;
+
 export const outcomes = z.enum(["win", "tie", "lose"]);
 export type Outcome = z.output<typeof outcomes>;
 
@@ -39,6 +43,8 @@ export const answeredPromptSchema = z.strictObject({
   baseline: z.array(answerSchema).min(1),
   /** Of each judge, where the stage names them: the candidate's outcome against each of the baseline's answers. */
   verdicts: z.record(z.string(), z.array(outcomes)).optional(),
+  /** Of each judge that was asked twice about each comparison: what it said with the candidate's answer first, and second. */
+  asked: z.record(z.string(), z.array(z.tuple([sayings, sayings]))).optional(),
 });
 
 const sideSchema = z.strictObject({
@@ -80,7 +86,11 @@ const verdictGroupSchema = z.strictObject({
 const judgesSchema = z.strictObject({
   /** How the intervals were made, in words. */
   intervals: z.string(),
-  tables: z.array(z.strictObject({ judge: z.string(), groups: z.array(verdictGroupSchema) })),
+  tables: z.array(z.strictObject({
+    judge: z.string(), groups: z.array(verdictGroupSchema),
+    /** Of a judge that was asked twice about each comparison: how often it said the same of both orders, and replies that could not be read. */
+    orders: z.strictObject({ same: intervalSchema, unread: z.number().int(), questions: z.number().int() }).optional(),
+  })),
   agreement: z.array(z.strictObject({
     judges: z.tuple([z.string(), z.string()]),
     comparisons: z.number().int(),
@@ -96,7 +106,7 @@ export const reportSchema = z.strictObject({
   version: z.literal(1),
   judge: z.string(),
   tieMargin: z.number(),
-  baselineIs: z.enum(["model", "answers"]),
+  baselineIs: z.enum(["model", "answers", "chat"]),
   sampling: z.strictObject({
     temperature: z.number(), topP: z.number(), topK: z.number(), repetitionPenalty: z.number(),
     maxNewTokens: z.number(), baselineSamples: z.number(), seed: z.number(),

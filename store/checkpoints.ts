@@ -140,6 +140,11 @@ export class Checkpoints {
     }
   }
 
+  /** Where a stage keeps what servers have replied; it goes when its checkpoints go. */
+  repliesFile(key: string): string {
+    return join(this.folder(key), "replies.jsonl");
+  }
+
   folder(key: string): string {
     return join(this.home, "checkpoints", key);
   }

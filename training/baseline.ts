@@ -10,7 +10,7 @@ import { writtenAnswers } from "./written-answers.js";
 
 /** What the candidate is compared with. */
 export interface Baseline {
-  readonly kind: "model" | "answers";
+  readonly kind: "model" | "answers" | "chat";
   readonly sharesTokenizer: boolean;
   /** Whether it can answer the prompt. */
   knows(prompt: PromptRow): boolean;

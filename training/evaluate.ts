@@ -4,13 +4,16 @@ import { z } from "zod";
 import type { PromptRow } from "../data/types.js";
 import { canonicalJson } from "../foundation/canonical.js";
 import { TruelineError } from "../foundation/errors.js";
+import { RememberedReplies } from "../foundation/http/remembered-replies.js";
 import { Tokenizer } from "../models/tokenizer.js";
 import { ANSWERS_FILE, answeredPromptSchema, REPORT_FILE, reportSchema, type Answer, type AnsweredPrompt } from "../schemas/report.js";
 import type { StageParameters } from "../schemas/stages/table.js";
 import { loadAnswerScores, type LoadedScorer } from "./answer-scores.js";
 import { sampleAnswers } from "./answering.js";
-import { modelBaseline, writtenBaseline } from "./baseline.js";
+import { modelBaseline, writtenBaseline, type Baseline } from "./baseline.js";
 import { chunks, nothingToTrainOn } from "./batches.js";
+import { chatBaseline } from "./chat-baseline.js";
+import type { Asking } from "./chat-judge.js";
 import { figuresOf, summarize, type Judging } from "./evaluation.js";
 import { buildReport, spreadSample } from "./evaluation-report.js";
 import { figuresOfJudges } from "./judge-tables.js";
@@ -20,7 +23,7 @@ import { accuracyOf, pairFitting, scoreDifferences } from "./pairs.js";
 import { fitPrompts } from "./prompts.js";
 import { fitOptions, fitRows } from "./row-limits.js";
 import { dataCounts } from "./supervised.js";
-import type { Trainer, TrainerSetup } from "./trainer.js";
+import type { InputArtifact, Trainer, TrainerSetup } from "./trainer.js";
 
 const stateSchema = z.strictObject({ answered: z.array(answeredPromptSchema), differences: z.array(z.number()) });
 
@@ -31,8 +34,9 @@ const stateSchema = z.strictObject({ answered: z.array(answeredPromptSchema), di
  */
 export async function createEvaluate(setup: TrainerSetup<StageParameters<"evaluate">>): Promise<Trainer> {
   const { backend, parameters, seed, resume } = setup;
-  const { batch, maxPrompts, baselineSamples } = parameters;
-  const judges = judgesOf(parameters);
+  const { batch, maxPrompts } = parameters;
+  const asking: Asking = { remembered: await RememberedReplies.open(setup.replies), seed, ...(setup.signal && { signal: setup.signal }) };
+  const judges = judgesOf(parameters, asking);
   const judging: Judging = { judge: judges[0]?.name ?? judgeOf(parameters), tieMargin: parameters.tieMargin, seed };
 
   const candidateInput = requireInput(setup, "candidate");
@@ -41,9 +45,7 @@ export async function createEvaluate(setup: TrainerSetup<StageParameters<"evalua
 
   const prompts = setup.data["prompts"];
   const fitted = await fitPrompts(requireData(setup, "prompts").prompts.heldOut, parameters, candidate.tokenizer, context, fitOptions(setup, "prompts"));
-  const baseline = typeof parameters.baseline === "string"
-    ? await modelBaseline(setup, requireInput(setup, "baseline"), candidateInput)
-    : await writtenBaseline(parameters.baseline.answers, candidate.tokenizer, baselineSamples);
+  const baseline = await baselineOf(setup, candidateInput, candidate.tokenizer, asking);
   const scores = await loadAnswerScores(setup, candidateInput);
   const { reward } = scores;
   if (judges.length === 0 && judging.judge === "reward-model" && reward === undefined) {
@@ -106,6 +108,13 @@ export async function createEvaluate(setup: TrainerSetup<StageParameters<"evalua
 function judgeOf({ gold, reward }: StageParameters<"evaluate">): string {
   if (gold !== undefined) return "gold";
   return typeof reward === "object" ? "reward" : "reward-model";
+}
+
+async function baselineOf(setup: TrainerSetup<StageParameters<"evaluate">>, candidate: InputArtifact, tokenizer: Tokenizer, asking: Asking): Promise<Baseline> {
+  const { parameters } = setup;
+  const { baseline } = parameters;
+  if (typeof baseline === "string") return modelBaseline(setup, requireInput(setup, "baseline"), candidate);
+  return "chat" in baseline ? chatBaseline(baseline, parameters, tokenizer, asking) : writtenBaseline(baseline.answers, tokenizer, parameters.baselineSamples);
 }
 
 async function heldOutPairs(

@@ -40,7 +40,9 @@ export function buildReport(
     overall: summarize(answered, judging),
     groups: summarizeByTag(answered, judging),
     ...(settings.judgeNames && {
-      judges: compareJudges(answered, settings.judgeNames.map((judge) => ({ judge, verdicts: answered.map(({ verdicts }) => verdicts![judge]!) })), judging.seed),
+      judges: compareJudges(answered, settings.judgeNames.map((judge) => ({
+        judge, verdicts: answered.map(({ verdicts }) => verdicts![judge]!), orders: answered.flatMap(({ asked }) => (asked?.[judge] === undefined ? [] : [asked[judge]])),
+      })), judging.seed),
     }),
     ...(differences.length > 0 && {
       rewardModel: {

@@ -1,5 +1,5 @@
 import { randomAt } from "../foundation/random.js";
-import { outcomes, type AnsweredPrompt, type Interval, type Judges, type Outcome, type VerdictGroup } from "../schemas/report.js";
+import { outcomes, type AnsweredPrompt, type Interval, type Judges, type Outcome, type Saying, type VerdictGroup } from "../schemas/report.js";
 import { groupingTags, MAX_VALUES_OF_A_TAG } from "./evaluation.js";
 import { mean } from "./experience.js";
 import { percentiles, RESAMPLES, sharesInterval } from "./intervals.js";
@@ -8,6 +8,8 @@ import { percentiles, RESAMPLES, sharesInterval } from "./intervals.js";
 export interface JudgeVerdicts {
   readonly judge: string;
   readonly verdicts: readonly (readonly Outcome[])[];
+  /** Of a judge that was asked twice about each comparison, what it said of both orders, by prompt; else empty or absent. */
+  readonly orders?: readonly (readonly (readonly [Saying, Saying])[])[];
 }
 
 type Tags = Readonly<Record<string, string>>;
@@ -18,8 +20,9 @@ export function compareJudges(prompts: readonly Pick<AnsweredPrompt, "tags">[], 
   return {
     intervals: "95 % intervals: rates and raw agreement by Wilson's score over prompts, with as many observations as the spread between prompts allows, "
       + `so that answers to one prompt do not count as several and prompts that all agree still leave a doubt; kappa by the bootstrap over prompts (${RESAMPLES} resamples, seeded).`,
-    tables: judges.map(({ judge, verdicts }) => ({
+    tables: judges.map(({ judge, verdicts, orders = [] }) => ({
       judge, groups: parts.map((tags) => verdictGroup(tags, verdicts.filter((_, index) => hasTags(prompts[index]!.tags, tags)))),
+      ...(orders.length > 0 && { orders: ordersOf(orders) }),
     })),
     agreement: judges.flatMap((first, index) => judges.slice(index + 1).map((second) => agreementOf(first, second, seed))),
   };
@@ -52,6 +55,14 @@ export function verdictGroup(tags: Tags, verdicts: readonly (readonly Outcome[])
     tags: { ...tags }, prompts: verdicts.length,
     win: shares({ win: 1, tie: 0, lose: 0 }), tie: shares({ win: 0, tie: 1, lose: 0 }), lose: shares({ win: 0, tie: 0, lose: 1 }),
     net: { value: net(better.value), low: net(better.low), high: net(better.high) },
+  };
+}
+
+function ordersOf(prompts: NonNullable<JudgeVerdicts["orders"]>): NonNullable<Judges["tables"][number]["orders"]> {
+  const questions = prompts.flat(2);
+  return {
+    same: sharesInterval(prompts.map((orders) => mean(orders.map(([first, second]) => (first === second ? 1 : 0)))), Math.max(...prompts.map(({ length }) => length))),
+    unread: questions.filter((saying) => saying === "unread").length, questions: questions.length,
   };
 }
 

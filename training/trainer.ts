@@ -58,6 +58,8 @@ export interface TrainerSetup<Parameters> {
   readonly signal?: AbortSignal;
   /** Takes what is to be ended when the stage ends, however it does. */
   readonly atEnd?: (end: () => Promise<void>) => void;
+  /** File in which replies of servers are kept until the stage is finished, whatever becomes of its attempts; absent: in memory alone. */
+  readonly replies?: string;
   /** Says what is being done between steps (loading, reading, saving); also a sign of life. */
   readonly phase: (text: string) => void;
   /** Where rows go that memory should not hold; default: the system's folder for temporary files. */

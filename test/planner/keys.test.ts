@@ -45,6 +45,18 @@ describe("a stage's key", () => {
     expect(changedBy(change)).toEqual([]);
   });
 
+  it("counts what servers are asked, and not how", () => {
+    const chat = { url: "https://example.org/v1/chat/completions", model: "m" };
+    const asking = (judge: object, baseline: object = judge) => keysOf(pipeline((spec) => { Object.assign(spec.stages["eval"]!, { judges: [{ name: "gpt", chat: { ...chat, ...judge } }], baseline: { chat: { ...chat, ...baseline } } }); }))["eval"];
+    const before = asking({});
+    for (const how of [{ secret: "TRUELINE_SECRET_KEY" }, { timeout: "5s" }, { retries: 1 }, { concurrency: 9 }]) expect(asking(how), JSON.stringify(how)).toBe(before);
+    for (const what of [{ url: "https://example.com/v1/chat/completions" }, { model: "n" }, { version: "2" }]) {
+      expect(asking(what, {}), JSON.stringify(what)).not.toBe(before);
+      expect(asking({}, what), JSON.stringify(what)).not.toBe(before);
+    }
+    expect(asking({ rubric: "Be short." }, {})).not.toBe(before);
+  });
+
   it("is the same for the paper's decoding by name and written out", () => {
     const decoding = (members: object) => keysOf(pipeline((spec) => { Object.assign(spec.stages["eval"]!, members); }))["eval"];
     expect(decoding({ decoding: "paper" })).toBe(decoding({ temperature: 0.8, topP: 0.9, repetitionPenalty: 1.1 }));

@@ -18,7 +18,7 @@ describe("several judges", () => {
   const group = (tags: Record<string, string>, win: number) => ({ tags, prompts: 8, win: rate(win), tie: rate(0.21), lose: rate(0.79 - win), net: rate(2 * win - 0.79) });
   const judges: NonNullable<Report["judges"]> = {
     intervals: "In these words.",
-    tables: [{ judge: "gpt", groups: [group({}, 0.5), group({ language: "en", part: "harmful" }, 0.33)] }, { judge: "held-out-reward-model", groups: [group({}, 0.6)] }],
+    tables: [{ judge: "gpt", orders: { same: rate(0.81), unread: 3, questions: 48 }, groups: [group({}, 0.5), group({ language: "en", part: "harmful" }, 0.33)] }, { judge: "held-out-reward-model", groups: [group({}, 0.6)] }],
     agreement: [{ judges: ["gpt", "held-out-reward-model"], comparisons: 24, raw: rate(0.71), kappa: { value: 0.44, low: 0.3, high: 0.58 } }],
   };
 
@@ -29,6 +29,8 @@ describe("several judges", () => {
     expect(page).toMatch(/en · harmful<\/th><td class="number">8<\/td><td>33 % <small>23 to 43 %<\/small><\/td><td>21 % <small>11 to 31 %<\/small><\/td><td>46 % <small>36 to 56 %/);
     expect(page).toMatch(/gpt and the held-out reward model<\/th><td class="number">24<\/td>\s*<td>71 % <small>61 to 81 %<\/small><\/td><td>0.44 <small>0.30 to 0.58/);
     expect(page).toContain("In these words.");
+    expect(page).toMatch(/it said the same 81 % of the time \(71 to 91 %\).*Of 48 questions 3 got no reply/s);
+    expect(page.match(/Asked twice/g)).toHaveLength(1);
   });
 
   it("leave the page of one judge as it is", () => {
