@@ -109,17 +109,23 @@ export interface Batch {
 
 export type Quantity = "logProbabilities" | "entropy" | "values" | "scores";
 
+/** What a forward pass can give: the quantities of expressions, and the states that a score would be read from. */
+export type ForwardQuantity = Quantity | "features";
+
 export interface ForwardRequest {
   readonly batch: Batch;
-  readonly quantities: readonly Quantity[];
+  readonly quantities: readonly ForwardQuantity[];
   /** Divides the logits before log-probabilities and entropy; default 1. */
   readonly temperature?: number;
   /** `off`: computes without the adapter that the model trains, as if only the weights under it were there. */
   readonly adapter?: "off";
 }
 
-/** Arrays over tokens (all targets, row after row) or rows (scores). */
-export type ForwardResult = Partial<Record<Quantity, Float32Array>>;
+/**
+ * Arrays over tokens (all targets, row after row) or rows (scores). Features are hidden states after the last norm, of each
+ * row's last token: [rows × hidden], of any model.
+ */
+export type ForwardResult = Partial<Record<ForwardQuantity, Float32Array>>;
 
 export interface GenerateRequest {
   readonly prompts: readonly Int32Array[];

@@ -55,7 +55,7 @@ const load = z.strictObject({
 
 const forward = z.strictObject({
   batch, temperature: number.optional(),
-  quantities: z.array(z.enum(["logProbabilities", "entropy", "values", "scores"])),
+  quantities: z.array(z.enum(["logProbabilities", "entropy", "values", "scores", "features"])),
   adapter: z.literal("off").optional(),
 });
 
@@ -107,6 +107,7 @@ export const parseResult: ParseResult = {
   save: parser(z.void()),
   forward: parser(z.strictObject({
     logProbabilities: floats.optional(), entropy: floats.optional(), values: floats.optional(), scores: floats.optional(),
+    features: floats.optional(),
   })),
   generate: parser(z.strictObject({
     tokens: z.array(integers), logProbabilities: z.array(floats),

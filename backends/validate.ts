@@ -1,6 +1,6 @@
 import { TruelineError, type ErrorCode } from "../foundation/errors.js";
 import type {
-  Batch, ForwardRequest, GenerateRequest, Head, OptimizerSettings, Quantity, StepPart, StepRequest,
+  Batch, ForwardQuantity, ForwardRequest, GenerateRequest, Head, OptimizerSettings, StepPart, StepRequest,
 } from "./backend.js";
 import type { Domain } from "./expressions.js";
 import { domainOfTerm, needsOf } from "./inspect.js";
@@ -128,12 +128,13 @@ function row(model: ModelTraits, tokens: Int32Array, name: string, more: number)
   }
 }
 
-function quantity(model: ModelTraits, name: Quantity): void {
-  const offered: Record<Quantity, boolean> = {
+function quantity(model: ModelTraits, name: ForwardQuantity): void {
+  const offered: Record<ForwardQuantity, boolean> = {
     logProbabilities: model.languageHead,
     entropy: model.languageHead,
     values: model.head === "value",
     scores: model.head === "score",
+    features: true,
   };
   if (!offered[name]) {
     throw fault("TL_BACKEND_QUANTITY_MISSING", `the ${model.head} model "${model.name}" has no ${name}`);

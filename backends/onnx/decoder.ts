@@ -83,6 +83,8 @@ export interface HeadValues {
   values(): Value;
   /** [b] */
   scores(): Value;
+  /** [b, hidden] */
+  features(): Value;
 }
 
 /** @param inverseTemperature a scalar that multiplies the logits. */
@@ -112,6 +114,7 @@ export function heads(
     }),
     values: lazily(() => labelOf(beforeTargets())),
     scores: lazily(() => labelOf(last())),
+    features: last,
   };
 }
 

@@ -89,8 +89,9 @@ export class OnnxModel {
   async forward(request: ForwardRequest): Promise<ForwardResult> {
     validateForward(this.traits, request);
     const results = [...new Set(request.quantities)].sort().map((name) => {
-      const domain = domainOfTerm({ op: name });
-      return { name, domain, values: new Float32Array(sizeOf(request.batch, domain)) };
+      const domain = name === "features" ? "rows" : domainOfTerm({ op: name });
+      const width = name === "features" ? this.options.configuration.hidden : 1;
+      return { name, domain, width, values: new Float32Array(width * sizeOf(request.batch, domain)) };
     });
     const given = { [temperatureName]: inverse(request.temperature) };
     for (const piece of piecesOf(request.batch, this.options.configuration, "forward", this.options.activationFloats)) {
@@ -100,7 +101,7 @@ export class OnnxModel {
       const adapter = request.adapter ?? "on";
       const program = await this.program(canonicalJson([adapter, names]), (target) => forwardProgram(target, names, adapter));
       const found = await this.run(program, piece.batch, given);
-      for (const { name, domain, values } of asked) piece.put(floats(found[name]), values, domain);
+      for (const { name, domain, width, values } of asked) piece.put(floats(found[name]), values, domain, width);
     }
     return Object.fromEntries(results.map(({ name, values }) => [name, values]));
   }

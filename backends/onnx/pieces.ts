@@ -16,8 +16,8 @@ export interface Piece {
   readonly batch: Batch;
   /** Picks the piece's part of an array over the whole batch. */
   take(array: Float32Array, domain: Domain): Float32Array;
-  /** Puts a piece's array into one over the whole batch. */
-  put(part: Float32Array, whole: Float32Array, domain: Domain): void;
+  /** Puts a piece's array into one over the whole batch; `width` numbers a token or row, 1 by default. */
+  put(part: Float32Array, whole: Float32Array, domain: Domain, width?: number): void;
 }
 
 /**
@@ -72,6 +72,6 @@ function pieceOf(batch: Batch, rows: readonly number[]): Piece {
       stretches(domain, (at, from, length) => part.set(array.subarray(from, from + length), at));
       return part;
     },
-    put: (part, whole, domain) => stretches(domain, (at, from, length) => whole.set(part.subarray(at, at + length), from)),
+    put: (part, whole, domain, width = 1) => stretches(domain, (at, from, length) => whole.set(part.subarray(width * at, width * (at + length)), width * from)),
   };
 }

@@ -2,7 +2,7 @@ import type { InferenceSession } from "onnxruntime-node";
 import { adapterNames, isOfAdapter } from "../../models/adapter.js";
 import type { Blueprint } from "../../models/blueprint.js";
 import type { ModelConfiguration } from "../../models/configuration.js";
-import type { Quantity } from "../backend.js";
+import type { ForwardQuantity } from "../backend.js";
 import type { Sum } from "../expressions.js";
 import { needsOf } from "../inspect.js";
 import { GraphBuilder, type Value } from "./graph.js";
@@ -41,7 +41,7 @@ export const outputs = {
 } as const;
 
 /** A program that gives quantities, each an output under its name, with the model's adapter or without it. */
-export async function forwardProgram(target: ProgramTarget, quantities: readonly Quantity[], adapter: "on" | "off"): Promise<Program> {
+export async function forwardProgram(target: ProgramTarget, quantities: readonly ForwardQuantity[], adapter: "on" | "off"): Promise<Program> {
   const shapes = adapter === "on" ? target.shapes : new Map([...target.shapes].filter(([name]) => !isOfAdapter(name)));
   const frame = frameOf({ ...target, shapes }, new Set(quantities));
   for (const name of quantities) frame.graph.output(quantityOf(frame.heads, name), name);
@@ -77,12 +77,13 @@ interface Frame {
   readonly heads: HeadValues;
 }
 
-function frameOf({ configuration, blueprint, shapes, adapterScale: scale }: ProgramTarget, quantities: ReadonlySet<Quantity>): Frame {
+function frameOf({ configuration, blueprint, shapes, adapterScale: scale }: ProgramTarget, quantities: ReadonlySet<ForwardQuantity>): Frame {
   const graph = new GraphBuilder();
   const tape = new Tape(graph);
   const weights = new Map([...shapes].map(([name, shape]) => [name, graph.input(name, "float32", shape)] as const));
   const inputs = packedInputs(graph, configuration.heads);
-  const selection = { last: quantities.has("scores"), targets: [...quantities].some((name) => name !== "scores") };
+  const ofLast = (name: ForwardQuantity): boolean => name === "scores" || name === "features";
+  const selection = { last: [...quantities].some(ofLast), targets: [...quantities].some((name) => !ofLast(name)) };
   const temperature = graph.input(temperatureName, "float32", []);
   const adapterOf = (module: string) => {
     const names = adapterNames(module);
@@ -99,12 +100,13 @@ function required(weights: ReadonlyMap<string, Value>, name: string): Value {
   return value;
 }
 
-function quantityOf(made: HeadValues, quantity: Quantity): Value {
+function quantityOf(made: HeadValues, quantity: ForwardQuantity): Value {
   switch (quantity) {
     case "logProbabilities": return made.languageModel().logProbabilities;
     case "entropy": return made.languageModel().entropy;
     case "values": return made.values();
     case "scores": return made.scores();
+    case "features": return made.features();
   }
 }
 

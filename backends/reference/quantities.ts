@@ -1,18 +1,18 @@
-import type { Batch, Quantity } from "../backend.js";
+import type { Batch, ForwardQuantity } from "../backend.js";
 import { entropyOfRows, logSoftmax } from "./layers.js";
 import { type Model, hiddenStates, project } from "./decoder.js";
 import { gather, gatherRows, linear, stackRows } from "./matrices.js";
 import type { Matrix, Tape } from "./tape.js";
 
-/** Columns over tokens (all targets, row after row) or rows (scores); only those asked for. */
-export type Quantities = Partial<Record<Quantity, Matrix>>;
+/** Columns over tokens (all targets, row after row) or rows (scores), and features [rows, hidden]; only those asked for. */
+export type Quantities = Partial<Record<ForwardQuantity, Matrix>>;
 
 /**
  * The quantities of a batch, each row computed alone. The target at index t is read from the hidden state at t − 1,
- * the score from the last token's.
+ * score and features from the last token's.
  */
 export function quantitiesOf(
-  tape: Tape, model: Model, batch: Batch, asked: ReadonlySet<Quantity>, temperature: number,
+  tape: Tape, model: Model, batch: Batch, asked: ReadonlySet<ForwardQuantity>, temperature: number,
 ): Quantities {
   const states: Matrix[] = [];
   const lastStates: Matrix[] = [];
@@ -34,6 +34,7 @@ export function quantitiesOf(
   }
   if (label !== undefined && asked.has("values")) result.values = project(tape, model, beforeTargets, label);
   if (label !== undefined && asked.has("scores")) result.scores = project(tape, model, stackRows(tape, lastStates, width), label);
+  if (asked.has("features")) result.features = stackRows(tape, lastStates, width);
   return result;
 }
 

@@ -46,7 +46,7 @@ class HeadedModel(nn.Module):
         return (self.states.index_select(0, self.selected).unsqueeze(0),)
 
     def forward(self, tokens: Tensor, selection: Selection, wanted: frozenset[str], **more: Any) -> dict[str, Tensor]:
-        """`logits` [targets, vocabulary], `values` [targets], `scores` [rows], as wanted; float32."""
+        """`logits` [targets, vocabulary], `values` [targets], `scores` [rows], `features` [rows, hidden], as wanted; float32."""
         self.selected = selection.before_targets if "logits" in wanted else selection.before_targets[:0]
         logits = self.causal(input_ids=tokens, use_cache="past_key_values" in more, **more).logits
         states, self.states, self.selected = self.states, None, None
@@ -56,6 +56,8 @@ class HeadedModel(nn.Module):
             found["values"] = self.read(states, selection.before_targets)
         if "scores" in wanted:
             found["scores"] = self.read(states, selection.last)
+        if "features" in wanted:
+            found["features"] = states.index_select(0, selection.last).float()
         return found
 
     def read(self, states: Tensor, places: Tensor) -> Tensor:
@@ -102,9 +104,9 @@ def quantities_of(
 
     index = lambda places: torch.tensor(places, dtype=torch.long, device=device)
     language = {"logProbabilities", "entropy"} & asked
-    wanted = frozenset(({"logits"} if language else set()) | ({"values", "scores"} & asked))
+    wanted = frozenset(({"logits"} if language else set()) | ({"values", "scores", "features"} & asked))
     found = model(tokens.to(device), Selection(index(before), index(last)), wanted)
-    quantities = {name: found[name] for name in ("values", "scores") if name in found}
+    quantities = {name: found[name] for name in ("values", "scores", "features") if name in found}
     if language:
         scaled = found["logits"] / temperature
         # the shift keeps what is summed near 0, where float32 is finest

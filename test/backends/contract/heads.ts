@@ -124,6 +124,19 @@ export function loadsAndSaves(use: Use): void {
     expect((await readSafetensors(path)).tensors.has("lm_head.weight")).toBe(false);
   });
 
+  it("features are the states that the score head reads, of a value model too", async () => {
+    for (const head of ["score", "value"] as const) {
+      const { tensors } = await readSafetensors(join(await loadTiny(use, head), "model.safetensors"));
+      const [weight, bias] = [tensors.get("score.weight")!.data, tensors.get("score.bias")?.data[0] ?? 0];
+      const { features } = await use.backend.forward("tiny", { batch: prefixes, quantities: ["features"] });
+      const read = prefixes.sequences.map((_, row) => weight.reduce((sum, value, at) => sum + value * features![row * weight.length + at]!, bias));
+      const wanted = head === "score"
+        ? (await use.backend.forward("tiny", { batch: prefixes, quantities: ["scores"] })).scores!
+        : (await use.backend.forward("tiny", { batch, quantities: ["values"] })).values!;
+      expectAllClose(read, wanted, 10 * use.tokenTolerance, head);
+    }
+  });
+
   it("models live under their names, replaced by a second load and gone after unload", async () => {
     const value = await loadTiny(use, "value");
     await use.backend.load({ model: "other", directory: value, head: "value", trainable: false });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Batch, Head, Quantity } from "../../../backends/backend.js";
+import type { Batch, ForwardQuantity, Head } from "../../../backends/backend.js";
 import {
   add, constant, entropy, exp, logProbabilities, logSigmoid, multiply, negate, perRow, perToken, scores, square, subtract, values,
   type Expression,
@@ -7,14 +7,16 @@ import {
 import { createReferenceBackend } from "../../../backends/reference/index.js";
 import type { ModelConfiguration } from "../../../models/configuration.js";
 import {
-  type Use, biased, expectAllClose, expectClose, expectNormsClose, loadTiny, randomArray, randomBatch, tokensOf,
+  type Use, biased, expectAllClose, expectClose, expectNormsClose, loadTiny, randomArray, randomBatch, tiny, tokensOf,
 } from "./support.js";
 
-const answers: Readonly<Record<Head, readonly Quantity[]>> = {
-  language: ["logProbabilities", "entropy"],
-  score: ["logProbabilities", "entropy", "scores"],
-  value: ["values"],
+const answers: Readonly<Record<Head, readonly ForwardQuantity[]>> = {
+  language: ["logProbabilities", "entropy", "features"],
+  score: ["logProbabilities", "entropy", "scores", "features"],
+  value: ["values", "features"],
 };
+/** Numbers a row, of what is given by row. */
+const widths: Partial<Record<ForwardQuantity, number>> = { scores: 1, features: tiny.hidden };
 
 const weighted = (of: Expression): Expression => multiply(perToken("weights"), of);
 const losses: Readonly<Record<Head, readonly Expression[]>> = {
@@ -89,7 +91,8 @@ export function treatsRowsAlone(use: Use): void {
         const targets = batch.targets[row]!;
         const alone = await forward(head, { sequences: [sequence], targets: [targets] });
         for (const quantity of answers[head]) {
-          const [first, count] = quantity === "scores" ? [row, 1] : [token, targets.length];
+          const width = widths[quantity];
+          const [first, count] = width === undefined ? [token, targets.length] : [width * row, width];
           expectAllClose(together[quantity]!.subarray(first, first + count), alone[quantity]!, tokenTolerance, `${quantity} of row ${row}`);
         }
         token += targets.length;
@@ -115,7 +118,7 @@ export function treatsRowsAlone(use: Use): void {
       await loadTiny(use, head);
       const sequences = [Int32Array.of(3, 4, 5), Int32Array.of(6)];
       const result = await forward(head, { sequences, targets: [new Int32Array(), new Int32Array()] });
-      for (const quantity of answers[head]) expect(result[quantity]).toHaveLength(quantity === "scores" ? 2 : 0);
+      for (const quantity of answers[head]) expect(result[quantity]).toHaveLength(2 * (widths[quantity] ?? 0));
       const step = await use.backend.step("tiny", { parts: [part({ sequences, targets: [new Int32Array(), new Int32Array()] }, head)] });
       expect(step.losses[0]).toSatisfy(Number.isFinite);
     });

@@ -64,8 +64,9 @@ describe("a batch", () => {
     expect(found.gradientNorm / expected.gradientNorm).toBeCloseTo(1, 5);
     const gradients = gradientsOf(whole);
     gradientsOf(pieces).forEach((gradient, name) => expectClose(gradient, gradients.get(name)!, 2e-5));
-    const request = { batch, quantities: ["logProbabilities"] } as const;
-    expectClose((await pieces.forward(request)).logProbabilities!, (await whole.forward(request)).logProbabilities!, 1e-5);
+    const request = { batch, quantities: ["logProbabilities", "features"] } as const;
+    const [inPieces, atOnce] = [await pieces.forward(request), await whole.forward(request)];
+    for (const name of request.quantities) expectClose(inPieces[name]!, atOnce[name]!, 1e-5);
     await Promise.all([whole.release(), pieces.release()]);
   });
 
