@@ -74,6 +74,14 @@ export const trickParameters = {
     mode: z.enum(["answer-mean", "answer-sum"]).default("answer-mean")
       .describe("Mean over answers of the mean over their tokens (GRPO), or of the sum over their tokens (Dr. GRPO)."),
   }).describe("How the policy's loss weighs tokens; off: all tokens of a minibatch alike, whatever their answer's length."),
+  groupInvariance: z.strictObject({
+    coefficient: z.number().min(0).default(1).describe("β_policy: weight of the variance between the groups in the policy's objective. 1 is our choice."),
+    klWeight: z.enum(["probability", "balanced", "off"]).default("probability")
+      .describe("What an answer's KL penalty is multiplied by: its probability of the high group, which about halves the penalty; that over its mean, which keeps it; or nothing."),
+    classifierLearningRate: positive.default(0.1).describe("Of the group classifier's plain gradient ascent. Our choice."),
+    classifierSteps: z.number().int().positive().default(10).describe("Its steps over each iteration's answers. Our choice."),
+    classifierWeightDecay: z.number().min(0).default(0.01).describe("Our choice."),
+  }).describe("Group-invariant learning, after arXiv 2310.11971: a classifier on the critic's features finds two groups of answers with the greatest variance of returns between them; the policy is to have little of it, and keeps to the reference where returns are high."),
 } as const;
 
 export type TrickName = keyof typeof trickParameters;
@@ -101,6 +109,7 @@ export const tricksSchema = z.strictObject({
   klLoss: toggle("klLoss"),
   sequenceRatio: toggle("sequenceRatio"),
   lossAggregation: toggle("lossAggregation"),
+  groupInvariance: toggle("groupInvariance"),
 }).partial();
 
 const resolvedTricksSchema = z.strictObject(trickParameters).partial();

@@ -19,6 +19,8 @@ export interface Experience {
   readonly scores: Float64Array;
   /** Whether the answer ended with an end token; rows. */
   readonly finished: readonly boolean[];
+  /** The critic's state at each row's last token, rows × hidden; only where a trick reads it. */
+  readonly features?: Float32Array;
 }
 
 /** Advantages and the returns that the critic regresses; tokens. */
@@ -42,6 +44,13 @@ export function gatherTokens(array: ArrayLike<number>, offsets: Int32Array, rows
     for (let token = offsets[row]!; token < offsets[row + 1]!; token++) gathered.push(array[token]!);
   }
   return Float32Array.from(gathered);
+}
+
+/** Gives each token its row's number. */
+export function overTokens(rows: ArrayLike<number>, offsets: Int32Array): Float64Array {
+  const tokens = new Float64Array(offsets.at(-1)!);
+  for (let row = 0; row < rows.length; row++) tokens.fill(rows[row]!, offsets[row]!, offsets[row + 1]!);
+  return tokens;
 }
 
 /** Sums a per-token array over each row. */

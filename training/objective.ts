@@ -5,7 +5,7 @@ import {
 } from "../backends/expressions.js";
 import type { Json } from "../foundation/canonical.js";
 import type { ResolvedTricks } from "../schemas/tricks.js";
-import { gatherTokens, type Advantages, type Experience } from "./experience.js";
+import { gatherTokens, overTokens, type Advantages, type Experience } from "./experience.js";
 import { composeTricks, type ComposedTricks } from "./tricks/compose.js";
 import { estimateAdvantages } from "./tricks/gae.js";
 import type { DrawPretrainingRows } from "./tricks/pretraining-loss.js";
@@ -47,18 +47,27 @@ export class Objective {
     this.tricks = composeTricks(resolved, drawPretrainingRows);
   }
 
+  /** Whether an experience has to have features. */
+  get readsFeatures(): boolean {
+    return this.tricks.all.some(({ readsFeatures }) => readsFeatures);
+  }
+
   /** Rewards and advantages of an iteration. Reward tricks' running statistics take these scores in: call it once. */
   prepare(experience: Experience): PreparedExperience {
     const { offsets, values: oldValues } = experience;
     const shapedScores = this.tricks.all.reduce((scores, { scores: shape }) => shape?.(scores) ?? scores, experience.scores);
     const rewards = new Float64Array(offsets.at(-1)!);
     shapedScores.forEach((score, row) => { rewards[offsets[row + 1]! - 1]! += score; });
+    const klWeights = this.tricks.klWeights?.(experience);
     for (const trick of this.tricks.all) {
-      trick.rewards?.(experience).forEach((reward, token) => { rewards[token]! += reward; });
+      trick.rewards?.(experience, klWeights).forEach((reward, token) => { rewards[token]! += reward; });
     }
     const estimate = this.tricks.advantages
       ?? ((...given) => estimateAdvantages(...given, { lambda: 1, gamma: 1 }));
     const { advantages, returns } = estimate(rewards, oldValues, offsets);
+    for (const { answerAdvantages } of this.tricks.all) {
+      if (answerAdvantages) overTokens(answerAdvantages(experience, rewards), offsets).forEach((advantage, token) => { advantages[token]! += advantage; });
+    }
     return {
       ...experience,
       shapedScores, rewards, returns,

@@ -45,13 +45,13 @@ export async function createPpo(setup: TrainerSetup<StageParameters<"ppo">>): Pr
   setup.phase("encoding prompts");
   const prompts = await encodePrompts(setup, tokenizer, information.context, tricks.groupBaseline?.samples);
   const state = setup.resume && await readCheckpointState(setup.resume.directory, stateSchema);
-  const settings = { ...parameters, seed, endTokens: tokenizer.endTokens };
+  const objective = new Objective(tricks, parameters.temperature, tricks.pretrainingLoss
+    && await pretrainingRows(setup, tokenizer, tricks.pretrainingLoss));
+  const settings = { ...parameters, seed, endTokens: tokenizer.endTokens, readsFeatures: objective.readsFeatures };
   const reward = await createReward(setup, {
     prompts, tokenizer, before: state?.reward,
     draw: async (round) => (await drawAnswers(backend, models.policy, prompts, settings, "reference answers", round)).batch,
   });
-  const objective = new Objective(tricks, parameters.temperature, tricks.pretrainingLoss
-    && await pretrainingRows(setup, tokenizer, tricks.pretrainingLoss));
   let figures: Metrics = state?.figures ?? {};
   if (state) objective.restore(state.tricks);
 

@@ -36,6 +36,8 @@ export interface RolloutSettings {
   readonly missingEndPenalty: number;
   /** Taken off for each token of an answer above a number. */
   readonly lengthPenalty?: { readonly above: number; readonly perToken: number };
+  /** Whether the critic's features are wanted. */
+  readonly readsFeatures?: boolean;
 }
 
 /** One iteration's answers: what the tricks read, and what the metrics say of them. */
@@ -66,9 +68,9 @@ export async function sampleRollouts(
   const policyLogProbabilities = flatten(logProbabilities);
   const sampled = sampledLogProbabilities && flatten(sampledLogProbabilities);
 
-  const { values } = models.critic === undefined
+  const { values, features } = models.critic === undefined
     ? { values: new Float32Array(policyLogProbabilities.length) }
-    : await backend.forward(models.critic, { batch, quantities: ["values"] });
+    : await backend.forward(models.critic, { batch, quantities: settings.readsFeatures ? ["values", "features"] : ["values"] });
   const { scores: rawScores, metrics: rewardMetrics } = await score(answered);
   const reference = models.reference === undefined
     ? { logProbabilities: policyLogProbabilities }
@@ -80,6 +82,7 @@ export async function sampleRollouts(
     policyLogProbabilities,
     referenceLogProbabilities: reference.logProbabilities!,
     values: values!,
+    ...(features && { features }),
     rawScores,
     scores: rawScores.map((raw, row) => raw - penaltyOf(settings, answered.finished[row]!, answered.answers[row]!.length)),
     rewardMetrics,

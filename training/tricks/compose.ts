@@ -6,6 +6,7 @@ import { entropyBonus } from "./entropy-bonus.js";
 import { gae } from "./gae.js";
 import { gradientClipping } from "./gradient-clipping.js";
 import { groupBaseline } from "./group-baseline.js";
+import { groupInvariance } from "./group-invariance.js";
 import { klLoss } from "./kl-loss.js";
 import { klPenalty } from "./kl-penalty.js";
 import { lossAggregation } from "./loss-aggregation.js";
@@ -46,10 +47,11 @@ const factories: {
   groupBaseline,
   klLoss,
   lossAggregation,
+  groupInvariance,
 };
 
 /** The tricks that are on. Hooks that only one trick may have stand by themselves. */
-export interface ComposedTricks extends Pick<Trick, "advantages" | "oldLogProbabilities" | "surrogate" | "tokenWeights" | "valueError"> {
+export interface ComposedTricks extends Pick<Trick, "advantages" | "klWeights" | "oldLogProbabilities" | "surrogate" | "tokenWeights" | "valueError"> {
   readonly named: readonly (readonly [TrickName, Trick])[];
   readonly all: readonly Trick[];
 }
@@ -65,6 +67,7 @@ export function composeTricks(resolved: ResolvedTricks, drawPretrainingRows?: Dr
   return {
     named, all,
     advantages: only(all, "advantages"),
+    klWeights: only(all, "klWeights"),
     oldLogProbabilities: only(all, "oldLogProbabilities"),
     surrogate: only(all, "surrogate"),
     tokenWeights: only(all, "tokenWeights"),

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { TrickParameters } from "../../schemas/tricks.js";
+import { overTokens } from "../experience.js";
 import type { Trick } from "./trick.js";
 
 const stateSchema = z.strictObject({ coefficient: z.number() });
@@ -14,8 +15,10 @@ export function klPenalty(
 ): Trick {
   let { coefficient } = parameters;
   return {
-    rewards: ({ policyLogProbabilities, referenceLogProbabilities }) =>
-      Float64Array.from(policyLogProbabilities, (policy, token) => -coefficient * (policy - referenceLogProbabilities[token]!)),
+    rewards: ({ policyLogProbabilities, referenceLogProbabilities, offsets }, klWeights) => {
+      const penalty = Float64Array.from(policyLogProbabilities, (policy, token) => -coefficient * (policy - referenceLogProbabilities[token]!));
+      return klWeights === undefined ? penalty : overTokens(klWeights, offsets).map((weight, token) => weight * penalty[token]!);
+    },
     metrics: () => ({ "objective/kl_coefficient": coefficient }),
     ...(adaptive && {
       afterIteration: (kl, answers) => { coefficient = adaptedCoefficient(coefficient, kl, answers, adaptive); },

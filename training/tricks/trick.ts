@@ -10,10 +10,14 @@ import type { Advantages, Experience } from "../experience.js";
 export interface Trick {
   /** Reshapes the rows' scores. */
   readonly scores?: (scores: Float64Array) => Float64Array;
-  /** Adds to each token's reward. */
-  readonly rewards?: (experience: Experience) => Float64Array;
+  /** Multiplies the KL penalty of each row; one trick at most. */
+  readonly klWeights?: (experience: Experience) => Float64Array;
+  /** Adds to each token's reward; `klWeights` by row, where a trick has them. */
+  readonly rewards?: (experience: Experience, klWeights?: Float64Array) => Float64Array;
   /** Estimates advantages from per-token rewards; one trick at most. */
   readonly advantages?: (rewards: Float64Array, values: ArrayLike<number>, offsets: Int32Array) => Advantages;
+  /** Adds to the advantage of all tokens of a row, from all rewards; returns stay as they are. */
+  readonly answerAdvantages?: (experience: Experience, rewards: Float64Array) => Float64Array;
   /** Reshapes advantages; returns stay as they are. */
   readonly shapeAdvantages?: (advantages: Float64Array) => Float64Array;
   /** The log-probabilities that the ratio divides by; one trick at most. */
@@ -36,6 +40,8 @@ export interface Trick {
   readonly optimizer?: (settings: OptimizerSettings) => OptimizerSettings;
   /** Sees the iteration's KL per answer (nats) once its updates are done. */
   readonly afterIteration?: (klPerAnswer: number, answers: number) => void;
+  /** Whether `experience.features` has to be there. */
+  readonly readsFeatures?: true;
   /** Figures worth a curve. */
   readonly metrics?: () => Readonly<Record<string, number>>;
   /** What a checkpoint must hold to go on, and its way back. */
