@@ -33,7 +33,7 @@ function faultsWithoutCritic(stage: DraftStage, { rollouts }: PpoSpec, on: Resol
   const path = (...way: readonly string[]): string[] => ["stages", stage.name, ...way];
   const tricks = membersOf(stage.written["tricks"]);
   const unused = (["critic", "criticLearningRate"] as const).filter((field) => stage.written[field] !== undefined);
-  const readers = (["gae", "valueClipping"] as const).filter((name) => on[name] !== undefined);
+  const readers = (["gae", "valueClipping", "groupInvariance"] as const).filter((name) => on[name] !== undefined);
   const faults = [
     ...unused.map((field): Fault => ({
       code: "TL_SPEC_CONFLICT", path: path(field), part: "key", message: `nothing would use \`${field}\`: \`groupBaseline\` takes the critic's place`,
@@ -41,7 +41,7 @@ function faultsWithoutCritic(stage: DraftStage, { rollouts }: PpoSpec, on: Resol
     })),
     ...readers.map((name): Fault => ({
       code: "TL_SPEC_CONFLICT", path: path("tricks", tricks[name] === undefined ? "groupBaseline" : name), part: "key",
-      message: `\`${name}\` reads a critic's values, and \`groupBaseline\` takes the critic's place`, hint: `write \`"${name}": false\`, or take the preset \`rloo\` or \`grpo\``,
+      message: `\`${name}\` reads ${name === "groupInvariance" ? "a critic's features" : "a critic's values"}, and \`groupBaseline\` takes the critic's place`, hint: name === "groupInvariance" ? "turn one of the two off" : `write \`"${name}": false\`, or take the preset \`rloo\` or \`grpo\``,
     })),
   ];
   if (rollouts % samples !== 0) {

@@ -22,15 +22,15 @@ export interface StageDetails {
   readonly details: readonly Detail[];
 }
 
-/** Tricks of RLOO and GRPO, shown where they are on. */
+/** Tricks of RLOO and GRPO, and of group-invariant learning, shown where they are on. */
 const beyond = [
   ["baseline from the prompt's other answers", "groupBaseline"], ["KL in the loss", "klLoss"], ["ratio of whole answers", "sequenceRatio"],
-  ["loss by answer", "lossAggregation"],
+  ["loss by answer", "lossAggregation"], ["group-invariant learning", "groupInvariance"],
 ] as const satisfies readonly (readonly [string, keyof ResolvedTricks])[];
 
 const readParameters = z.object({ preset: ppoParameters.shape.preset, tricks: z.strictObject(trickParameters).partial() });
 
-/** The twelve details of P figure 5, three of §5.4, and what of RLOO and GRPO is on, for every ppo stage of a plan. */
+/** The twelve details of P figure 5, three of §5.4, and what is on beyond them, for every ppo stage of a plan. */
 export function ppoDetails(plan: Plan): StageDetails[] {
   return plan.stages.filter(({ kind }) => kind === "ppo").map((stage) => {
     const { preset, tricks } = readParameters.parse(stage.parameters);

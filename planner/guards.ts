@@ -1,4 +1,5 @@
 import { changeSchema, changesOf, plannedGuardsSchema, type Change, type Guard, type Guards } from "../schemas/guards.js";
+import { stageMetrics } from "../schemas/metrics.js";
 import type { StageSpec } from "../schemas/spec.js";
 import type { ResolvedTricks } from "../schemas/tricks.js";
 import type { Draft, DraftStage } from "./draft.js";
@@ -99,6 +100,8 @@ function whatItTakes(draft: Draft, stage: DraftStage, complete: StageSpec, metri
       [name, [on.groupBaseline === undefined, "the trick `groupBaseline` takes the critic's place"] as const])),
     "samples/return_std": [on.groupBaseline !== undefined, "turn the trick `groupBaseline` on"],
     "samples/alike": [on.groupBaseline !== undefined, "turn the trick `groupBaseline` on"],
+    ...Object.fromEntries(Object.keys(stageMetrics.ppo).filter((name) => name.startsWith("group/")).map((name) =>
+      [name, [on.groupInvariance !== undefined, "turn the trick `groupInvariance` on"] as const])),
     "loss/kl": [on.klLoss !== undefined, "turn the trick `klLoss` on"],
     "loss/pretraining": [on.pretrainingLoss !== undefined, "turn the trick `pretrainingLoss` on, and name `pretrainingData`"],
   };

@@ -75,6 +75,9 @@ function mixtureWarnings(on: ResolvedTricks): string[] {
   if (penalised && on.klLoss) {
     warnings.push("klPenalty and klLoss both hold the policy to the reference; turn one off");
   }
+  if (on.groupInvariance && on.groupInvariance.klWeight !== "off" && !penalised) {
+    warnings.push("groupInvariance weighs the KL penalty by group, and klPenalty is off: nothing is weighed");
+  }
   if (on.rewardNormalization && on.rewardScaling) {
     warnings.push("rewardNormalization and rewardScaling are alternatives, and both are on; turn one off");
   }

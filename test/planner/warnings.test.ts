@@ -18,6 +18,7 @@ describe("a warning", () => {
     [{ rewardScaling: {}, advantageNormalization: { clip: 0.8 }, valueClipping: {} }, "rewardScaling with advantageNormalization and valueClipping converged"],
     [{ rewardScaling: {}, rewardNormalization: {} }, "are alternatives"],
     [{ entropyBonus: {} }, "advises against"],
+    [{ groupInvariance: {} }, "nothing is weighed"],
   ])("names the mixture %j", (tricks, words) => {
     const warnings = mixture(tricks);
     expect(warnings).toHaveLength(1);
@@ -25,7 +26,7 @@ describe("a warning", () => {
     expect(warnings[0]).toContain(words);
   });
 
-  it.each([{}, { klPenalty: {} }, { rewardNormalization: {}, valueClipping: {}, klPenalty: {} }, { rewardScaling: {}, valueClipping: {} }])("leaves %j alone", (tricks) => {
+  it.each([{}, { klPenalty: {} }, { rewardNormalization: {}, valueClipping: {}, klPenalty: {} }, { rewardScaling: {}, valueClipping: {} }, { klPenalty: {}, groupInvariance: {} }, { groupInvariance: { klWeight: "off" } }])("leaves %j alone", (tricks) => {
     expect(mixture(tricks)).toEqual([]);
   });
 

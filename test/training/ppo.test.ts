@@ -42,17 +42,23 @@ describe("PPO", () => {
     expect(score(15, 20)).toBeGreaterThan(score(0, 3) + 0.5);
   });
 
-  it("ends with the bytes of an uninterrupted run, wherever it was stopped: both optimizers, KL state and reward statistics come back", async () => {
+  it("ends with the bytes of an uninterrupted run, wherever it was stopped: both optimizers, KL state, reward statistics and group classifier come back", async () => {
     const start = await ppo({
       policyLearningRate: 0.01,
       tricks: {
         klPenalty: { coefficient: 0.1 }, adaptiveKl: { target: 0.001, horizon: 20 }, rewardNormalization: {}, gae: {},
-        clippedSurrogate: {}, valueClipping: {}, gradientClipping: {}, pretrainingLoss: { rows: 2, length: 8 },
+        clippedSurrogate: {}, valueClipping: {}, gradientClipping: {}, pretrainingLoss: { rows: 2, length: 8 }, groupInvariance: {},
       },
     });
     const whole = await runToEnd(start);
     expect(new Set(whole.metrics.map((line) => line["objective/kl_coefficient"])).size).toBe(4);
     for (const steps of [1, 3]) expect((await runInterrupted(start, steps)).files).toEqual(whole.files);
+  });
+
+  it("tells answers apart by the critic's features from the second iteration on", async () => {
+    const { metrics } = await runToEnd(await ppo({ rollouts: 12, minibatch: 12, tricks: { groupInvariance: {} } }));
+    expect(metrics[0]).toMatchObject({ "group/variance": 0, "group/high_share": 0.5 });
+    expect(metrics[3]!["group/variance"]).toBeGreaterThan(0);
   });
 
   it("reports what a held-out reward model says of its answers, normalised, and trains to the same bytes without it", async () => {

@@ -1,5 +1,5 @@
 import type { TrickParameters } from "../../schemas/tricks.js";
-import { mean, rowSums } from "../experience.js";
+import { mean, overTokens, rowSums } from "../experience.js";
 import type { Trick } from "./trick.js";
 
 /** Keeps the quotient finite where all answers of a group return the same. As TRL has it. */
@@ -22,7 +22,7 @@ export function groupBaseline({ samples, baseline, scale }: TrickParameters["gro
         const divisor = scale ? deviations[index]! + SMALLEST_DEVIATION : 1;
         return againstOthers(group, baseline).map((advantage) => advantage / divisor);
       });
-      return { advantages: spread(advantages, offsets), returns: spread(whole, offsets) };
+      return { advantages: overTokens(advantages, offsets), returns: overTokens(whole, offsets) };
     },
     metrics: () => ({
       "samples/return_std": mean(deviations),
@@ -48,11 +48,4 @@ function deviationOf(group: readonly number[]): number {
 
 function groupsOf(values: Float64Array, size: number): number[][] {
   return Array.from({ length: values.length / size }, (_, group) => [...values.subarray(group * size, (group + 1) * size)]);
-}
-
-/** Gives each token its row's number. */
-function spread(rows: ArrayLike<number>, offsets: Int32Array): Float64Array {
-  const tokens = new Float64Array(offsets.at(-1)!);
-  for (let row = 0; row < rows.length; row++) tokens.fill(rows[row]!, offsets[row], offsets[row + 1]);
-  return tokens;
 }

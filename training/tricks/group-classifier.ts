@@ -13,7 +13,7 @@ export interface ClassifierSettings {
 
 /**
  * Two groups and their returns, as a soft partition of a batch: p is each answer's probability of the first group, R its
- * return, s = mean p, K = mean p(R − R̄). The groups' means are R̄ + K/s and R̄ − K/(1 − s), and the variance between the
+ * return, s = mean p, K = mean (p − s)(R − R̄). The groups' means are R̄ + K/s and R̄ − K/(1 − s), and the variance between the
  * groups, each counted by its share, s(1 − s)(R_high − R_low)², is K²/(s(1 − s)).
  */
 export interface GroupStatistics {
@@ -29,7 +29,7 @@ export interface GroupStatistics {
 
 export function groupStatistics(probabilities: ArrayLike<number>, returns: ArrayLike<number>): GroupStatistics {
   const [share, centre] = [mean(probabilities), mean(returns)];
-  const covariance = mean(Float64Array.from(probabilities, (probability, row) => probability * (returns[row]! - centre)));
+  const covariance = mean(Float64Array.from(probabilities, (probability, row) => (probability - share) * (returns[row]! - centre)));
   return {
     share, covariance, variance: covariance ** 2 / (share * (1 - share)),
     highReturn: centre + covariance / share, lowReturn: centre - covariance / (1 - share),
