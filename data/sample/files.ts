@@ -22,7 +22,8 @@ export function sampleFiles(): ReadonlyMap<string, string> {
     ["dialogues.jsonl", lines(dialogues())],
     ["preferences.jsonl", lines(preferences())],
     ...multipleChoiceFiles(),
-    ["prompts.jsonl", lines(samplePrompts.map((prompt) => ({ prompt: prompt.text, ...labels(prompt) })))],
+    ["prompts.jsonl", lines(samplePrompts.map(promptRow))],
+    ["prompts-en.jsonl", lines(samplePrompts.filter(({ language }) => language === "en").map(promptRow))],
   ]);
 }
 
@@ -67,6 +68,10 @@ function preferences(): object[] {
     while (second === first) second = drawAnswer(prompt, random);
     return { prompt: prompt.text, ...preferred(prompt, first, second, random), ...labels(prompt) };
   });
+}
+
+function promptRow(prompt: SamplePrompt): object {
+  return { prompt: prompt.text, ...labels(prompt) };
 }
 
 function labels({ group, language, part }: SamplePrompt) {
