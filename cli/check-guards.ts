@@ -8,8 +8,7 @@ import type { MetricsLine } from "../schemas/report.js";
 import type { Store } from "../store/store.js";
 import { replay, type Replay } from "../training/replay.js";
 import { allowPathOption, defineCommand, jsonOption } from "./command.js";
-import { table } from "./output.js";
-import { number } from "./run-view.js";
+import { number, table } from "./output.js";
 import { recordedMetrics } from "./stage-artifact.js";
 import { openStore } from "./store.js";
 

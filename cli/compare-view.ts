@@ -1,7 +1,6 @@
 import type { AlignedCurve, ComparedStage, Comparison, Pair } from "../planner/compare.js";
 import { shown, type Value } from "../planner/differences.js";
-import { table, type Output } from "./output.js";
-import { number } from "./run-view.js";
+import { number, table, type Output } from "./output.js";
 
 /** Metrics that say most of a curve, in the order they are shown; a stage that has none of them shows its losses. */
 const headline = [

@@ -5,6 +5,7 @@ import type { Pipelines } from "../temporal/client.js";
 import { hasEnded, observe, type ObservedRun, type ObservedStage } from "../temporal/observe.js";
 import type { Store } from "../store/store.js";
 import { duration, type Output } from "./output.js";
+import { foldCopies } from "./sweep-view.js";
 import { progressText, questionsOf, retryTexts, skippedTexts, stateText, unattendedAdvice } from "./run-view.js";
 
 const lookMilliseconds = 500;
@@ -67,14 +68,12 @@ class Bars implements Display {
   }, Presets.shades_classic);
 
   show(run: ObservedRun): void {
-    const width = Math.max(...run.stages.map(({ name }) => name.length));
-    for (const stage of run.stages) {
-      const done = stage.state === "finished" || stage.state === "reused";
-      const of = stage.progress?.of || 1;
-      const at = done ? of : Math.min(stage.progress?.step ?? 0, of);
-      const words = { stage: visible(stage.name.padEnd(width), false), text: visible(shortText(stage), false) };
-      const bar = this.bars.get(stage.name) ?? this.multi.create(of, at, words);
-      this.bars.set(stage.name, bar);
+    const rows = barsOf(run);
+    const width = Math.max(...rows.map(({ name }) => name.length));
+    for (const { name, at, of, text } of rows) {
+      const words = { stage: visible(name.padEnd(width), false), text: visible(text, false) };
+      const bar = this.bars.get(name) ?? this.multi.create(of, at, words);
+      this.bars.set(name, bar);
       bar.setTotal(of);
       bar.update(at, words);
     }
@@ -85,6 +84,29 @@ class Bars implements Display {
     this.multi.stop();
   }
 }
+
+interface Row {
+  readonly name: string;
+  readonly at: number;
+  readonly of: number;
+  readonly text: string;
+}
+
+/** A bar a stage; the copies that a sweep makes of one share theirs. */
+export function barsOf({ plan, stages }: Pick<ObservedRun, "plan" | "stages">): Row[] {
+  return foldCopies(plan, stages, ({ name }) => name, () => "").map(({ label, items }): Row => {
+    const [first, ...others] = items;
+    const of = first.progress?.of || 1;
+    if (others.length === 0) return { name: first.name, of, at: isDone(first) ? of : Math.min(first.progress?.step ?? 0, of), text: shortText(first) };
+    const running = items.filter(({ state }) => state === "running");
+    const counts = [...new Set(items.map(({ state }) => state))].map((state) => `${items.filter((each) => each.state === state).length} ${state}`);
+    const under = running.slice(0, 2).map((stage) => `${stage.name} ${stage.progress === undefined ? "" : `${stage.progress.step}/${stage.progress.of}`}`.trimEnd());
+    const share = ({ progress }: ObservedStage) => progress === undefined || progress.of === 0 ? 0 : progress.step / progress.of;
+    return { name: label, of: items.length, at: items.reduce((sum, stage) => sum + (isDone(stage) ? 1 : share(stage)), 0), text: [counts.join(", "), ...under].join("  ") };
+  });
+}
+
+const isDone = ({ state }: ObservedStage): boolean => state === "finished" || state === "reused";
 
 /** Plain lines, for logs: every change of state, and each running stage now and then. */
 class Lines implements Display {

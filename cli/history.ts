@@ -6,8 +6,7 @@ import { readChronicles } from "../store/chronicle.js";
 import type { Store } from "../store/store.js";
 import { chapters } from "./chapters.js";
 import { defineCommand, jsonOption } from "./command.js";
-import { duration, moment, table, type Output } from "./output.js";
-import { number } from "./run-view.js";
+import { duration, moment, number, table, type Output } from "./output.js";
 import { stageHistory, type StagePast } from "./stage-history.js";
 import { openStore } from "./store.js";
 

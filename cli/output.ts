@@ -79,3 +79,8 @@ export function size(bytes: number): string {
 export function moment(at: string): string {
   return at.slice(0, 19).replace("T", " ");
 }
+
+/** A figure for people, to three digits. */
+export function number(value: number): string {
+  return Number.isInteger(value) ? String(value) : Math.abs(value) >= 0.001 ? value.toPrecision(3) : value.toExponential(1);
+}

@@ -9,10 +9,10 @@ import type { Plan, PlannedStage } from "../schemas/plan.js";
 import { parseMetrics, type MetricsLine } from "../schemas/report.js";
 import { METRICS_FILE } from "../training/loop.js";
 import { defineCommand, jsonOption } from "./command.js";
-import { table } from "./output.js";
+import { number, table } from "./output.js";
 import { writtenAt } from "./place.js";
-import { number } from "./run-view.js";
 import { stageArtifacts, type StageArtifact } from "./stage-artifact.js";
+import { reportSweep } from "./sweep-report.js";
 import { openStore } from "./store.js";
 
 /** A PPO stage that is finished, with the figures of the evaluation that judged it, if one did. */
@@ -29,21 +29,26 @@ const columns = [
   ["KL", "eval/kl"], ["length", "eval/length"], ["perplexity", "eval/perplexity"], ["unfinished", "eval/unfinished"],
 ] as const;
 
-/** `trueline report RUN`: the run's PPO stages side by side, as a table and as a picture. */
+/** `trueline report RUN`: the run's PPO stages side by side, as a table and as a picture; of a sweep its variants. */
 export const reportCommand = defineCommand({
   name: "report",
   arguments: "<run>",
-  summary: "compare a run's PPO stages: a row each, and their curves as one picture",
+  summary: "compare a run's PPO stages, or the variants of its sweep: a row each, and their curves as a picture or a page",
   details: "The figures are those of the evaluation that has the stage as its candidate. In the picture a thin line is a seed\n"
-    + "and a thick one the mean over the seeds of a setting.",
-  examples: ["trueline report vanilla-against-max-20260101-abcdef --svg comparison.svg"],
+    + "and a thick one the mean over the seeds of a setting. Of a sweep each variant has a row, its seeds pooled: the mean, the sample\n"
+    + "standard deviation, and in brackets the range of the objective, by which the rows are sorted.",
+  examples: ["trueline report vanilla-against-max-20260101-abcdef --svg comparison.svg", "trueline report sweep-20260101-abcdef --html sweep.html"],
   options: {
     json: jsonOption,
+    html: { flags: "--html <file>", summary: "of a sweep: write the table and the curves as a page", schema: z.string().min(1).optional() },
     svg: { flags: "--svg <file>", summary: "write the curves as an SVG picture", schema: z.string().min(1).optional() },
   },
   async run({ arguments: [id = ""], options, output }) {
     const store = openStore();
-    const compared = await comparableStages(await store.runs.plan(id), await stageArtifacts(store, id));
+    const plan = await store.runs.plan(id);
+    if (plan.sweep !== undefined && options.svg === undefined) return reportSweep(store, id, { ...plan, sweep: plan.sweep }, options, output);
+    if (options.html !== undefined) throw new TruelineError("TL_USAGE", "--html is the page of a sweep.", { hint: plan.sweep === undefined ? `Run ${id} is none; --svg draws its PPO stages.` : "Ask for --html and --svg one after the other." });
+    const compared = await comparableStages(plan, await stageArtifacts(store, id));
     if (compared.length === 0) {
       throw new TruelineError("TL_RUN_STAGE_UNFINISHED", `Run ${id} has no finished PPO stage.`, { hint: `\`trueline status ${id}\` says how far it is.` });
     }

@@ -1,18 +1,24 @@
 import type { Fate, Resumption, StageFate } from "../planner/resume.js";
 import { computes } from "../planner/resume.js";
 import { duration, table, type Output } from "./output.js";
+import { fewOf } from "./plan-view.js";
+import { foldCopies } from "./sweep-view.js";
 
 /** What a resume will do with each stage, as a table for people, and what that keeps and loses. */
 export function resumptionText(resumption: Resumption, { colors }: Pick<Output, "colors">): string {
-  const { stages, changes } = resumption;
-  const rows = stages.map((stage) => [
-    stage.name, stage.kind, words[stage.fate](stage, colors), time(stage.secondsKept), time(stage.secondsLost),
-    stage.secondsAhead === undefined ? "" : duration(stage.secondsAhead), stage.reason,
-  ]);
+  const { plan, stages, changes } = resumption;
+  const rows = foldCopies(plan, stages, ({ name }) => name, ({ fate, step }) => `${fate} ${step}`).map(({ label, items }) => {
+    const [stage] = items;
+    const ahead = items.flatMap(({ secondsAhead }) => secondsAhead ?? []);
+    return [
+      label, stage.kind, words[stage.fate](stage, colors), time(total(items, "secondsKept")), time(total(items, "secondsLost")),
+      ahead.length < items.length ? "" : duration(ahead.reduce((sum, each) => sum + each, 0)), stage.reason,
+    ];
+  });
   return [
     table(["stage", "kind", "", "kept", "lost", "to do", "reason"], rows, [3, 4, 5]),
     "", resumptionSummary(resumption),
-    ...(changes === undefined ? [] : [`Changed: ${changes.join("; ") || "nothing that counts"}.`]),
+    ...(changes === undefined ? [] : [`Changed: ${fewOf(changes, plan) || "nothing that counts"}.`]),
   ].join("\n");
 }
 

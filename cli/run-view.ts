@@ -4,12 +4,15 @@ import { join } from "node:path";
 import { judgeName } from "../reports/headline.js";
 import { workerLog } from "../temporal/child-worker.js";
 import type { ObservedRun, ObservedStage } from "../temporal/observe.js";
+import { sweepResults } from "../reports/sweep-results.js";
 import { nameOfInput } from "../schemas/plan.js";
 import { chatModelOf, firstJudgeOf } from "../schemas/stages/evaluate.js";
+import { templatesOf } from "../schemas/sweep.js";
 import type { Store } from "../store/store.js";
 import { unattendedText } from "../temporal/attendance.js";
-import { duration, moment, table, type Output } from "./output.js";
+import { duration, moment, number, table, type Output } from "./output.js";
 import { removedText } from "./stage-artifact.js";
+import { foldCopies, resultsText } from "./sweep-view.js";
 
 /** A run as one JSON object, for `run`, `status`, `watch` and `resume`. */
 export function runJson(run: ObservedRun, store: Store): object {
@@ -20,26 +23,27 @@ export function runJson(run: ObservedRun, store: Store): object {
     })),
     figures: Object.fromEntries(run.stages.flatMap(({ name, figures }) => figures === undefined ? [] : [[name, figures]])),
     unattended: run.unattended, lost: lostStages(run, store),
+    ...(run.plan.sweep !== undefined && { sweep: sweepResults(run.plan.sweep, knownOf(run)) }),
   };
 }
 
 /** A run for people: its stages, how to go on, and where the results are. */
 export function runText(run: ObservedRun, store: Store, colors: Output["colors"]): string {
   const lost = lostStages(run, store);
-  const rows = run.stages.map((stage) => {
-    const state = lost.some(({ name }) => name === stage.name) ? `lost${stage.checkpoint === undefined ? "" : `, checkpoint after step ${stage.checkpoint}`}` : stateText(stage);
-    return [stage.name, stage.kind, state, timeText(stage), figuresText(stage)];
+  const shown = run.stages.map((stage) => ({
+    stage, state: lost.some(({ name }) => name === stage.name) ? `lost${stage.checkpoint === undefined ? "" : `, checkpoint after step ${stage.checkpoint}`}` : stateText(stage),
+  }));
+  const rows = foldCopies(run.plan, shown, ({ stage }) => stage.name, ({ state }) => state).map(({ label, items }) => {
+    const [{ stage, state }] = items;
+    return [label, stage.kind, state, timeText(items.map((item) => item.stage)), items.length > 1 || isJudged(run, stage) ? "" : figuresText(stage)];
   });
   const lines = [
     `${colors.bold(run.id)}  ${run.state}${run.attempts > 1 ? `, attempt ${run.attempts}` : ""}`,
     table(["stage", "kind", "state", "time", ""], rows),
-    ...run.stages.flatMap(({ name, failure }) => failure === undefined ? [] : [
-      `${colors.red(failure.code)} ${name}: ${failure.message}`,
-      ...(failure.hint === undefined ? [] : [`${colors.cyan("hint:")} ${failure.hint}`]),
-    ]),
+    ...failuresOf(run, colors),
     ...lost.map(({ name, pid, host, log }) => `${name}: process ${pid} of ${host}, which worked on it, is gone. ${log === undefined ? "It wrote to where it was started." : `Its log: ${log}`}`),
     ...(run.failure === undefined ? [] : [`${colors.red(run.failure.code)} ${run.failure.message}`]),
-    ...run.stages.flatMap(skippedTexts), ...verdictsOf(run), ...placesOf(run, store), ...adviceOf(run),
+    ...run.stages.flatMap(skippedTexts), ...verdictsOf(run), ...sweepOf(run), ...placesOf(run, store), ...adviceOf(run),
   ];
   return lines.join("\n");
 }
@@ -92,8 +96,31 @@ export function stateText(stage: ObservedStage): string {
   }
 }
 
-function timeText({ seconds }: ObservedStage): string {
-  return seconds === undefined ? "" : duration(seconds);
+/** Of copies of a sweep that failed in the same way the first is told. */
+function failuresOf({ plan, stages }: ObservedRun, colors: Output["colors"]): string[] {
+  const failed = stages.flatMap(({ name, failure }) => failure === undefined ? [] : [{ name, failure }]);
+  return foldCopies(plan, failed, ({ name }) => name, ({ failure }) => failure.code).flatMap(({ label, items: [{ failure }] }) => [
+    `${colors.red(failure.code)} ${label}: ${failure.message}`, ...(failure.hint === undefined ? [] : [`${colors.cyan("hint:")} ${failure.hint}`]),
+  ]);
+}
+
+/** Evaluations of a sweep's copies are told by its table. */
+function isJudged({ plan }: ObservedRun, { name, kind }: ObservedStage): boolean {
+  return kind === "evaluate" && templatesOf(plan.sweep).has(name);
+}
+
+const knownOf = ({ stages }: ObservedRun) => stages.map(({ name, kind, state, figures = {} }) => ({ name, kind, state, figures }));
+
+/** The variants of a sweep, as soon as there are results. */
+function sweepOf(run: ObservedRun): string[] {
+  if (run.plan.sweep === undefined) return [];
+  const results = sweepResults(run.plan.sweep, knownOf(run));
+  return results.columns.length === 0 ? [] : ["", resultsText(results), ""];
+}
+
+function timeText(stages: readonly ObservedStage[]): string {
+  const seconds = stages.flatMap((stage) => stage.seconds ?? []);
+  return seconds.length === 0 ? "" : duration(seconds.reduce((sum, each) => sum + each, 0));
 }
 
 function figuresText({ figures = {}, state }: ObservedStage): string {
@@ -104,7 +131,7 @@ function figuresText({ figures = {}, state }: ObservedStage): string {
 
 /** What evaluations found: who won by which judge, with its interval, and the proxy reward beside it. */
 function verdictsOf(run: ObservedRun): string[] {
-  return run.stages.flatMap(({ name, figures = {} }) => {
+  return run.stages.filter((stage) => !isJudged(run, stage)).flatMap(({ name, figures = {} }) => {
     const { "eval/win_rate": win, "eval/win_rate_low": low, "eval/win_rate_high": high, "eval/tie_rate": tie, "eval/lose_rate": lose } = figures;
     if (win === undefined || low === undefined || high === undefined || tie === undefined || lose === undefined) return [];
     const scores = (["gold", "proxy"] as const).flatMap((score) => {
@@ -131,14 +158,16 @@ function placesOf(run: ObservedRun, store: Store): string[] {
   if (run.state !== "finished") return [];
   const reports = run.plan.stages.filter(({ output }) => output === "report");
   const used = new Set(run.plan.stages.filter((stage) => !reports.includes(stage)).flatMap((stage) => stage.after));
-  const shown = run.plan.stages.filter(({ name }) => !used.has(name));
+  const copies = templatesOf(run.plan.sweep);
+  const shown = run.plan.stages.filter(({ name }) => !used.has(name) && !copies.has(name));
   const lines = shown.flatMap((stage) => {
     const { artifact, removed } = run.stages.find(({ name }) => name === stage.name) ?? {};
     if (artifact === undefined || removed !== undefined) return [];
     const directory = store.artifacts.directory(artifact);
     return [[stage.name, reports.includes(stage) ? join(directory, "report.html") : directory]];
   });
-  return [table(["", ""], [...lines, ["history", `trueline history ${run.id}`]]).trimStart()];
+  const page = run.plan.sweep === undefined ? [] : [["curves", `trueline report ${run.id} --html sweep.html`]];
+  return [table(["", ""], [...lines, ...page, ["history", `trueline history ${run.id}`]]).trimStart()];
 }
 
 /** What somebody has to decide, and by which commands. */
@@ -168,8 +197,4 @@ function adviceOf(run: ObservedRun): string[] {
 
 function percent(share: number): string {
   return `${(share * 100).toFixed(0)} %`;
-}
-
-export function number(value: number): string {
-  return Number.isInteger(value) ? String(value) : Math.abs(value) >= 0.001 ? value.toPrecision(3) : value.toExponential(1);
 }

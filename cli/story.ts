@@ -1,6 +1,5 @@
 import type { LedgerEvent } from "../schemas/events.js";
-import { duration, moment, size } from "./output.js";
-import { number } from "./run-view.js";
+import { duration, moment, number, size } from "./output.js";
 
 /** An event in words. */
 export function story(event: LedgerEvent): string {

@@ -1,6 +1,8 @@
 import { fewNames } from "../foundation/text.js";
+import { statesText, type Pooled, type SweepResults } from "../reports/sweep-results.js";
 import type { Plan } from "../schemas/plan.js";
 import { templatesOf, type PlannedSweep } from "../schemas/sweep.js";
+import { number, table } from "./output.js";
 
 /** Stages that are told in one line: a stage alone, or copies of a sweep that are alike in what is told. */
 export interface Fold<Item> {
@@ -44,4 +46,21 @@ export function sweepText({ variants, parallel }: PlannedSweep, stages: readonly
     `Sweep: ${variants.length} ${variants.length === 1 ? "variant" : "variants"} (${factors.join(" × ")}), ${templates.size} stages of theirs`,
     shared.length === 0 ? "" : `; once for all: ${fewNames(shared, 12)}`, parallel === undefined ? "" : `; at most ${parallel} stages of variants at once`, ".",
   ].join("");
+}
+
+/** A row a variant: the objective with its range, then the headline figures. */
+export function resultsText({ objective, columns, variants }: SweepResults): string {
+  const shown = columns.filter((column) => column !== objective?.metric);
+  const rows = variants.map((variant) => [
+    variant.name, String(variant.seeds), ...(objective === undefined ? [] : [pooledText(variant.objective, true)]), ...shown.map((column) => pooledText(variant.figures[column], false)), statesText(variant),
+  ]);
+  const titles = [...(objective === undefined ? [] : [objective.metric]), ...shown];
+  return table(["variant", "seeds", ...titles.map((title) => title.replace(/eval\//, "")), "stages"], rows, [1, ...titles.map((_, index) => index + 2)]);
+}
+
+function pooledText(value: Pooled | undefined, withRange: boolean): string {
+  if (value === undefined) return "";
+  const { mean, min, max, deviation } = value;
+  if (deviation === undefined) return number(mean);
+  return `${number(mean)} ± ${number(deviation)}${withRange ? ` [${number(min)}, ${number(max)}]` : ""}`;
 }

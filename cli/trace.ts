@@ -14,8 +14,7 @@ import { traceArtifact, type Making, type PlannedChronicle, type Trace, type Use
 import { directoryFaults } from "../store/verify-artifact.js";
 import { defineCommand, jsonOption } from "./command.js";
 import { exportAdditions } from "./export.js";
-import { duration, moment, type Output } from "./output.js";
-import { number } from "./run-view.js";
+import { duration, moment, number, type Output } from "./output.js";
 import { openStore } from "./store.js";
 import { story } from "./story.js";
 

@@ -11,13 +11,14 @@ export interface StageCurves {
 }
 
 /** A figure of one or more metrics on one axis. It is drawn where a stage has the first of them. */
-interface Panel {
+export interface Panel {
   readonly title: string;
   readonly note?: string;
   readonly metrics: readonly (readonly [name: string, label: string])[];
 }
 
-const panels: readonly Panel[] = [
+/** The figures of training, in the order they are shown. */
+export const panels: readonly Panel[] = [
   { title: "Gold score", note: "Seen by nobody who trains.", metrics: [["objective/gold", "gold"]] },
   { title: "Reward model's score", note: "Normalised: 0 is the mean of reference answers.", metrics: [["objective/scores", "score"], ["objective/reward", "after shaping"]] },
   { title: "KL to the reference", note: "Nats an answer.", metrics: [["objective/kl", "KL"]] },

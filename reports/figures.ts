@@ -1,12 +1,12 @@
 import { sha256 } from "../foundation/canonical.js";
-import { BarChart, LineChart } from "echarts/charts";
+import { BarChart, CustomChart, LineChart } from "echarts/charts";
 import { GridComponent, LegendComponent, TitleComponent } from "echarts/components";
 import { LegacyGridContainLabel } from "echarts/features";
 import { init, use, type EChartsCoreOption } from "echarts/core";
 import { SVGRenderer } from "echarts/renderers";
 import { color, darkFigureRules } from "./theme.js";
 
-use([BarChart, LineChart, GridComponent, LegacyGridContainLabel, LegendComponent, TitleComponent, SVGRenderer]);
+use([BarChart, CustomChart, LineChart, GridComponent, LegacyGridContainLabel, LegendComponent, TitleComponent, SVGRenderer]);
 
 export const FONT = "system-ui, -apple-system, 'Segoe UI', 'Noto Sans', 'Noto Sans CJK SC', sans-serif";
 
