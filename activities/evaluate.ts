@@ -16,7 +16,7 @@ export const PAGE_FILE = "report.html";
 export function withReport(work: StageWork): StageWork {
   return async (attempt, output) => {
     const end = await work(attempt, output);
-    if ("gate" in end) return end;
+    if ("gate" in end || "rung" in end) return end;
     attempt.pulse.phase("drawing the report");
     const { stage } = attempt.task;
     const nameOf = (side: string) => nameOfInput(stage.inputs[side], (side === "baseline" ? chatModelOf(stage.parameters) : undefined) ?? side);

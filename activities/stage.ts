@@ -9,7 +9,7 @@ import type { ArtifactMetadata } from "../schemas/artifact.js";
 import type { Environment, LedgerEvent } from "../schemas/events.js";
 import { filesOf } from "../schemas/plan.js";
 import type { ArtifactType } from "../schemas/stages/table.js";
-import { stageTaskSchema, type StageEnd, type StageOutcome, type StageQuestion, type StageTask } from "../schemas/task.js";
+import { stageTaskSchema, type StageEnd, type StageOutcome, type StageQuestion, type StageRung, type StageTask } from "../schemas/task.js";
 import type { Change } from "../schemas/guards.js";
 import type { Checkpoint, Placing } from "../store/checkpoints.js";
 import type { Claim } from "../store/claims.js";
@@ -42,8 +42,8 @@ export interface Attempt {
   readonly openCheckpoint: (step: number, placing?: Omit<Placing, "environment">) => Promise<StoredSlot>;
 }
 
-/** Fills `output` with an artifact's files and gives its metadata, or gives a question that somebody has to answer first. */
-export type StageWork = (attempt: Attempt, output: string) => Promise<ArtifactMetadata | StageQuestion>;
+/** Fills `output` with an artifact's files and gives its metadata, or gives what has to be decided first: a person's question, or who goes on from a rung. */
+export type StageWork = (attempt: Attempt, output: string) => Promise<ArtifactMetadata | StageQuestion | StageRung>;
 
 /**
  * An attempt at a stage: reuse the key's result if there is one, else fence off earlier attempts, continue from the
@@ -134,6 +134,11 @@ async function compute(
     await mkdir(output);
     const end = await work({ task, store, pulse, signal, scratch, resume, started, openCheckpoint }, output);
     if ("gate" in end) return end;
+    if ("rung" in end) {
+      const { rung: step, value } = end;
+      await store.ledger.append(run, { type: "stage-held", ...named, step, metric: task.rung?.metric ?? "", ...(value !== null && { value }) });
+      return end;
+    }
     pulse.phase("publishing");
     const artifact = await store.artifacts.publish(output, type, end);
     const seconds = (performance.now() - began) / 1000;

@@ -1,11 +1,14 @@
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import type { Backend } from "../backends/backend.js";
 import { version } from "../foundation/version.js";
 import type { Environment } from "../schemas/events.js";
+import { parseMetrics } from "../schemas/report.js";
+import type { StageTask } from "../schemas/task.js";
 import { operationalParameters } from "../schemas/stages/common.js";
 import { GuardWatch } from "../training/guards.js";
-import { runTrainer } from "../training/loop.js";
+import { METRICS_FILE, runTrainer } from "../training/loop.js";
 import { createTrainer } from "../training/registry.js";
 import type { Rights } from "../training/trainer.js";
 import { changedParameters, overridesOf, pastOf, readCourse, writeCourse } from "./course.js";
@@ -60,7 +63,7 @@ export function trainStage(startBackend: StartBackend | undefined, stallSeconds:
           phase: (text) => pulse.phase(text),
         });
         return runTrainer(trainer, {
-          stage: stage.name, workspace, output, resume, cadence, signal: attempt.signal, onProgress: (progress) => pulse.update(progress),
+          stage: stage.name, workspace, output, resume, cadence, rung: task.rung?.step, signal: attempt.signal, onProgress: (progress) => pulse.update(progress),
           openCheckpoint: (step, keep) => attempt.openCheckpoint(step, { course: course.rollbacks.length, keep }),
           guards: {
             watch: new GuardWatch(guards, { ...pastOf(course), isWaived: waivedIn(task) }),
@@ -68,11 +71,23 @@ export function trainStage(startBackend: StartBackend | undefined, stallSeconds:
           },
         });
       });
+      if ("rung" in end) return { ...end, value: await valueAtRung(workspace, task) };
       if (!("guard" in end)) return course.rollbacks.length === 0 ? end : { ...end, overrides: overridesOf(course) };
       if (end.then !== "roll-back") return consequence(stage, end);
       checkpoint = await rollBack(attempt, end, course, workspace);
     }
   };
+}
+
+/** Values of a metric that a variant is compared by at a rung. */
+const comparedValues = 5;
+
+/** What a stage is worth at its rung: the mean of its metric's last values up to there, whether or not it has come further before. */
+async function valueAtRung(workspace: string, { rung }: StageTask): Promise<number | null> {
+  if (rung === undefined) return null;
+  const lines = parseMetrics(await readFile(join(workspace, METRICS_FILE), "utf8"), METRICS_FILE);
+  const values = lines.filter(({ step }) => step <= rung.step).flatMap((line) => line[rung.metric] ?? []).slice(-comparedValues);
+  return values.length === 0 ? null : values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
 async function withBackend<Result>(

@@ -99,7 +99,7 @@ export function barsOf({ plan, stages }: Pick<ObservedRun, "plan" | "stages">): 
     const of = first.progress?.of || 1;
     if (others.length === 0) return { name: first.name, of, at: isDone(first) ? of : Math.min(first.progress?.step ?? 0, of), text: shortText(first) };
     const running = items.filter(({ state }) => state === "running");
-    const counts = [...new Set(items.map(({ state }) => state))].map((state) => `${items.filter((each) => each.state === state).length} ${state}`);
+    const counts = [...new Set(items.map(({ state }) => state))].map((state) => `${items.filter((each) => each.state === state).length} ${state.replace("-", " ")}`);
     const under = running.slice(0, 2).map((stage) => `${stage.name} ${stage.progress === undefined ? "" : `${stage.progress.step}/${stage.progress.of}`}`.trimEnd());
     const share = ({ progress }: ObservedStage) => progress === undefined || progress.of === 0 ? 0 : progress.step / progress.of;
     return { name: label, of: items.length, at: items.reduce((sum, stage) => sum + (isDone(stage) ? 1 : share(stage)), 0), text: [counts.join(", "), ...under].join("  ") };

@@ -17,7 +17,7 @@ import { detachOption } from "./unpause.js";
 export const retryCommand = defineCommand({
   name: "retry",
   arguments: "<run> <stage>",
-  summary: "try a failed stage again, and go on with what comes after it",
+  summary: "try a failed stage again, and go on with what comes after it; also one that a sweep has stopped early",
   details: "Continues from the stage's newest checkpoint. While other branches of the run still go on, they are left alone; in a run\n"
     + "that has ended, a new attempt does this stage, what it lacks, and what comes after it.\n" + endingHelp,
   examples: ["trueline retry hh-ppo-max-20260101-k3v9qz ppo", "trueline retry hh-ppo-max-20260101-k3v9qz ppo --reason \"disk freed\""],
@@ -54,7 +54,8 @@ function refuseUnfailed(id: string, plan: Plan, entries: readonly LedgerEntry[],
   if (stage === undefined) {
     throw new TruelineError("TL_RUN_STAGE_UNKNOWN", `Run ${id} has no stage ${name}.`, { hint: suggestion(name, stages.map((each) => each.name)) });
   }
-  if (stage.state !== "failed") {
+  // One that was stopped early goes on alone, once the others are through.
+  if (stage.state !== "failed" && !(stage.state === "stopped-early" && isOver(entries))) {
     throw new TruelineError("TL_STAGE_NOT_FAILED", `Stage ${name} of run ${id} is ${stage.state}, not failed.`, { hint: `\`trueline status ${id}\` says how to go on with the run.` });
   }
   const rejected = Object.entries(ordersOf(entries).answers)

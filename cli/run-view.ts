@@ -92,6 +92,8 @@ export function stateText(stage: ObservedStage): string {
     case "reused": return `reused from ${stage.from}`;
     case "stopped": return stage.checkpoint === undefined ? "stopped" : `stopped at step ${stage.checkpoint}`;
     case "asking": return "waits for an answer";
+    case "held": return `waits at step ${stage.checkpoint} for the other variants`;
+    case "stopped-early": return stage.checkpoint === undefined ? "not run: its variant was stopped early" : `stopped early at step ${stage.checkpoint}`;
     case "waiting": case "finished": case "failed": return stage.state;
   }
 }

@@ -1,3 +1,4 @@
+import { fewNames } from "../foundation/text.js";
 import type { LedgerEvent } from "../schemas/events.js";
 import { duration, moment, number, size } from "./output.js";
 
@@ -38,6 +39,12 @@ export function story(event: LedgerEvent): string {
     case "stage-finished": {
       const figures = Object.entries(event.figures).slice(0, 4).map(([name, value]) => `${name} ${number(value)}`);
       return `${event.stage}: finished in ${duration(event.seconds)} (artifact ${event.artifact.slice(0, 12)})${figures.length === 0 ? "" : `: ${figures.join(", ")}`}`;
+    }
+    case "stage-held":
+      return `${event.stage}: waits after step ${event.step} for the other variants; ${event.metric} is ${event.value === undefined ? "not a number" : number(event.value)}`;
+    case "sweep-halved": {
+      const told = (variants: typeof event.kept) => fewNames(variants.map(({ variant, value }) => `${variant}${value === undefined ? "" : ` (${number(value)})`}`), 8);
+      return `${event.of}: all variants have come to step ${event.step}; by ${event.metric} ${told(event.kept)} ${event.kept.length === 1 ? "goes" : "go"} on, stopped early: ${told(event.ended) || "none"}`;
     }
     case "guard-breached": {
       const then = { note: "training goes on", stop: "the stage stops", ask: "somebody has to decide", "roll-back": "training goes back" }[event.then];

@@ -4,6 +4,7 @@ import type { Plan, PlannedStage } from "../schemas/plan.js";
 import { mostOf, timeSpent, type Spent } from "../store/spent.js";
 import { unfinishedAsides } from "../store/orders.js";
 import type { Standing } from "../store/standing.js";
+import { summarize } from "../store/state.js";
 import type { Store } from "../store/store.js";
 import { decide, type Decision, type StageKnowledge } from "./decide.js";
 import { planChanges } from "./differences.js";
@@ -127,6 +128,7 @@ interface Known extends Pick<ResumeRequest, "from" | "until"> {
 function fatesOf({ id, plan, present, knowledge, spent, entries, setAside, only, from, until }: Known): StageFate[] {
   const before = new Map(present.stages.map((stage) => [stage.name, stage]));
   const begun = new Set(entries.flatMap(({ event }) => event.type === "stage-started" || event.type === "stage-reused" ? [event.key] : []));
+  const stopped = new Set(summarize(plan, entries).stages.flatMap(({ name, state }) => state === "stopped-early" ? [name] : []));
   const willRun = new Set<string>();
   const fates = plan.stages.map((stage): StageFate => {
     const known = knowledge.get(stage.name)!;
@@ -138,8 +140,9 @@ function fatesOf({ id, plan, present, knowledge, spent, entries, setAside, only,
     const spentNow = spent.get(stage.key);
     const secondsKept = standing.action === "reuse" ? mostOf(spentNow) : standing.action === "resume" ? spentNow?.upTo.get(standing.checkpoint.step) ?? 0 : 0;
     const spentBefore = old === undefined ? 0 : mostOf(spent.get(old.key));
-    const fate = only?.includes(stage.name) === false && decision.action !== "reuse" ? "waits" : fateOf(decision, old !== undefined, old !== undefined && begun.has(old.key));
-    const reason = asked ? reasonAside(stage.name, from)
+    const isStopped = stopped.has(stage.name) && !asked && decision.action !== "reuse";
+    const fate = isStopped || (only?.includes(stage.name) === false && decision.action !== "reuse") ? "waits" : fateOf(decision, old !== undefined, old !== undefined && begun.has(old.key));
+    const reason = asked ? reasonAside(stage.name, from) : isStopped ? "its variant was stopped early"
       : fate === "waits" ? `the resume goes no further than \`${until}\``
         : fate === "runs" && old?.key === stage.key ? "not begun yet" : decision.reason;
     return {

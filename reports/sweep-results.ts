@@ -100,7 +100,7 @@ export function pooled(values: readonly number[]): Pooled | undefined {
 
 /** How many stages of a variant are in which state: "6 finished", "2 finished, 1 failed". */
 export function statesText({ states }: Pick<VariantResult, "states">): string {
-  return Object.entries(states).map(([state, count]) => `${count} ${state}`).join(", ");
+  return Object.entries(states).map(([state, count]) => `${count} ${state.replace("-", " ")}`).join(", ");
 }
 
 function counted(words: readonly string[]): Record<string, number> {

@@ -37,6 +37,8 @@ export const ordersSchema = z.strictObject({
   retries: z.record(z.string(), z.number().int()),
   /** What guards have found, oldest first. */
   breaches: z.array(z.strictObject({ stage: z.string(), message: z.string() })),
+  /** The newest rung of successive halving, and the stages that were stopped at it or before. */
+  halved: z.strictObject({ step: z.number().int(), stopped: z.array(z.strictObject({ stage: z.string(), key: z.string() })) }).optional(),
 });
 
 /** A question to people. */

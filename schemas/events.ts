@@ -66,6 +66,14 @@ export const eventSchema = z.discriminatedUnion("type", [
   /** `attempt` is missing where none was under way: rejected by a person, or lost with its worker. */
   z.strictObject({ type: z.literal("stage-failed"), stage, key: digest, attempt: z.number().int().optional(), failure, retry: z.boolean() }),
   z.strictObject({ type: z.literal("stage-finished"), stage, key: digest, artifact: digest, seconds: z.number(), figures }),
+  /** It waits at a rung of successive halving. `value`: the metric's, absent where it is not a number. */
+  z.strictObject({ type: z.literal("stage-held"), stage, key: digest, step: z.number().int(), metric: z.string(), value: z.number().optional() }),
+  /** All variants of a sweep have come to a rung. `stopped`: the stages that the worse ones go no further with. */
+  z.strictObject({
+    type: z.literal("sweep-halved"), of: stage, step: z.number().int(), metric: z.string(),
+    kept: z.array(z.strictObject({ variant: z.string(), value: z.number().optional() })), ended: z.array(z.strictObject({ variant: z.string(), value: z.number().optional() })),
+    stopped: z.array(z.strictObject({ stage, key: digest })),
+  }),
   /** A guard found its metric out of bounds; `then` is what the spec says to do. */
   z.strictObject({
     type: z.literal("guard-breached"), stage, key: digest, guard: z.string(), step: z.number().int(), metric: z.string(),

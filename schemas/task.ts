@@ -19,6 +19,8 @@ export const stageTaskSchema = z.strictObject({
   artifacts: z.record(z.string(), z.string()),
   /** Questions of guards that somebody has answered with yes: the same breach does not stop it again. */
   waived: z.array(z.string()).optional(),
+  /** The step at which it has to wait with a checkpoint, and what it then is compared by. */
+  rung: z.strictObject({ step: z.number().int().positive(), metric: z.string() }).optional(),
 });
 
 /** What a finished stage gives to those after it. */
@@ -34,10 +36,17 @@ export interface StageQuestion {
   readonly question: string;
 }
 
-export type StageEnd = StageOutcome | StageQuestion;
+/** What an attempt gives instead at a rung of successive halving; its checkpoint is saved. */
+export interface StageRung {
+  readonly rung: number;
+  /** Of the metric; null where that was no number. */
+  readonly value: number | null;
+}
+
+export type StageEnd = StageOutcome | StageQuestion | StageRung;
 
 /** A stage as the workflow sees it. */
-export type StageState = "waiting" | "asking" | "started" | "finished" | "failed" | "blocked" | "cancelled";
+export type StageState = "waiting" | "asking" | "started" | "finished" | "failed" | "blocked" | "cancelled" | "held" | "stopped-early";
 
 export type PipelineInput = z.output<typeof pipelineInputSchema>;
 export type StageTask = z.output<typeof stageTaskSchema>;

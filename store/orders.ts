@@ -25,6 +25,7 @@ export type OrderedStop = Extract<Extract<LedgerEvent, { type: "stage-stopped" }
  */
 export function ordersOf(entries: readonly LedgerEntry[]): Orders {
   let orders = { count: 0, paused: false, retries: new Map<string, number>(), breaches: [] as Orders["breaches"] };
+  let halved: Orders["halved"];
   const keys = new Map<string, string>();
   const answers = new Map<string, Answer>();
   for (const { event } of entries) {
@@ -41,6 +42,7 @@ export function ordersOf(entries: readonly LedgerEntry[]): Orders {
         break;
       case "retry-requested":
         forgetLate(answers, event.stage);
+        halved = halved && { ...halved, stopped: halved.stopped.filter(({ stage }) => stage !== event.stage) };
         orders.retries.set(event.stage, (orders.retries.get(event.stage) ?? 0) + 1);
         orders.count += 1;
         break;
@@ -58,14 +60,20 @@ export function ordersOf(entries: readonly LedgerEntry[]): Orders {
       case "guard-breached":
         orders.breaches.push({ stage: event.stage, message: `Guard ${event.guard}: ${event.metric} is ${event.value ?? "not a number"} after step ${event.step}, ${event.bound}.` });
         break;
-      case "stage-set-aside": case "stage-started": case "stage-reused": case "checkpoint-saved": case "checkpoint-skipped": case "stage-stopped":
+      case "sweep-halved":
+        halved = { step: event.step, stopped: [...halved?.stopped ?? [], ...event.stopped] };
+        break;
+      case "stage-set-aside":
+        halved = halved && { ...halved, stopped: halved.stopped.filter(({ key }) => key !== event.key) };
+        break;
+      case "stage-started": case "stage-reused": case "checkpoint-saved": case "checkpoint-skipped": case "stage-stopped":
       case "stage-failed": case "stage-finished": case "stage-rolled-back": case "deadline-passed": case "notification-sent":
       case "notification-failed": case "artifact-removed": case "cancel-requested": case "run-paused": case "run-cancelled": case "run-failed":
-      case "run-finished": case "pinned": case "unpinned":
+      case "run-finished": case "stage-held": case "pinned": case "unpinned":
         break;
     }
   }
-  return { ...orders, retries: Object.fromEntries(orders.retries), answers: Object.fromEntries(answers) };
+  return { ...orders, retries: Object.fromEntries(orders.retries), answers: Object.fromEntries(answers), ...(halved !== undefined && { halved }) };
 }
 
 /** Drops rejections for want of an answer, of one stage or of all: its question is asked again. */

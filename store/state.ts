@@ -1,7 +1,7 @@
 import type { Failure, LedgerEntry, LedgerEvent, WorkerIdentity } from "../schemas/events.js";
 import type { Plan } from "../schemas/plan.js";
 
-export type StageState = "waiting" | "running" | "reused" | "finished" | "failed" | "stopped" | "asking";
+export type StageState = "waiting" | "running" | "reused" | "finished" | "failed" | "stopped" | "asking" | "held" | "stopped-early";
 export type RunState = "submitted" | "running" | "paused" | "finished" | "failed" | "cancelled";
 
 export interface StageSummary {
@@ -68,7 +68,7 @@ export function summarize(plan: Plan, entries: readonly LedgerEntry[]): RunSumma
         endedAt = undefined;
         for (const stage of stages.values()) {
           const isDone = (stage.state === "finished" || stage.state === "reused") && stage.removed === undefined;
-          if (!isDone) change(stage.name, { state: "waiting", failure: undefined, question: undefined, skipped: undefined, ...stage.removed !== undefined && undone });
+          if (!isDone && stage.state !== "stopped-early") change(stage.name, { state: "waiting", failure: undefined, question: undefined, skipped: undefined, ...stage.removed !== undefined && undone });
         }
         break;
       case "stage-set-aside":
@@ -86,6 +86,13 @@ export function summarize(plan: Plan, entries: readonly LedgerEntry[]): RunSumma
         if (stages.get(event.stage)?.state === "finished" && stages.get(event.stage)?.removed === undefined) break;
         change(event.stage, { state: "reused", artifact: event.artifact, figures: event.figures, from: event.from, removed: undefined });
         break;
+      case "stage-held":
+        change(event.stage, { state: "held", checkpoint: event.step });
+        break;
+      case "sweep-halved":
+        for (const stage of stages.values()) if (stage.state === "held") change(stage.name, { state: "waiting" });
+        for (const { stage, key } of event.stopped) if (stages.get(stage)?.key === key) changeFrom(plan, stage, (name) => change(name, { state: "stopped-early" }));
+        break;
       case "checkpoint-saved":
         change(event.stage, { checkpoint: event.step });
         break;
@@ -101,6 +108,7 @@ export function summarize(plan: Plan, entries: readonly LedgerEntry[]): RunSumma
         change(event.stage, { state: "waiting", question: undefined });
         break;
       case "retry-requested":
+        if (stages.get(event.stage)?.state === "stopped-early") changeFrom(plan, event.stage, (name) => change(name, { state: "waiting" }));
         change(event.stage, { state: "waiting", failure: undefined });
         break;
       case "checkpoint-skipped":
@@ -145,13 +153,20 @@ export function summarize(plan: Plan, entries: readonly LedgerEntry[]): RunSumma
   return { state, stages: [...stages.values()], startedAt, endedAt };
 }
 
+/** Calls `change` with a stage and all that come after it. */
+function changeFrom({ stages }: Plan, name: string, change: (name: string) => void): void {
+  const found = new Set([name]);
+  for (const stage of stages) if (stage.after.some((each) => found.has(each))) found.add(stage.name);
+  for (const each of found) change(each);
+}
+
 function hasEnded(state: RunState): boolean {
   return state === "finished" || state === "failed" || state === "cancelled";
 }
 
 /** What still counts once a run has ended: what people ask for, and results, which other runs may use. */
 function outlastsEnd({ type }: LedgerEvent): boolean {
-  return type === "run-resumed" || type === "stage-set-aside" || type === "stage-finished" || type === "stage-reused" || type === "artifact-removed";
+  return type === "run-resumed" || type === "retry-requested" || type === "stage-set-aside" || type === "stage-finished" || type === "stage-reused" || type === "artifact-removed";
 }
 
 function isDone(stage: StageSummary | undefined): boolean {

@@ -15,6 +15,11 @@ export interface CheckpointSlot {
   publish(): Promise<unknown>;
 }
 
+/** A trainer that has stopped at a rung. */
+export interface AtRung {
+  readonly rung: number;
+}
+
 export interface RunTrainerOptions {
   /** The stage's name, for progress and messages. */
   readonly stage: string;
@@ -32,6 +37,8 @@ export interface RunTrainerOptions {
     /** Told of every breach, those in the checkpoint's own metrics included. */
     readonly onBreach: (breach: Breach) => Promise<void>;
   };
+  /** It ends at this step with a checkpoint instead of an artifact, to go on from there later. */
+  readonly rung?: number;
   readonly onProgress: (progress: Progress) => void;
   /** When aborted: the step under way ends or throws the reason, a checkpoint is published, and TL_TRAIN_CANCELLED is thrown. */
   readonly signal?: AbortSignal;
@@ -42,10 +49,10 @@ export interface RunTrainerOptions {
 /**
  * Drives a trainer from where it stands to its artifact: steps, metrics, guards, checkpoints, cancellation. The lines
  * of metrics.jsonl are {"step": steps done, ...metrics}; they depend on seed and step alone and travel in checkpoints.
- * A breach that is not only noted ends it instead, with a checkpoint unless the stage is to go back.
+ * At a rung it ends with a checkpoint. A breach that is not only noted ends it, with a checkpoint unless the stage is to go back.
  * Errors: TL_TRAIN_DIVERGED, TL_TRAIN_CANCELLED, TL_TRAIN_CHECKPOINT, and what trainer and callbacks throw.
  */
-export async function runTrainer(trainer: Trainer, options: RunTrainerOptions): Promise<ArtifactMetadata | Breach> {
+export async function runTrainer(trainer: Trainer, options: RunTrainerOptions): Promise<ArtifactMetadata | Breach | AtRung> {
   const now = options.now ?? (() => performance.now());
   const watch = options.guards?.watch;
   const metricsPath = join(options.workspace, METRICS_FILE);
@@ -94,6 +101,10 @@ export async function runTrainer(trainer: Trainer, options: RunTrainerOptions): 
   report("training");
   while (steps < trainer.steps) {
     await stopIfCancelled();
+    if (options.rung !== undefined && steps >= options.rung) {
+      if (steps > (saved ?? 0)) await saveCheckpoint();
+      return { rung: options.rung };
+    }
     const began = now();
     latest = await trainer.step(steps).catch(async (error: unknown) => {
       // It has changed nothing yet: the state is that after the step before.

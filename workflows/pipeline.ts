@@ -4,6 +4,7 @@ import type { PlannedStage } from "../schemas/plan.js";
 import type { PipelineInput, StageOutcome, StageState } from "../schemas/task.js";
 import { controls, note } from "./controls.js";
 import { failureOf, isUnrecorded } from "./failure.js";
+import { Halving } from "./halving.js";
 import { Notices } from "./notices.js";
 import { OrderBook } from "./orders.js";
 import { Progress } from "./progress.js";
@@ -19,6 +20,7 @@ export const stagesQuery = defineQuery<Readonly<Record<string, StageState>>>("st
 export async function pipeline({ run, plan, only, until }: PipelineInput): Promise<Readonly<Record<string, StageOutcome>>> {
   const root = CancellationScope.current();
   const progress = new Progress(plan, only);
+  const halving = new Halving(plan, only);
   const notices = new Notices(run, plan);
   let changes = 0;
   let isOverdue = false;
@@ -33,7 +35,12 @@ export async function pipeline({ run, plan, only, until }: PipelineInput): Promi
     const { name } = stage;
     const artifacts = Object.fromEntries(stage.after.map((each) => [each, progress.outcomes[each]!.artifact]));
     try {
-      progress.finish(name, await work.run(() => doStage(stage, artifacts, { run, orders, notices, say: (state) => progress.set(name, state) })));
+      const end = await work.run(() => doStage(stage, artifacts, { run, orders, notices, rung: halving.rungOf(name), say: (state) => progress.set(name, state) }));
+      if ("rung" in end) {
+        halving.arrive(name, end.value);
+        return progress.set(name, "held");
+      }
+      progress.finish(name, end);
       notices.send("stage-finished", { stage: name, state: "finished", message: `Stage ${name} is finished.` });
     } catch (error) {
       if (isCancellation(error)) return progress.set(name, "cancelled");
@@ -54,6 +61,13 @@ export async function pipeline({ run, plan, only, until }: PipelineInput): Promi
       const seen = changes;
       progress.retry(orders.current.retries);
       if (isToStop()) work.cancel();
+      const decision = work.consideredCancelled ? undefined : halving.decide(progress.view());
+      if (decision !== undefined) {
+        // The ledger first: a stage that has gone on is no proof of what was decided.
+        await CancellationScope.nonCancellable(() => note(run, decision));
+        for (const name of halving.apply(decision)) progress.set(name, "waiting");
+        for (const { stage } of decision.stopped) progress.set(stage, "stopped-early");
+      }
       if (!work.consideredCancelled) for (const stage of progress.ready()) {
         underWay.add(stage.name);
         progress.set(stage.name, "started");
@@ -76,6 +90,7 @@ export async function pipeline({ run, plan, only, until }: PipelineInput): Promi
   };
 
   await CancellationScope.nonCancellable(() => orders.read());
+  for (const stage of halving.restore(orders.current.halved)) progress.set(stage, "stopped-early");
   orders.follow();
   if (plan.deadlineSeconds !== undefined) void afterDeadline(run, plan.deadlineSeconds, () => {
     isOverdue = true;

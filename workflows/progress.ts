@@ -27,12 +27,12 @@ export class Progress {
   }
 
   get isDone(): boolean {
-    return this.stages.every(({ name }) => this.states.get(name) === "finished");
+    return Object.values(this.view()).every((state) => state === "finished" || state === "stopped-early");
   }
 
   /** Whether a stage is left that neither failed nor is blocked by one that did. */
   get isOpen(): boolean {
-    return Object.values(this.view()).some((state) => state === "waiting" || state === "cancelled");
+    return Object.values(this.view()).some((state) => state === "waiting" || state === "cancelled" || state === "held");
   }
 
   /** Stages that can start now: all that they need is there, and of variants no more are under way than there may be. */
@@ -46,7 +46,7 @@ export class Progress {
     return [...shared, ...ofVariants.slice(0, Math.max(0, room))];
   }
 
-  set(name: string, state: "waiting" | "asking" | "started" | "cancelled"): void {
+  set(name: string, state: "waiting" | "asking" | "started" | "cancelled" | "held" | "stopped-early"): void {
     this.states.set(name, state);
   }
 
@@ -79,14 +79,15 @@ export class Progress {
     return [...this.states].filter(([, state]) => state === "cancelled").map(([name]) => name);
   }
 
-  /** The state of every stage; those that wait for a failed one are blocked. */
+  /** The state of every stage; those that wait for a failed one are blocked, and those after one that was stopped early are so, too. */
   view(): Record<string, StageState> {
     const view: Record<string, StageState> = {};
     // A plan lists stages after those they depend on.
     for (const { name, after } of this.stages) {
-      const isBlocked = after.some((each) => view[each] === "failed" || view[each] === "blocked");
+      const before = after.map((each) => view[each]);
       const state = this.states.get(name)!;
-      view[name] = state === "waiting" && isBlocked ? "blocked" : state;
+      view[name] = state !== "waiting" ? state
+        : before.includes("stopped-early") ? "stopped-early" : before.includes("failed") || before.includes("blocked") ? "blocked" : state;
     }
     return view;
   }

@@ -2,7 +2,7 @@ import {
   ActivityCancellationType, ActivityFailure, ApplicationFailure, CancellationScope, isCancellation, proxyActivities, sleep, TimeoutFailure,
 } from "@temporalio/workflow";
 import type { PlannedStage } from "../schemas/plan.js";
-import type { StageEnd, StageOutcome, StageTask } from "../schemas/task.js";
+import type { StageEnd, StageOutcome, StageRung, StageTask } from "../schemas/task.js";
 import { gpusOf } from "../schemas/task-queue.js";
 import { controls, note } from "./controls.js";
 import { approvedOf, pass, type Gate } from "./gates.js";
@@ -15,6 +15,8 @@ interface Surroundings {
   readonly run: string;
   readonly orders: OrderBook;
   readonly notices: Notices;
+  /** Where the stage has to wait for others. */
+  readonly rung: StageTask["rung"];
   /** Called when a person is waited for, and when it goes on. */
   readonly say: (state: "asking" | "started") => void;
 }
@@ -23,7 +25,7 @@ interface Surroundings {
  * Does a stage: asks people where the spec says so, has it done by a worker, and asks again whenever it comes back with a
  * question. Errors: TL_APPROVAL_REJECTED, TL_STAGE_DEADLINE, and what the activity throws.
  */
-export async function doStage(stage: PlannedStage, artifacts: StageTask["artifacts"], { run, orders, notices, say }: Surroundings): Promise<StageOutcome> {
+export async function doStage(stage: PlannedStage, artifacts: StageTask["artifacts"], { run, orders, notices, rung, say }: Surroundings): Promise<StageOutcome | StageRung> {
   const through = (gate: Gate) => pass(run, stage, gate, orders, () => {
     say("asking");
     notices.tellQuestion(stage.name, gate.gate, gate.question);
@@ -35,8 +37,8 @@ export async function doStage(stage: PlannedStage, artifacts: StageTask["artifac
   for (;;) {
     say("started");
     const waived = approvedOf(stage, orders);
-    const end = await withinDeadline(run, stage, () => attempt(stage, { run, stage, artifacts, ...(waived.length > 0 && { waived }) }));
-    if ("artifact" in end) return end;
+    const end = await withinDeadline(run, stage, () => attempt(stage, { run, stage, artifacts, ...(waived.length > 0 && { waived }), ...(rung !== undefined && { rung }) }));
+    if (!("gate" in end)) return end;
     await through(end);
   }
 }

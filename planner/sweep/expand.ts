@@ -45,7 +45,7 @@ export function expandSweep(template: Readonly<Record<string, unknown>>, written
   const sections = Object.entries({ data, models, stages }).filter(([section]) => isObject(template[section])).map(([section, found]) => [section, entries(found)]);
   return {
     value: { ...template, ...approval(template, planned), ...Object.fromEntries(sections) },
-    sweep: planned, faults: goalFaults(template, planned), place: placer(template, [...data, ...models, ...stages]),
+    sweep: planned, faults: goalFaults(template, planned, stages), place: placer(template, [...data, ...models, ...stages]),
   };
 }
 
@@ -59,7 +59,7 @@ function combinationsOf(dimensions: readonly Dimension[]): Point[][] {
 }
 
 function plannedSweep(
-  { parallel, objective }: Sweep, dimensions: readonly Dimension[], combinations: readonly { readonly points: readonly Point[]; readonly stages: ReadonlyMap<string, string> }[],
+  { parallel, objective, halving }: Sweep, dimensions: readonly Dimension[], combinations: readonly { readonly points: readonly Point[]; readonly stages: ReadonlyMap<string, string> }[],
 ): PlannedSweep {
   const names = [...combinations[0]!.stages.keys()];
   const multiplied = names.filter((name) => combinations.some(({ stages }) => stages.get(name) !== name));
@@ -74,7 +74,7 @@ function plannedSweep(
         stages: Object.fromEntries(multiplied.map((name) => [name, stages.get(name)!])),
       };
     }),
-    ...(parallel !== undefined && { parallel }), ...(objective !== undefined && { objective }),
+    ...(parallel !== undefined && { parallel }), ...(objective !== undefined && { objective }), ...(halving !== undefined && { halving }),
   };
 }
 

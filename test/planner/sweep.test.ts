@@ -158,7 +158,11 @@ const cases: readonly (readonly [name: string, sweep: Members, field: string, co
   ["an absurd number of stages", axis({ seeds: 501, stages: ["ppo"] }), "sweep", "TL_SPEC_WRONG_VALUE", "comes to 1007 stages"],
   ["an objective of no stage", { axes: { kl }, objective: { stage: "evl", metric: "eval/gold" } }, "sweep.objective.stage", "TL_SPEC_UNKNOWN_REFERENCE", "no stage `evl`", "`eval`"],
   ["an objective of a stage that all share", { axes: { kl }, objective: { stage: "rm", metric: "rm/accuracy" } }, "sweep.objective.stage", "TL_SPEC_WRONG_REFERENCE", "the same in all variants", "`ppo`, `eval`"],
-  ["an objective without such a metric", { axes: { kl }, objective: { stage: "eval", metric: "eval/glod" } }, "sweep.objective.metric", "TL_SPEC_WRONG_VALUE", "no figure `eval/glod`", "`eval/gold`"],
+  ["an objective without such a metric", { axes: { kl }, objective: { stage: "eval", metric: "eval/glod" } }, "sweep.objective.metric", "TL_SPEC_WRONG_VALUE", "has no `eval/glod`", "`eval/gold`"],
+  ["halving by a stage that does not train", { axes: { kl }, halving: { stage: "eval", metric: "eval/gold", every: 5 } }, "sweep.halving.metric", "TL_SPEC_WRONG_VALUE", "`eval` has no `eval/gold`", "a stage that trains"],
+  ["halving by a misspelt metric", { axes: { kl }, halving: { stage: "ppo", metric: "objective/glod", every: 5 } }, "sweep.halving.metric", "TL_SPEC_WRONG_VALUE", "`ppo` has no `objective/glod`", "`objective/gold`"],
+  ["halving without a rung", { axes: { kl }, halving: { stage: "ppo", metric: "objective/kl", every: 80 } }, "sweep.halving.every", "TL_SPEC_WRONG_VALUE", "at most 80 steps: there is no rung", "less than 80"],
+  ["halving that keeps all", { axes: { kl }, halving: { stage: "ppo", metric: "objective/kl", every: 8, keep: 1 } }, "sweep.halving.keep", "TL_SPEC_WRONG_VALUE", "less than 1"],
 ];
 
 describe("a fault in a sweep", () => {

@@ -57,6 +57,19 @@ describe("the training loop", () => {
     expect(await readFile(join(root, "checkpoint-4", "state"), "utf8")).toBe("4");
   });
 
+  it("ends at a rung with a checkpoint, and goes on from there to the same end", async () => {
+    const { root, options, published, metrics } = await places();
+    expect(await runTrainer(counting(6), { ...options, rung: 4 })).toEqual({ rung: 4 });
+    expect(published).toEqual([4]);
+    const resume = { directory: join(root, "checkpoint-4"), steps: 4 };
+    const again = counting(6);
+    expect(await runTrainer(again, { ...options, resume, rung: 4 }), "it is there already").toEqual({ rung: 4 });
+    expect([again.done, published]).toEqual([[], [4]]);
+    await runTrainer(again, { ...options, resume, rung: 9 });
+    expect(again.done).toEqual([4, 5]);
+    expect(await metrics(options.output)).toBe(lines(1, 6));
+  });
+
   it("saves a checkpoint when the time since the last is up", async () => {
     const { options, published } = await places();
     let milliseconds = 0;

@@ -112,7 +112,7 @@ export async function runToEnd(
     stage: "stage", workspace, output, resume: options.resume, cadence: { everySeconds: Infinity }, onProgress: () => {},
     openCheckpoint: async () => { throw new Error("no checkpoint is due"); },
   });
-  if ("guard" in metadata) throw new Error("there are no guards");
+  if ("guard" in metadata || "rung" in metadata) throw new Error("there are neither guards nor rungs");
   return { directory: output, files: await digests(output), metadata, metrics: await readMetrics(output) };
 }
 

@@ -79,6 +79,36 @@ describe("a sweep", () => {
   });
 });
 
+describe("successive halving", () => {
+  // Stages of the longest names are best: four variants, of which two and then one go on.
+  const names = ["a", "bb", "ccc", "dddd"];
+  const halving = { stage: "ppo", metric: "objective/gold", goal: "maximize", every: 10, keep: 0.5 } as const;
+  const plan = {
+    ...planOf(...names.map((name) => ({ ...stage(`ppo.${name}`, [], "racing"), parameters: { steps: 30 } })), ...names.map((name) => stage(`eval.${name}`, [`ppo.${name}`], "done"))),
+    sweep: { variants: names.map((name) => ({ name, seed: "", settings: {}, stages: { ppo: `ppo.${name}`, eval: `eval.${name}` } })), halving },
+  };
+
+  it("stops the worst at each rung, runs nothing after them, and finishes with what is left", async () => {
+    const run = await stand.submit(plan);
+    expect(Object.keys(await run.result() as object).sort()).toEqual(["eval.dddd", "ppo.dddd"]);
+    expect(stand.log.filter((entry) => entry.includes("waits")).sort()).toEqual([...names.map((name) => `ppo.${name} waits at 10`), "ppo.ccc waits at 20", "ppo.dddd waits at 20"].sort());
+    const events = await stand.events(run.workflowId);
+    expect(events).toMatchObject([
+      { type: "sweep-halved", of: "ppo", step: 10, kept: [{ variant: "dddd", value: 8 }, { variant: "ccc" }], ended: [{ variant: "bb" }, { variant: "a", value: 5 }], stopped: [{ stage: "ppo.bb" }, { stage: "ppo.a" }] },
+      { type: "sweep-halved", step: 20, kept: [{ variant: "dddd" }], stopped: [{ stage: "ppo.ccc" }] }, { type: "run-finished" },
+    ]);
+    expect(await run.query("stages")).toMatchObject({ "ppo.a": "stopped-early", "eval.a": "stopped-early", "ppo.dddd": "finished" });
+  });
+
+  it("decides a rung once: a new attempt leaves alone what was stopped", async () => {
+    const run = `halved-${names.length}`;
+    const stopped = ["a", "bb"].map((name) => ({ stage: `ppo.${name}`, key: plan.stages.find((each) => each.name === `ppo.${name}`)!.key }));
+    await stand.store.ledger.append(run, { type: "sweep-halved", of: "ppo", step: 10, metric: "objective/gold", kept: [], ended: [], stopped });
+    await (await stand.submit(plan, { run })).result();
+    expect(stand.log.filter((entry) => /ppo.*begins/.test(entry)).sort()).toEqual(["ccc", "dddd", "dddd"].map((name) => `ppo.${name} begins after nothing`));
+  });
+});
+
 describe("a paused run", () => {
   const plan = planOf(stage("a", [], "done"), stage("b", ["a"], "slow"), stage("c", ["b"], "done"));
 

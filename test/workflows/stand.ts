@@ -124,7 +124,7 @@ function stages(store: Store, say: (entry: string) => void) {
       say(`${name} fails`);
       throw error;
     }) ?? { artifact: sha256(name), reused: false };
-    say(`${name} ${"artifact" in end ? "ends" : "asks"}`);
+    say(`${name} ${"artifact" in end ? "ends" : "gate" in end ? "asks" : `waits at ${end.rung}`}`);
     return end;
   };
   const endless = async ({ run, stage: { name } }: StageTask): Promise<never> => {
@@ -162,6 +162,8 @@ function stages(store: Store, say: (entry: string) => void) {
       await sleep(3000);
       return undefined;
     }),
+    // Waits at each rung, worth the length of its name, and is done when there is none any more.
+    racing: stage(async ({ stage: { name }, rung }) => rung && { rung: rung.step, value: name.length }),
     curious: stage(async ({ stage: { name }, waived = [] }) => {
       const gate = `guard:${name}:kl:140`;
       return waived.includes(gate) ? undefined : { gate, question: "KL is 13 after step 140, above 12. Go on?" };
