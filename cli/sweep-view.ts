@@ -28,8 +28,9 @@ export function foldCopies<Item>(
   return [...folds.values()].map((found) => {
     const names = found.map(nameOf);
     const template = templates.get(names[0]!);
-    const isWhole = template !== undefined && names.length > 1 && names.length === copies(template);
-    return { label: isWhole ? `${template} × ${names.length}` : fewNames(names, 2), items: found };
+    const count = template === undefined ? 1 : copies(template);
+    if (names.length > 1 && names.length === count) return { label: `${template} × ${count}`, items: found };
+    return { label: names.length <= 3 ? names.join(", ") : `${template} × ${names.length} of ${count}`, items: found };
   });
 }
 

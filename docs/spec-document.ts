@@ -64,10 +64,10 @@ export function specDocument(): string {
 }
 
 function sweepSection(sweep: Record<string, unknown>): string[] {
-  const { axes, objective } = membersOf(sweep["properties"]);
+  const { axes, objective, halving } = membersOf(sweep["properties"]);
   return [
     fieldTable(sweep, (name) => name !== "description"), "", "An axis:", "", fieldTable(membersOf(membersOf(axes)["additionalProperties"]), (name) => name !== "description"), "",
-    "The objective:", "", fieldTable(membersOf(objective)),
+    "The objective:", "", fieldTable(membersOf(objective)), "", "Halving:", "", fieldTable(membersOf(halving)),
   ];
 }
 

@@ -2,13 +2,18 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { hhRow, pipeline } from "../planner/pipeline.js";
+import { barsOf } from "../../cli/follow.js";
+import { createPlan } from "../../planner/plan.js";
+import { Store } from "../../store/store.js";
+import { failedRun } from "../planner/finished.js";
+import { hhRow, pipeline, stageOf } from "../planner/pipeline.js";
 import { trueline } from "./trueline.js";
 
 let folder: string;
 let spec: string;
 const sweep = {
   axes: { kl: { field: "stages.ppo.tricks.klPenalty.coefficient", values: [0.05, 0.1, 0.2] }, seed: { seeds: 40, stages: ["ppo"] } }, parallel: 2,
+  objective: { stage: "eval", metric: "eval/gold" },
 };
 
 beforeEach(async () => {
@@ -40,6 +45,35 @@ describe("a sweep of 120 variants", () => {
     expect(stdout).toMatch(/^ppo\.kl-0\.2\.s46 +ppo +run/m);
     const json = JSON.parse((await trueline(["plan", spec, "--json"])).stdout) as { stages: unknown[]; sweep: { variants: unknown[] } };
     expect([json.stages.length, json.sweep.variants.length]).toEqual([245, 120]);
+  });
+
+  it("is followed with a bar for all copies of a stage", async () => {
+    const plan = await createPlan(spec);
+    const stages = plan.stages.map(({ name, kind, key }, index) => ({
+      name, kind, key, state: index < 25 ? "finished" as const : index === 25 ? "running" as const : "waiting" as const,
+      ...(index === 25 && { progress: { stage: name, phase: "training", step: 30, of: 60, metrics: {} } }),
+    }));
+    const bars = barsOf({ plan, stages });
+    expect(bars.map(({ name }) => name)).toEqual(["bpe", "base", "sft", "rm", "critic", "ppo × 120", "eval × 120"]);
+    expect(bars[5]).toEqual({ name: "ppo × 120", at: 20.5, of: 120, text: "20 finished, 1 running, 99 waiting  ppo.kl-0.05.s27 30/60" });
+  });
+
+  it("is told by status, copies in one state in one line, with the table of its variants", async () => {
+    const plan = await createPlan(spec);
+    const store = new Store(join(folder, "home"));
+    await failedRun(store, "r", plan, ["bpe", "base"]);
+    for (const name of ["eval.kl-0.1.s7", "eval.kl-0.1.s8", "eval.kl-0.2.s7"]) {
+      const { key } = stageOf(plan, name);
+      await store.ledger.append("r", { type: "stage-finished", stage: name, key, artifact: key, seconds: 2, figures: { "eval/gold": name.includes("0.1") ? 0.5 : 0.75, "eval/win_rate": 0.5 } });
+    }
+    const { stdout } = await trueline(["status", "r"]);
+    expect(stdout).toMatch(/^ppo × 120 +ppo +waiting$/m);
+    expect(stdout).toMatch(/^eval\.kl-0\.1\.s7, eval\.kl-0\.1\.s8, eval\.kl-0\.2\.s7 +evaluate +finished +6 s$/m);
+    expect(stdout).toMatch(/^eval × 117 of 120 +evaluate +waiting$/m);
+    expect(stdout).toMatch(/^variant +seeds +gold +win_rate +stages$/m);
+    expect(stdout).toMatch(/^kl-0\.2 +40 +0\.750 +0\.500 +1 finished, 79 waiting$/m);
+    expect(stdout.split("\n").length).toBeLessThan(25);
+    expect((JSON.parse((await trueline(["status", "r", "--json"])).stdout) as { sweep: { variants: { name: string }[] } }).sweep.variants.map(({ name }) => name)).toEqual(["kl-0.2", "kl-0.1", "kl-0.05"]);
   });
 
   it("is validated with the number of its variants", async () => {

@@ -27,6 +27,20 @@ describe("orders", () => {
     expect(ordersOf(entries(asked(), answered("approved"), answered("rejected"), resumed)).answers[gate]).toMatchObject({ decision: "rejected" });
   });
 
+  it("hold what successive halving has stopped over all attempts, until it is tried again or set aside", () => {
+    const halved = (step: number, ...names: readonly string[]): LedgerEvent => ({
+      type: "sweep-halved", of: "ppo", step, metric: "m", kept: [], ended: [], stopped: names.map((name) => ({ stage: name, key: keyOf(name) })),
+    });
+    const left = (...events: readonly LedgerEvent[]) => {
+      const { halved: found } = ordersOf(entries(halved(10, "a", "b"), resumed, halved(20, "c"), ...events));
+      return [found?.step, ...found?.stopped.map(({ stage }) => stage) ?? []];
+    };
+    expect(left()).toEqual([20, "a", "b", "c"]);
+    expect(left({ type: "retry-requested", stage: "b", ...me }, resumed)).toEqual([20, "a", "c"]);
+    expect(left({ type: "stage-set-aside", stage: "c", key: keyOf("c"), ...me })).toEqual([20, "a", "b"]);
+    expect("halved" in ordersOf(entries(resumed))).toBe(false);
+  });
+
   it("take no answer for a stage that was edited since, nor to a question that was never asked", () => {
     expect(ordersOf(entries(asked(), answered("approved"), resumed, asked(keyOf("ppo, edited")))).answers).toEqual({});
     expect(ordersOf(entries(answered("approved"))).answers).toEqual({});

@@ -14,6 +14,27 @@ async function summary(stages: readonly string[], ...events: readonly LedgerEven
   return summarize(planOf(...stages.map((name) => plannedStage(name))), await store.ledger.read("r"));
 }
 
+describe("successive halving", () => {
+  const held = (stage: string): LedgerEvent => ({ type: "stage-held", stage, key: keyOf(stage), step: 10, metric: "m", value: 1 });
+  const halved: LedgerEvent = { type: "sweep-halved", of: "ppo", step: 10, metric: "m", kept: [], ended: [], stopped: [{ stage: "b", key: keyOf("b") }, { stage: "a", key: keyOf("a before") }] };
+  const after = async (...events: readonly LedgerEvent[]) => {
+    const store = emptyStore();
+    await store.ledger.append("r", started("a"), held("a"), started("b"), held("b"), ...events);
+    const plan = planOf(plannedStage("a"), plannedStage("b"), plannedStage("eval.a", ["a"]), plannedStage("eval.b", ["b"]));
+    return summarize(plan, await store.ledger.read("r")).stages.map(({ state, checkpoint }) => `${state} ${checkpoint ?? ""}`.trim());
+  };
+
+  it("has stages wait at their rung, then stops some, with what comes after them, for all attempts", async () => {
+    expect(await after()).toEqual(["held 10", "held 10", "waiting", "waiting"]);
+    expect(await after(halved)).toEqual(["waiting 10", "stopped-early 10", "waiting", "stopped-early"]);
+    expect(await after(halved, { type: "run-finished" }, resumed)).toEqual(["waiting 10", "stopped-early 10", "waiting", "stopped-early"]);
+  });
+
+  it("lets a stage go on that somebody has tried again", async () => {
+    expect(await after(halved, { type: "run-finished" }, { type: "retry-requested", stage: "b", actor: "me" }, resumed)).toEqual(["waiting 10", "waiting 10", "waiting", "waiting"]);
+  });
+});
+
 describe("what a ledger amounts to", () => {
   it("leaves out what a stage did under an earlier plan of the run, when its key was another", async () => {
     const { stages } = await summary(["a", "b"], started("a"), finished("a"), started("b", "b before"), finished("b", "b before"), resumed);
