@@ -71,6 +71,16 @@ describe("a sweep", () => {
     expect(names(spec).slice(0, 3)).toEqual(["bpe", "base.holdout-0", "base.holdout-0.5"]);
   });
 
+  it("finds the names inside mixtures and rewards of several terms", () => {
+    const spec = swept({ axes: { batch: { field: "stages.rm.batch", values: [8, 16] } } }, ({ stages }) => {
+      stages["other"] = { kind: "reward-model", model: "sft", data: "hh", seed: 3 };
+      stages["ppo"]!["reward"] = [{ from: "rm", weight: 2 }, { from: "other" }];
+    });
+    expect(stageOf(planned(spec), "ppo.batch-8").after).toEqual(expect.arrayContaining(["rm.batch-8", "other", "critic.batch-8"]));
+    const mixed = planned(swept({ axes: { holdout: { field: "data.hh.holdout", values: [0.1, 0.2] } } }, ({ stages }) => { stages["sft"]!["data"] = [{ from: "hh", weight: 2 }]; }));
+    expect(stageOf(mixed, "sft.holdout-0.2").inputs["data"]).toMatchObject({ entries: [{ name: "hh.holdout-0.2", holdout: 0.2 }], weights: [2] });
+  });
+
   it("takes a field away with null, turns a trick on that is off, and reaches into lists", () => {
     const plan = planned(swept({ variants: {
       untexted: { "stages.ppo.pretrainingData": null }, clipped: { "stages.ppo.tricks.advantageNormalization.clip": 2 }, other: { "stages.bpe.data.0": "book", "stages.bpe.data.1": "hh" },
