@@ -140,8 +140,9 @@ function verdictsOf(run: ObservedRun): string[] {
       const [ours, theirs] = [figures[`eval/${score}`], figures[`eval/${score}_baseline`]];
       return ours === undefined || theirs === undefined ? [] : [`${score === "gold" ? "gold score" : "proxy reward"} ${number(ours)} against ${number(theirs)}`];
     });
-    const first = firstJudgeOf(run.plan.stages.find((stage) => stage.name === name)?.parameters ?? {});
-    const judge = judgeName(first ?? (figures["eval/gold"] === undefined ? "reward-model" : "gold"));
+    const { parameters = {} } = run.plan.stages.find((stage) => stage.name === name) ?? {};
+    const otherwise = figures["eval/gold"] !== undefined ? "gold" : typeof parameters["reward"] === "object" ? "reward" : "reward-model";
+    const judge = judgeName(firstJudgeOf(parameters) ?? otherwise);
     return [
       `${name}: ${sidesOf(run, name)}, judged by ${judge}: wins ${percent(win)} (95 % interval ${percent(low)} to ${percent(high)}), `
       + `ties ${percent(tie)}, loses ${percent(lose)}; ${scores.join(", ")}`,

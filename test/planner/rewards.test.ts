@@ -50,6 +50,33 @@ it("a key counts what decides the scores, and not how they are obtained", async 
   expect(await key({ url: "https://scores.example/v2" })).not.toBe(await key(server));
 });
 
+it("a list is a weighted sum: its models are inputs by their places, its modules by their content", async () => {
+  const stage = await planWith([{ from: "rm", weight: 2 }, "rm", { module: "reward.mjs", name: "rule" }]);
+  expect(Object.keys(stage.inputs)).toEqual(expect.arrayContaining(["reward.1", "reward.2", "reward.3"]));
+  expect(stage.inputs["reward.1"]).toMatchObject({ from: "stage", stage: "rm" });
+  expect(stage.inputs["reward.3"]).toMatchObject({ from: "file" });
+  expect(stage.after).toContain("rm");
+  const spelled = await planWith({ combine: "sum", terms: [{ from: "rm", weight: 2 }, { from: "rm", weight: 1 }, { module: "reward.mjs", name: "rule", timeLimit: "3s" }] });
+  expect(spelled.key).toBe(stage.key);
+  for (const other of [
+    [{ from: "rm", weight: 3 }, "rm", { module: "reward.mjs", name: "rule" }], [{ from: "rm", weight: 2 }, { module: "reward.mjs", name: "rule" }],
+    [{ from: "rm", weight: 2 }, "rm", { module: "reward.mjs", name: "other" }], { combine: "mean", terms: ["rm", "rm", { module: "reward.mjs", name: "rule" }] },
+  ]) expect((await planWith(other)).key).not.toBe(stage.key);
+});
+
+it("a reward model that is named goes into the key as ever, by its name or in a list of one", async () => {
+  const named = await planWith("rm");
+  expect(named.keyParts["parameters"]).not.toHaveProperty("reward");
+  expect((await planWith(["rm"])).key).not.toBe(named.key);
+});
+
+it("a judge counts by what it is asked, not by how", async () => {
+  const judge = { url: "https://api.example/v1/chat/completions", model: "judge-1" };
+  const key = async (more: object): Promise<string> => (await planWith({ judge: { ...judge, ...more } })).key;
+  expect(await key({ secret: "TRUELINE_SECRET_X", concurrency: 9, timeout: "5s", retries: 0 })).toBe(await key({}));
+  for (const more of [{ model: "judge-2" }, { rubric: "Be terse." }, { scale: { high: 5 } }, { temperature: 1 }, { unreadable: 1 }, { version: "2" }]) expect(await key(more)).not.toBe(await key({}));
+});
+
 it("a module is found as data is: neither `..`, nor links, nor absolute paths lead out", async () => {
   const outside = await mkdtemp(join(tmpdir(), "trueline-outside-"));
   try {
@@ -71,6 +98,16 @@ it.each([
   [{ url: "ftp://x" }, /^stages\.ppo\.reward\.url TL_SPEC_WRONG_VALUE/],
   [{ url: "https://user:pass@x.example/" }, /^stages\.ppo\.reward\.url TL_SPEC_WRONG_VALUE/],
   [{ url: "https://x.example", secret: "AWS_SECRET_ACCESS_KEY" }, /^stages\.ppo\.reward\.secret TL_SPEC_WRONG_VALUE/],
+  [["rm", "rmm"], /^stages\.ppo\.reward\.1 TL_SPEC_UNKNOWN_REFERENCE/],
+  [{ combine: "min", terms: ["rm", { from: "sft" }] }, /^stages\.ppo\.reward\.terms\.1\.from TL_SPEC_WRONG_REFERENCE/],
+  [[{ module: "gone.mjs" }], /^stages\.ppo\.reward\.0\.module TL_DATA_MISSING/],
+  [{ combine: "min", terms: [{ from: "rm", weight: 2 }] }, /^stages\.ppo\.reward\.terms\.0\.weight TL_SPEC_CONFLICT/],
+  [{ combine: "min", deviations: 2, terms: ["rm"] }, /^stages\.ppo\.reward\.deviations TL_SPEC_CONFLICT/],
+  [[{ from: "rm", name: "a" }, { from: "rm", name: "a" }], /^stages\.ppo\.reward\.1\.name TL_SPEC_CONFLICT/],
+  [{ judge: { url: "https://x.example", model: "m", scale: { low: 5, high: 5 } } }, /^stages\.ppo\.reward\.judge\.scale TL_SPEC_CONFLICT/],
+  [{ judge: { url: "https://x.example", model: "m", prompt: "How good?" } }, /^stages\.ppo\.reward\.judge\.prompt TL_SPEC_CONFLICT/],
+  [{ judge: { url: "https://x.example", model: "m", unreadable: 11 } }, /^stages\.ppo\.reward\.judge\.unreadable TL_SPEC_CONFLICT/],
+  [[], /^stages\.ppo\.reward TL_SPEC_WRONG_VALUE/],
   ["rmm", /^stages\.ppo\.reward TL_SPEC_UNKNOWN_REFERENCE/],
   [7, /^stages\.ppo\.reward TL_SPEC_WRONG_TYPE/],
 ])("what can't be a reward is a fault with its place: %j", async (reward, fault) => {
