@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { combineDatasets, readDataset, type Dataset } from "../data/dataset.js";
 import { TruelineError } from "../foundation/errors.js";
 import { makeFolder } from "../foundation/files.js";
+import { tokenizerDirectory } from "../models/adapter-files.js";
 import { initializeModel } from "../models/initialize.js";
 import { scratchConfiguration } from "../models/scratch.js";
 import { checkOutside, digestNow, refuseChanged, sourcesOf } from "../models/sources.js";
@@ -100,14 +101,17 @@ async function finishedArtifact({ task, store }: Pick<Attempt, "task" | "store">
 }
 
 /** A model from files. One that Trueline wrote has its manifest beside it, with what a reward model's users need. */
-async function directoryModel({ path, type, digest }: From<"directory">): Promise<InputArtifact> {
+async function directoryModel({ path, type, digest, under }: From<"directory">): Promise<InputArtifact> {
   const text = await readIfThere(join(path, "artifact.json"));
   const manifest = text === undefined ? undefined : manifestSchema.safeParse(parseJson(text));
   if (manifest?.success === false) {
     throw new TruelineError("TL_MODEL_FILE", `${join(path, "artifact.json")} is no manifest of Trueline's.`, { hint: "Export the model again, or remove the file: a reward model's scores are then taken as they are." });
   }
   const metadata = manifest?.data.metadata ?? { figures: {} };
-  return { type: artifactTypes.parse(type), directory: path, base: { path, digest }, metadata };
+  const base = { path, digest, ...(under !== undefined && { under }) };
+  if (under === undefined) return { type: artifactTypes.parse(type), directory: path, base, metadata };
+  const [whole, ...adapters] = [...under, base].map((each) => each.path);
+  return { type: artifactTypes.parse(type), directory: await tokenizerDirectory(path, under), weights: { directory: whole!, adapters }, base, metadata };
 }
 
 async function scratchModel(attempt: Pick<Attempt, "task" | "store" | "scratch">, name: string, input: From<"scratch">): Promise<InputArtifact> {

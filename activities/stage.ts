@@ -207,7 +207,8 @@ function inputDigests({ stage, artifacts }: StageTask): Record<string, string[]>
   return Object.fromEntries(Object.entries(stage.inputs).map(([name, input]) => {
     switch (input.from) {
       case "stage": return [name, [artifacts[input.stage]!]];
-      case "directory": case "file": return [name, [input.digest]];
+      case "directory": return [name, [input, ...input.under ?? []].map(({ digest }) => digest)];
+      case "file": return [name, [input.digest]];
       case "scratch": return [name, [artifacts[input.tokenizer]!]];
       case "data": return [name, input.entries.flatMap((entry) => filesOf(entry).map(({ digest }) => digest))];
     }

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { combineDatasets, readDataset, type Dataset } from "../data/dataset.js";
 import { TruelineError } from "../foundation/errors.js";
 import { suggestion } from "../foundation/suggest.js";
+import { tokenizerDirectory } from "../models/adapter-files.js";
 import { describeModel } from "../models/configuration.js";
 import { Tokenizer } from "../models/tokenizer.js";
 import { createPlan } from "../planner/plan.js";
@@ -107,7 +108,7 @@ async function modelOf(plan: Plan, store: Store, stage: PlannedStage): Promise<{
   const input = stage.inputs["model"] ?? stage.inputs["policy"] ?? stage.inputs["candidate"];
   switch (input?.from) {
     case "directory":
-      return { tokenizer: await Tokenizer.load(input.path), context: (await describeModel(input.path)).configuration.context };
+      return { tokenizer: await Tokenizer.load(await tokenizerDirectory(input.path, input.under ?? [])), context: (await describeModel((input.under?.[0] ?? input).path)).configuration.context };
     case "scratch": {
       const tokenizer = await tokenizerOf(plan, store, input.tokenizer);
       return { context: z.number().parse(input.configuration["context"]), ...(tokenizer && { tokenizer }) };

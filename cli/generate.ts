@@ -4,7 +4,7 @@ import { z } from "zod";
 import type { Backend } from "../backends/backend.js";
 import { TruelineError } from "../foundation/errors.js";
 import { randomAt } from "../foundation/random.js";
-import { describeAdapter, isAdapter } from "../models/adapter-files.js";
+import { describeAdapter, isAdapter, tokenizerDirectory } from "../models/adapter-files.js";
 import { type ModelOutline, outlineModel } from "../models/outline.js";
 import { Tokenizer } from "../models/tokenizer.js";
 import type { ModelWeights } from "../training/trainer.js";
@@ -129,7 +129,7 @@ async function onBase(adapter: string, base: string | undefined): Promise<NamedM
       hint: `Name the directory of the model under it with --base${named === undefined ? "" : `; its adapter_config.json calls that ${JSON.stringify(named)}`}.`,
     });
   }
-  return { directory: await holds(adapter, "tokenizer.json") ? adapter : base, weights: { directory: base, adapters: [adapter] } };
+  return { directory: await tokenizerDirectory(adapter, [{ path: base }]), weights: { directory: base, adapters: [adapter] } };
 }
 
 const holds = (directory: string, file: string): Promise<boolean> => stat(join(directory, file)).then((found) => found.isFile(), () => false);

@@ -60,7 +60,7 @@ export const planCommand = defineCommand({
 
 /** Parameters of the model directories that a plan names. */
 async function directoryParameters({ stages }: Plan): Promise<Map<string, number>> {
-  const paths = stages.flatMap(({ inputs }) => Object.values(inputs).flatMap((input) => (input.from === "directory" ? [input.path] : [])));
+  const paths = stages.flatMap(({ inputs }) => Object.values(inputs).flatMap((input) => (input.from === "directory" ? [(input.under?.[0] ?? input).path] : [])));
   const counted = await Promise.all([...new Set(paths)].map(async (path) => [path, (await outlineModel(path)).parameters] as const));
   return new Map(counted.flatMap(([path, parameters]) => (parameters === undefined ? [] : [[path, parameters] as const])));
 }

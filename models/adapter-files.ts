@@ -57,6 +57,14 @@ export async function isAdapter(directory: string): Promise<boolean> {
   return await isThere(ADAPTER_CONFIGURATION) && !await isThere("config.json");
 }
 
+/** Where the tokenizer of an adapter's directory lies: in it, or else in the nearest of those under it, which come the lowest first, that has one. */
+export async function tokenizerDirectory(adapter: string, under: readonly { readonly path: string }[]): Promise<string> {
+  for (const directory of [adapter, ...under.map(({ path }) => path).reverse()]) {
+    if (await stat(join(directory, "tokenizer.json")).then((found) => found.isFile(), () => false)) return directory;
+  }
+  return adapter;
+}
+
 /** Reads adapter_config.json. @throws TL_MODEL_MISSING, TL_MODEL_CONFIGURATION, TL_MODEL_UNSUPPORTED, naming file and field. */
 export async function describeAdapter(directory: string): Promise<AdapterDescription> {
   const path = join(directory, ADAPTER_CONFIGURATION);

@@ -17,7 +17,10 @@ export type Source = {
 export function sourcesOf(field: string, input: PlanInput): Source[] {
   switch (input.from) {
     case "data": return input.entries.flatMap(entrySources);
-    case "directory": return [{ kind: "directory", path: input.path, digest: input.digest, name: `the model of \`${field}\`` }];
+    case "directory": return [
+      { kind: "directory", path: input.path, digest: input.digest, name: `the model of \`${field}\`` },
+      ...(input.under ?? []).map(({ path, digest }): Source => ({ kind: "directory", path, digest, name: `the model under the adapter of \`${field}\`` })),
+    ];
     case "file": return [{ kind: "file", path: input.path, digest: input.digest, name: `the module of \`${field}\`` }];
     case "stage": case "scratch": return [];
   }
@@ -75,7 +78,17 @@ function refuseAdded({ digest, name }: Source, now: string): never {
 }
 
 /** Errors: TL_STAGE_INPUT_CHANGED when the model directory that an adapter stands on is not the one that it was trained on. */
-export async function checkOutside({ path, digest }: { readonly path: string; readonly digest: string }): Promise<void> {
-  const source: Source = { kind: "directory", path, digest, name: "the model that an adapter stands on" };
-  refuseChanged(source, await digestNow(source));
+export async function checkOutside({ under = [], ...top }: Outside): Promise<void> {
+  for (const { path, digest } of [...under, top]) {
+    const source: Source = { kind: "directory", path, digest, name: "the model that an adapter stands on" };
+    refuseChanged(source, await digestNow(source));
+  }
 }
+
+interface Directory {
+  readonly path: string;
+  readonly digest: string;
+}
+
+/** A model's directory outside the store; of an adapter's, with those under it. */
+type Outside = Directory & { readonly under?: readonly Directory[] | undefined };

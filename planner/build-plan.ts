@@ -142,9 +142,9 @@ function modelInput(draft: Draft, facts: Facts, { name }: Reference): PlanInput 
   if (target.from === "stage") return { from: "stage", stage: target.stage.name, type: target.type };
   const { entry } = target;
   if ("path" in entry) {
-    const { path, digest } = facts.models.get(name)!;
+    const { path, digest, under } = facts.models.get(name)!;
     const type: ArtifactType = typeOf(target, facts)!;
-    return { from: "directory", path, type, digest };
+    return { from: "directory", path, type, digest, ...(under !== undefined && { under: [...under] }) };
   }
   return { from: "scratch", model: name, configuration: { ...sizesOf(entry) }, tokenizer: entry.tokenizer };
 }
@@ -155,7 +155,7 @@ function identityOf(input: PlanInput, planned: ReadonlyMap<string, PlannedStage>
     case "stage":
       return { stage: planned.get(input.stage)!.key };
     case "directory":
-      return { directory: input.digest };
+      return { directory: input.digest, ...(input.under !== undefined && { under: input.under.map(({ digest }) => digest) }) };
     case "file":
       return { file: input.digest };
     case "scratch":

@@ -104,7 +104,9 @@ function inputChange(
     return sizes.length > 0 ? sizes : upstream(now.tokenizer, willRun);
   }
   if (before.from === "file" && now.from === "file" && basename(before.path) === basename(now.path)) return [`the content of ${basename(now.path)} changed`];
-  if (before.from === "directory" && now.from === "directory" && before.path === now.path) return [`the files in ${now.path} changed`];
+  if (before.from === "directory" && now.from === "directory" && before.path === now.path) {
+    return [before.digest === now.digest ? `the model under the adapter in ${now.path} is another` : `the files in ${now.path} changed`];
+  }
   return [`${field} of ${stage} is now ${nameOf(now)} instead of ${nameOf(before)}`];
 }
 

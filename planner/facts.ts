@@ -1,21 +1,16 @@
-import { stat } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { dirname, join } from "node:path";
 import { checkDataset } from "../data/dataset.js";
 import { resolveDataFiles } from "../data/data-files.js";
 import { resolveDataPath, type PathOptions } from "../data/paths.js";
 import { digestOf } from "../foundation/canonical.js";
 import { TruelineError } from "../foundation/errors.js";
 import type { FileList } from "../foundation/file-list.js";
-import { hashFile } from "../foundation/files.js";
-import type { AdaptableLayer } from "../models/adapter.js";
-import type { Head } from "../models/configuration.js";
-import { digestModelDirectory } from "../models/directory-digest.js";
-import { outlineModel, type ModelOutline } from "../models/outline.js";
 import { filesOf } from "../schemas/plan.js";
-import type { ArtifactType } from "../schemas/stages/table.js";
 import type { Draft } from "./draft.js";
 import type { Fault } from "./fault.js";
+import { fileDigest } from "./file-digest.js";
 import { membersOf } from "./members.js";
+import { collectModels, type ModelFact } from "./model-facts.js";
 import { rewardModules } from "./rewards.js";
 
 /** What the planner has to know of the world outside the spec. */
@@ -42,20 +37,6 @@ export interface DataFact extends FileFact {
   readonly files?: FileFact[];
   /** Where they were found. */
   readonly lists?: FileList[];
-}
-
-export interface ModelFact extends FileFact {
-  readonly type: ArtifactType;
-  /** Longest row in tokens. */
-  readonly context: number;
-  /** Digest of the tokenizer's file. */
-  readonly tokenizer: string;
-  /** Those that an adapter may stand on; undefined where the embedded backend does not compute the model. */
-  readonly layers: readonly AdaptableLayer[] | undefined;
-  /** The token that configurations pad with: one of its own, one that ends answers too, or none. */
-  readonly padding: "own" | "end" | "none";
-  /** Why the embedded backend does not compute it; it may be one for the torch backend. */
-  readonly refusal?: TruelineError;
 }
 
 export interface CollectedFacts {
@@ -96,11 +77,7 @@ export async function collectFacts(draft: Draft, { specPath, allowPaths }: Place
     });
     if (found) data.set(name, found);
   }
-  const models = new Map<string, ModelFact>();
-  for (const [name, path] of draft.paths.models) {
-    const found = await lookUp(["models", name, "path"], () => modelFact(path, options));
-    if (found) models.set(name, found);
-  }
+  const models = await collectModels(draft, options, lookUp);
   const answers = new Map<string, FileFact>();
   for (const [name, stage] of draft.stages) {
     const path = membersOf(stage?.written["baseline"])["answers"];
@@ -138,31 +115,4 @@ async function dataFact(path: string | readonly string[], options: PathOptions):
 function unreadable(error: unknown): TruelineError {
   if (!(error instanceof Error) || !("syscall" in error)) throw error;
   return new TruelineError("TL_DATA_UNREADABLE", error.message, { cause: error });
-}
-
-const typeOfHead = { language: "language-model", score: "reward-model", value: "value-model" } as const satisfies Record<Head, ArtifactType>;
-
-/** Each file that counts is looked up like a path of the spec, so that none is a link that leads out. */
-async function modelFact(path: string, options: PathOptions): Promise<ModelFact> {
-  const directory = await resolveDataPath(path, { ...options, kind: "directory" });
-  const { digest, files } = await digestModelDirectory(directory, async (file) => fileDigest(await resolveDataPath(join(path, basename(file)), options)));
-  const outline = await outlineModel(directory);
-  for (const [needed, what] of [[/\.safetensors$/, "weights (*.safetensors)"], [/^tokenizer\.json$/, "tokenizer.json"]] as const) {
-    if (![...files.keys()].some((name) => needed.test(name))) throw new TruelineError("TL_MODEL_MISSING", `${directory} has no ${what}.`);
-  }
-  return { path: directory, digest, type: typeOfHead[outline.head], context: outline.context, tokenizer: files.get("tokenizer.json")!, layers: outline.layers, padding: paddingOf(outline), refusal: outline.refusal };
-}
-
-const paddingOf = ({ padToken, endTokens }: ModelOutline): ModelFact["padding"] =>
-  padToken === undefined ? "none" : endTokens.includes(padToken) ? "end" : "own";
-
-const digests = new Map<string, Promise<string>>();
-
-/** SHA-256 of a file's content; remembered inside the process while path, size and time of change stay the same. */
-async function fileDigest(path: string): Promise<string> {
-  const { size, mtimeMs, ino } = await stat(path);
-  const name = `${path}\0${ino}\0${size}\0${mtimeMs}`;
-  const digest = digests.get(name) ?? hashFile(path).then(({ sha256 }) => sha256);
-  digests.set(name, digest);
-  return digest;
 }

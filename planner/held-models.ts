@@ -47,7 +47,7 @@ export function heldModels(plan: Plan, directories: ReadonlyMap<string, number>)
   const sizeOf = (stage: PlannedStage, field: string): number | undefined => {
     const input = stage.inputs[field];
     switch (input?.from) {
-      case "directory": return directories.get(input.path);
+      case "directory": return directories.get((input.under?.[0] ?? input).path);
       case "scratch": return scratchParameters(scratchSizesSchema.parse(input.configuration), vocabularyOf(stages.get(input.tokenizer)));
       case "stage": {
         const made = stages.get(input.stage)!;

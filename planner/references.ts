@@ -12,7 +12,7 @@ export function referenceFaults(draft: Draft, facts: Facts): Fault[] {
   const stages = [...draft.stages.values()].filter((stage) => stage !== undefined);
   return [
     ...takenNames(draft),
-    ...[...draft.models].flatMap(([name, entry]) => entry === undefined ? [] : tokenizerFaults(draft, name, entry)),
+    ...[...draft.models].flatMap(([name, entry]) => entry === undefined ? [] : [...tokenizerFaults(draft, name, entry), ...baseFaults(draft, name, entry)]),
     ...stages.flatMap((stage) => stage.references.flatMap((reference) => "data" in reference.declaration
       ? dataFaults(draft, stage, reference, reference.declaration.data)
       : modelFaults(draft, facts, stage, reference, reference.declaration.accepts))),
@@ -55,6 +55,34 @@ function tokenizerFaults(draft: Draft, model: string, entry: ModelEntry): Fault[
     code: "TL_SPEC_WRONG_REFERENCE", path, message: `\`${name}\` is ${withArticle(typeWords[stageKinds[stage.kind].output])}; \`tokenizer\` wants a stage of kind \`tokenizer\``,
     ...(tokenizers.length > 0 && { hint: suggestion(name, tokenizers) }),
   }];
+}
+
+/** What an adapter stands on is an entry of `models` from files: a whole model, or an adapter on one. */
+function baseFaults({ models, stages }: Draft, model: string, entry: ModelEntry): Fault[] {
+  if (!("path" in entry) || entry.base === undefined) return [];
+  const { base } = entry;
+  const path = ["models", model, "base"];
+  const below = (name: string): ModelEntry | undefined => models.get(name);
+  const fromFiles = [...models].flatMap(([name, each]) => (name !== model && each !== undefined && "path" in each ? [name] : []));
+  const known = below(base);
+  const wrong = known !== undefined && !("path" in known) ? "a model from scratch" : stages.has(base) ? "a stage" : undefined;
+  if (wrong !== undefined) {
+    return [{ code: "TL_SPEC_WRONG_REFERENCE", path, message: `\`${base}\` is ${wrong}; \`base\` wants an entry of \`models\` from files`, hint: suggestion(base, fromFiles) }];
+  }
+  if (!models.has(base)) {
+    return [{ code: "TL_SPEC_UNKNOWN_REFERENCE", path, message: `there is no model \`${base}\``, hint: suggestion(base, fromFiles) ?? "add the model under the adapter to `models`" }];
+  }
+  const chain = [model];
+  for (let next: string | undefined = base; next !== undefined;) {
+    if (next === model) {
+      return [{ code: "TL_SPEC_CYCLE", path, message: `these adapters stand on each other: ${[...chain, model].map((name) => `\`${name}\``).join(" → ")}`, hint: "name the whole model under them" }];
+    }
+    if (chain.includes(next)) return [];
+    chain.push(next);
+    const each: ModelEntry | undefined = below(next);
+    next = each !== undefined && "path" in each ? each.base : undefined;
+  }
+  return [];
 }
 
 function dataFaults(draft: Draft, stage: DraftStage, reference: Reference, use: Parameters<typeof serving>[0]): Fault[] {

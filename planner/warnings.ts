@@ -24,7 +24,7 @@ export function warningsOf(draft: Draft, facts: Facts, sweep?: PlannedSweep): st
     }
   }
   const ofStages = [...alike].map(([text, names]) => text.startsWith(`${names[0]!}: `) ? text : `${fewNames(names)}: ${text}`);
-  return [...ofStages, ...unusedWarnings(draft)];
+  return [...ofStages, ...unusedWarnings(draft), ...baseWarnings(draft, facts)];
 }
 
 function stageWarnings(draft: Draft, facts: Facts, stage: DraftStage, complete: StageSpec): string[] {
@@ -146,9 +146,19 @@ function evaluateWarnings(draft: Draft, facts: Facts, complete: Stage<"evaluate"
   ];
 }
 
+/** What PEFT wrote of the model under an adapter is a name or a path of another machine: one that does not fit the base is worth a look. */
+function baseWarnings(draft: Draft, facts: Facts): string[] {
+  return [...facts.models].flatMap(([name, { calledBase }]) => {
+    const entry = draft.models.get(name);
+    return calledBase === undefined || entry === undefined || !("path" in entry) ? []
+      : [`model ${name}: its adapter_config.json calls the model under it ${JSON.stringify(calledBase)}, and \`base\` is ${entry.base ?? ""}`];
+  });
+}
+
 function unusedWarnings(draft: Draft): string[] {
   const stages = [...draft.stages.values()].filter((stage) => stage !== undefined);
-  const used = new Set(stages.flatMap(({ references }) => references.map(({ name }) => name)));
+  const bases = [...draft.models.values()].flatMap((entry) => (entry !== undefined && "path" in entry && entry.base !== undefined ? [entry.base] : []));
+  const used = new Set([...bases, ...stages.flatMap(({ references }) => references.map(({ name }) => name))]);
   return [
     ...[...draft.data.keys()].filter((name) => !used.has(name)).map((name) => `data entry ${name}: no stage uses it`),
     ...[...draft.models.keys()].filter((name) => !used.has(name)).map((name) => `model ${name}: no stage uses it`),

@@ -4,8 +4,13 @@ const digest = z.string().regex(/^[0-9a-f]{64}$/);
 
 export const artifactTypes = z.enum(["tokenizer", "language-model", "reward-model", "value-model", "report"]);
 
-/** A model that an adapter stands on: an artifact of the same store, or a directory outside it with the digest that it had. */
-export const baseSchema = z.union([z.strictObject({ artifact: digest }), z.strictObject({ path: z.string(), digest })]);
+const directorySchema = z.strictObject({ path: z.string(), digest });
+
+/**
+ * A model that an adapter stands on: an artifact of the same store, or a directory outside it with the digest that it had. Where that holds
+ * an adapter, too, `under` is the whole model at the bottom, and the adapters between, the lowest first.
+ */
+export const baseSchema = z.union([z.strictObject({ artifact: digest }), directorySchema.extend({ under: z.array(directorySchema).min(1).optional() })]);
 export type Base = z.output<typeof baseSchema>;
 
 /** Numbers and facts that later stages need and that the model's own files have no room for. */

@@ -8,8 +8,8 @@ const digest = z.string().regex(/^[0-9a-f]{64}$/);
 export const planInputSchema = z.discriminatedUnion("from", [
   /** The artifact of an earlier stage. */
   z.strictObject({ from: z.literal("stage"), stage: z.string(), type: z.string() }),
-  /** A Hugging Face directory named in `models`. */
-  z.strictObject({ from: z.literal("directory"), path: z.string(), type: z.string(), digest }),
+  /** A Hugging Face directory named in `models`. Of an adapter's, `under` is the whole model that it stands on, and the adapters between, the lowest first. */
+  z.strictObject({ from: z.literal("directory"), path: z.string(), type: z.string(), digest, under: z.array(z.strictObject({ path: z.string(), digest })).min(1).optional() }),
   /** A model from scratch: its sizes, and the tokenizer's stage. */
   z.strictObject({ from: z.literal("scratch"), model: z.string(), configuration: z.record(z.string(), z.json()), tokenizer: z.string() }),
   /** A file of the user's that the stage runs. */

@@ -57,7 +57,8 @@ export const modelEntrySchema = z.union([
   }).describe("A model from scratch."),
   z.strictObject({
     description: z.string().optional(),
-    path: z.string().min(1).describe("A Hugging Face directory."),
+    path: z.string().min(1).describe("A Hugging Face directory: of a whole model, or of an adapter in PEFT's files."),
+    base: z.string().optional().describe("Of an adapter: name of the entry of `models` with the model that it stands on."),
   }).describe("A model from files."),
 ]);
 

@@ -14,7 +14,10 @@ export async function weightsOf(artifacts: Artifacts, digest: string): Promise<A
   const { metadata: { base } } = await artifacts.read(digest);
   const own = artifacts.directory(digest);
   if (base === undefined) return { directory: own, adapters: [] };
-  if ("path" in base) return { directory: base.path, adapters: [own], outside: base };
+  if ("path" in base) {
+    const [whole, ...between] = [...base.under ?? [], base].map(({ path }) => path);
+    return { directory: whole!, adapters: [...between, own], outside: base };
+  }
   const under = await weightsOf(artifacts, base.artifact);
   return { ...under, adapters: [...under.adapters, own] };
 }

@@ -50,8 +50,10 @@ export async function needsOf(reader: StoreReader, policy: Policy, now: number):
         keys.set(key, need);
         if (why.open) open.add(key);
         for (const input of Object.values(inputs)) {
-          const inside = input.from === "directory" ? artifactAt(reader.store, input.path) : undefined;
-          if (inside !== undefined) artifacts.set(inside, need);
+          for (const { path } of input.from === "directory" ? [input, ...input.under ?? []] : []) {
+            const inside = artifactAt(reader.store, path);
+            if (inside !== undefined) artifacts.set(inside, need);
+          }
         }
       }
     }

@@ -128,7 +128,7 @@ function tracedInputs(input: string, digests: readonly string[], planned: Planne
     switch (source?.from) {
       case "stage": return { input, from: "stage", name: source.stage, digest };
       case "scratch": return { input, from: "stage", name: source.tokenizer, digest };
-      case "directory": return { input, from: "directory", name: source.path, digest };
+      case "directory": return { input, from: "directory", name: [source, ...source.under ?? []][index]?.path ?? source.path, digest };
       case "file": return { input, from: "file", name: source.path, digest };
       case "data": {
         const file = source.entries.flatMap((entry) => filesOf(entry).map(({ path }) => ({ path, format: entry.format })))[index];

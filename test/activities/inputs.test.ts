@@ -1,7 +1,9 @@
-import { readdir, writeFile } from "node:fs/promises";
+import { readdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { readArtifacts } from "../../activities/inputs.js";
+import { digestModelDirectory } from "../../models/directory-digest.js";
+import { checkOutside } from "../../models/sources.js";
 import { emptyStore, filled, plannedStage, planOf } from "../store/home.js";
 
 const first = plannedStage("first");
@@ -29,4 +31,29 @@ it("an artifact with a flipped byte is found by its hash when a stage reads it, 
   expect(await readdir(join(store.home, "damaged"))).toHaveLength(1);
   expect(await publish()).toBe(artifact);
   expect(await readArtifacts(attempt)).toMatchObject({ model: { type: "language-model" } });
+});
+
+it("an adapter's directory is read with what lies under it, its tokenizer from the nearest that has one, and refused where any of these has changed", async () => {
+  const store = emptyStore();
+  const directory = async (name: string, files: Record<string, string>) => {
+    const path = join(store.home, name);
+    await rename(await filled(store, files), path);
+    return { path, digest: (await digestModelDirectory(path)).digest };
+  };
+  const whole = await directory("whole", { "config.json": "{}", "tokenizer.json": "{}", "model.safetensors": "w" });
+  const between = await directory("between", { "adapter_config.json": "{}", "adapter_model.safetensors": "b" });
+  const adapter = await directory("adapter", { "adapter_config.json": "{}", "adapter_model.safetensors": "a" });
+  const stage = { ...plannedStage("sft"), inputs: { model: { from: "directory" as const, type: "language-model", ...adapter, under: [whole, between] } } };
+  const attempt = { store, scratch: store.home, task: { run: "r", stage, artifacts: {} } };
+  const { model } = await readArtifacts(attempt);
+  expect(model).toMatchObject({ directory: whole.path, weights: { directory: whole.path, adapters: [between.path, adapter.path] }, base: { ...adapter, under: [whole, between] } });
+  await writeFile(join(between.path, "tokenizer.json"), "{}");
+  await expect(readArtifacts(attempt), "the model under it has another tokenizer now").rejects.toMatchObject({ code: "TL_STAGE_INPUT_CHANGED", message: expect.stringContaining(between.path) as string });
+  await rm(join(between.path, "tokenizer.json"));
+  await expect(checkOutside({ ...adapter, under: [whole, between] })).resolves.toBeUndefined();
+  await writeFile(join(whole.path, "model.safetensors"), "v");
+  await expect(checkOutside({ ...adapter, under: [whole, between] })).rejects.toMatchObject({ code: "TL_STAGE_INPUT_CHANGED", message: expect.stringContaining(whole.path) as string });
+  await writeFile(join(whole.path, "model.safetensors"), "w");
+  await writeFile(join(adapter.path, "adapter_config.json"), "{ }");
+  await expect(readArtifacts(attempt)).rejects.toMatchObject({ code: "TL_STAGE_INPUT_CHANGED", message: expect.stringContaining(adapter.path) as string });
 });

@@ -21,7 +21,7 @@ describe.skipIf(python === undefined)(`model families beside transformers${needs
     root = await mkdtemp(join(tmpdir(), "trueline-parity-"));
     facts = await makeFacts(root);
     backends = { embedded: await startOnnxBackend({ threads: 1 }), torch: await startTorchBackend({ python, threads: 1, device: "cpu" }) };
-  });
+  }, 600_000);
   afterAll(async () => {
     await Promise.all(Object.values(backends).map((backend) => backend.close()));
     await rm(root, { recursive: true, force: true });
@@ -39,5 +39,5 @@ describe.skipIf(python === undefined)(`model families beside transformers${needs
       }
       expect(parity, family).toMatchObject({ greedy: 1, resume: true });
     }
-  }, 600_000);
+  }, 1_800_000);
 });

@@ -1,9 +1,11 @@
-import { mkdir, mkdtemp, rename, rm, symlink, utimes, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rename, rm, symlink, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { sha256 } from "../../foundation/canonical.js";
 import { TruelineError } from "../../foundation/errors.js";
+import { adaptableLayers, initialAdapter } from "../../models/adapter.js";
+import { writeAdapter } from "../../models/adapter-files.js";
 import { trainBytePairs, writeTokenizer } from "../../models/bpe.js";
 import { writeConfiguration, type Head } from "../../models/configuration.js";
 import { initializeModel } from "../../models/initialize.js";
@@ -220,5 +222,79 @@ describe("a spec's file", () => {
     expect(await codeOf(join(folder, "none.json"))).toBe("TL_SPEC_MISSING");
     expect(await codeOf(folder)).toBe("TL_SPEC_UNREADABLE");
     expect(await codeOf(join(folder, "latin.json"))).toBe("TL_SPEC_UNREADABLE");
+  });
+});
+
+describe("an adapter from PEFT's files", () => {
+  const layers = adaptableLayers(configuration);
+
+  async function writePeft(name: string, { head = "language" as Head, base = "org/model", ofLayers = layers } = {}): Promise<string> {
+    const directory = join(folder, name);
+    await mkdir(directory);
+    const matrices = initialAdapter(ofLayers, 2, 1);
+    const heads = head === "language" ? [] : [["score.weight", { shape: [1, configuration.hidden], data: new Float32Array(configuration.hidden) }]] as const;
+    await writeAdapter(directory, { rank: 2, alpha: 4, scale: 2, targets: ["q_proj"], head, base, inputFirst: false }, new Map([...matrices, ...heads]));
+    return directory;
+  }
+  const given = (base: string | undefined, more: Members = {}) => write(({ models, stages }) => {
+    Object.assign(models, { given: { path: "adapter", ...(base !== undefined && { base }) }, whole: { path: "model" }, ...more });
+    stages["sft"]!["model"] = "given";
+  });
+  const inputOf = async (path: string) => stageOf(await createPlan(path), "sft").inputs["model"];
+  const keyOf = async (path: string) => stageOf(await createPlan(path), "sft").key;
+
+  it("is an input by its content and by that of the model under it", async () => {
+    const [model, adapter] = [await writeModel("model"), await writePeft("adapter")];
+    const path = await given("whole");
+    expect(await inputOf(path)).toMatchObject({ from: "directory", path: adapter, type: "language-model", under: [{ path: model }] });
+    const before = await keyOf(path);
+    await writeFile(join(adapter, "README.md"), "words");
+    expect(await keyOf(path)).toBe(before);
+    await writeFile(join(model, "generation_config.json"), "{\"eos_token_id\": 2}");
+    const onAnother = await keyOf(path);
+    expect(onAnother).not.toBe(before);
+    const file = join(adapter, "adapter_config.json");
+    await writeFile(file, (await readFile(file, "utf8")).replace("\"lora_alpha\": 4", "\"lora_alpha\": 8"));
+    expect(await keyOf(path)).not.toBe(onAnother);
+    expect((await createPlan(path)).warnings, "the base is used").not.toContain("model whole: no stage uses it");
+  });
+
+  it("may stand on an adapter", async () => {
+    const [model, lower] = [await writeModel("model"), await writePeft("lower")];
+    await writePeft("adapter");
+    expect(await inputOf(await given("middle", { middle: { path: "lower", base: "whole" } }))).toMatchObject({ under: [{ path: model }, { path: lower }] });
+  });
+
+  it("is a reward model where it brings that head, whatever lies under it", async () => {
+    await writeModel("model");
+    await writePeft("adapter", { head: "score" });
+    expect(await faultsOf(await given("whole"))).toEqual([["stages.sft.model", "TL_SPEC_WRONG_REFERENCE"]]);
+  });
+
+  it("is warned of where it calls its base otherwise", async () => {
+    await writeModel("model");
+    const adapter = await writePeft("adapter");
+    const path = await given("whole");
+    expect((await createPlan(path)).warnings.join()).not.toContain("calls the model under it");
+    await rm(adapter, { recursive: true });
+    await writePeft("adapter", { base: "Qwen/Qwen2-0.5B" });
+    expect((await createPlan(path)).warnings).toContain("model given: its adapter_config.json calls the model under it \"Qwen/Qwen2-0.5B\", and `base` is whole");
+  });
+
+  it("is refused without its base, on a stage, on a model from scratch, on itself, and for another model", async () => {
+    await writeModel("model");
+    const adapter = await writePeft("adapter");
+    const missing: unknown = await createPlan(await given(undefined)).catch((caught: unknown) => caught);
+    expect((missing as SpecError).diagnostics[0]).toMatchObject({ field: "models.given.path", code: "TL_MODEL_MISSING", hint: expect.stringContaining("in `base`; adapter_config.json calls it \"org/model\"") as string });
+    for (const [base, code] of [["hole", "TL_SPEC_UNKNOWN_REFERENCE"], ["rm", "TL_SPEC_WRONG_REFERENCE"], ["tiny", "TL_SPEC_WRONG_REFERENCE"], ["given", "TL_SPEC_CYCLE"]] as const) {
+      expect(await faultsOf(await given(base)), base).toEqual([["models.given.base", code]]);
+    }
+    expect(await faultsOf(await given("other", { other: { path: "adapter", base: "given" } }))).toEqual([["models.given.base", "TL_SPEC_CYCLE"], ["models.other.base", "TL_SPEC_CYCLE"]]);
+    expect(await faultsOf(await given("whole", { given: { path: "model", base: "whole" } }))).toEqual([["models.given.path", "TL_MODEL_UNSUPPORTED"]]);
+    await rm(adapter, { recursive: true });
+    await writePeft("adapter", { ofLayers: layers.map((layer) => ({ ...layer, input: layer.input + 1 })) });
+    expect(await faultsOf(await given("whole"))).toEqual([["models.given.path", "TL_MODEL_TENSORS"]]);
+    await rm(join(adapter, "adapter_model.safetensors"));
+    expect(await faultsOf(await given("whole"))).toEqual([["models.given.path", "TL_MODEL_MISSING"]]);
   });
 });

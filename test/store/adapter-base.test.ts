@@ -31,6 +31,14 @@ describe("an adapter's artifact", () => {
     expect(await store.artifacts.fault(digest, { deep: true })).toBeUndefined();
   });
 
+  it("may stand on an adapter outside the store, and on what lies under that", async () => {
+    const store = emptyStore();
+    const [whole, between] = [{ path: "/models/whole", digest: keyOf("whole") }, { path: "/models/between", digest: keyOf("between") }];
+    const base = { path: "/models/adapter", digest: keyOf("adapter"), under: [whole, between] };
+    const digest = await store.artifacts.publish(await filled(store, { "adapter_model.safetensors": "a" }), "language-model", { base, figures: {} });
+    expect(await weightsOf(store.artifacts, digest)).toEqual({ directory: whole.path, adapters: [between.path, base.path, store.artifacts.directory(digest)], outside: base });
+  });
+
   it("is as whole as what it stands on", async () => {
     const store = emptyStore();
     const whole = await store.artifacts.publish(await filled(store, { "model.bin": "weights" }), "language-model", { figures: {} });
