@@ -35,7 +35,7 @@ function batchesOf({ parameters }: PlannedStage, kind: StageKind): Omit<StageBat
       const { epochs, maxSteps, batch } = stageKinds[kind].parameters.parse(parameters);
       return { steps: undefined, updatesAStep: 1, rowsAnUpdate: batch, words: `a step is one update on ${batch} dialogues; ${passes(epochs, maxSteps)}` };
     }
-    case "reward-model": {
+    case "reward-model": case "dpo": {
       const { epochs, maxSteps, batch } = stageKinds[kind].parameters.parse(parameters);
       return {
         steps: undefined, updatesAStep: 1, rowsAnUpdate: 2 * batch,

@@ -104,7 +104,7 @@ function resolvedParameters(stage: DraftStage, complete: StageSpec, facts: Facts
       const decoding = parameters.decoding === undefined ? {} : withoutMembers(paperDecoding, Object.keys(stage.written));
       return jsonOf({ ...parameters, ...decoding, ...(answers !== undefined && { baseline: { answers: answers.path } }) });
     }
-    case "tokenizer": case "pretrain": case "sft": case "reward-model": case "multiple-choice":
+    case "tokenizer": case "pretrain": case "sft": case "reward-model": case "dpo": case "multiple-choice":
       return jsonOf(parameters);
   }
 }

@@ -103,6 +103,9 @@ function stageFaults(draft: Draft, stage: DraftStage, complete: StageSpec): Faul
       }
       return faults;
     }
+    case "dpo":
+      return complete.labelSmoothing > 0 && complete.loss !== "sigmoid"
+        ? [fault("TL_SPEC_CONFLICT", ["labelSmoothing"], `\`labelSmoothing\` is of the loss \`sigmoid\`, and \`loss\` is \`${complete.loss}\``, "leave it out, or take the loss `sigmoid`")] : [];
     case "reward-model":
       return complete.maxPairs !== undefined && stage.references.some(({ weight }) => weight !== undefined)
         ? [fault("TL_SPEC_CONFLICT", ["maxPairs"], "`maxPairs` chooses pairs before a mixture draws them by weight", "leave it out, and write `maxSteps` to train for less")] : [];
@@ -145,9 +148,9 @@ function resourceFaults({ name }: DraftStage, { resources: { gpus, memory } }: S
   }];
 }
 
-/** Within PPO and critic pretraining models read each other's tokens. */
+/** Within PPO, DPO and critic pretraining models read each other's tokens. */
 function tokenizerFaults(draft: Draft, facts: Facts, stage: DraftStage): Fault[] {
-  if (stage.kind !== "ppo" && stage.kind !== "critic-pretrain") return [];
+  if (stage.kind !== "ppo" && stage.kind !== "critic-pretrain" && stage.kind !== "dpo") return [];
   const policy = stage.references.find(({ field }) => field === "policy");
   const own = policy && ancestryOf(draft, facts, policy.name)?.tokenizer;
   if (own === undefined) return [];

@@ -65,10 +65,10 @@ function detailsOf(plan: Plan, stage: PlannedStage, tricks: ResolvedTricks): Det
   ];
 }
 
-/** Whether the policy is an sft stage's, or goes back to one by way of ppo stages. */
+/** Whether the policy is an sft stage's, or goes back to one by way of ppo and dpo stages. */
 function isFineTuned(plan: Plan, stage: PlannedStage): boolean {
   const before = stageOf(plan, stage, "policy");
-  return before?.kind === "sft" || (before?.kind === "ppo" && isFineTuned(plan, before));
+  return before?.kind === "sft" || ((before?.kind === "ppo" || before?.kind === "dpo") && isFineTuned(plan, before));
 }
 
 function stageOf(plan: Plan, stage: PlannedStage, field: string): PlannedStage | undefined {

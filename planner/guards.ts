@@ -125,6 +125,6 @@ function tricksOf(stage: DraftStage, complete: StageSpec): ResolvedTricks {
   switch (complete.kind) {
     case "ppo": return resolvePpoTricks(complete.preset, written, complete.pretrainingData !== undefined);
     case "critic-pretrain": return resolveCriticTricks(written);
-    case "tokenizer": case "pretrain": case "sft": case "reward-model": case "evaluate": case "multiple-choice": return {};
+    case "tokenizer": case "pretrain": case "sft": case "reward-model": case "dpo": case "evaluate": case "multiple-choice": return {};
   }
 }

@@ -22,6 +22,7 @@ const roles: Readonly<Record<StageKind, Roles>> = {
   "critic-pretrain": { trained: ["init"], frozen: ["policy", "reward"] },
   // The reference is the policy as it was, unless the stage names another.
   "ppo": { trained: ["policy", "critic"], frozen: ["policy", "reward", "heldOutReward"] },
+  "dpo": { trained: ["policy"], frozen: ["policy"] },
   "evaluate": { trained: [], frozen: ["candidate", "baseline", "reward", "heldOutReward"] },
   "multiple-choice": { trained: [], frozen: ["model"] },
 };
@@ -64,7 +65,7 @@ export function heldModels(plan: Plan, directories: ReadonlyMap<string, number>)
     const sizes = (fields: readonly string[]) => fields.flatMap(inputsOf).flatMap((input) => sizeOf(stage, input) ?? []);
     const adapts = stage.parameters["lora"] !== undefined;
     // Under the policy's adapter lies its reference.
-    const besides = adapts && stage.kind === "ppo" && stage.inputs["reference"] === undefined ? frozen.filter((field) => field !== "policy") : frozen;
+    const besides = adapts && (stage.kind === "ppo" || stage.kind === "dpo") && stage.inputs["reference"] === undefined ? frozen.filter((field) => field !== "policy") : frozen;
     const [training, resting] = [sizes(trained), sizes(besides)];
     const all = [...training, ...resting];
     return all.length === 0 ? [] : [{

@@ -76,6 +76,18 @@ export const stageMetrics = {
     "samples/alike": "share of prompts whose answers all return the same and so teach nothing",
     learning_rate: "the policy's learning rate of the step",
   },
+  dpo: {
+    "loss/dpo": "mean loss of a pair",
+    "rewards/chosen": "mean of β log π/π_ref of the chosen answers; of the loss ipo, here and below, per token",
+    "rewards/rejected": "the same of the rejected answers",
+    "rewards/accuracies": "share of the batch's pairs whose chosen answer has the larger reward",
+    "rewards/margins": "mean of the chosen answer's reward less the rejected one's",
+    "logps/chosen": "mean log-probability of the chosen answers under the policy, nats",
+    "logps/rejected": "the same of the rejected answers",
+    "rewards/held_out_accuracies": "share of held-out pairs in the right order, five times in a stage",
+    "rewards/held_out_margins": "mean margin on held-out pairs",
+    ...supervised,
+  },
 } as const satisfies Readonly<Record<string, Readonly<Record<string, string>>>>;
 
 export type GuardedKind = keyof typeof stageMetrics;

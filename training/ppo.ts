@@ -5,16 +5,17 @@ import type { StageParameters } from "../schemas/stages/table.js";
 import { tricksThatAreOn } from "../schemas/tricks.js";
 import { criticHead, headOrigin } from "./critic-head.js";
 import { explainedVariance, mean } from "./experience.js";
-import { loadForTraining, loadFrozen, optimizerAt, readCheckpointState, requireInput, saveCheckpoint, saveModel } from "./models.js";
+import { loadForTraining, optimizerAt, readCheckpointState, requireInput, saveCheckpoint, saveModel } from "./models.js";
 import { overMinibatches, updateMetrics } from "./minibatches.js";
 import { Objective } from "./objective.js";
 import { encodePrompts } from "./prompts.js";
 import { pretrainingRows } from "./pretraining-rows.js";
+import { loadReference } from "./reference.js";
 import { klPerAnswer, rolloutMetrics } from "./rollout-metrics.js";
 import { createReward } from "./rewards/create.js";
 import { rewardStateSchema } from "./rewards/reward.js";
-import { drawAnswers, sampleRollouts, type RolloutModels } from "./rollouts.js";
-import type { InputArtifact, Metrics, Trainer, TrainerSetup } from "./trainer.js";
+import { drawAnswers, sampleRollouts } from "./rollouts.js";
+import type { Metrics, Trainer, TrainerSetup } from "./trainer.js";
 import { unseenScores } from "./unseen-scores.js";
 
 const models = { policy: "policy", critic: "critic" } as const;
@@ -40,7 +41,7 @@ export async function createPpo(setup: TrainerSetup<StageParameters<"ppo">>): Pr
 
   const information = await loadForTraining(setup, { model: models.policy, head: "language", from: policy });
   if (critic !== undefined) await loadForTraining(setup, { model: models.critic, head: "value", newHead: criticHead(critic), from: critic });
-  const reference = await loadReference(setup, policy);
+  const reference = await loadReference(setup, { model: models.policy, from: policy });
 
   setup.phase("encoding prompts");
   const prompts = await encodePrompts(setup, tokenizer, information.context, tricks.groupBaseline?.samples);
@@ -103,12 +104,4 @@ export async function createPpo(setup: TrainerSetup<StageParameters<"ppo">>): Pr
       return { ...saved, ...(critic && { valueHead: headOrigin(critic) }), figures, data: prompts.counts };
     },
   };
-}
-
-/** The model that the KL is measured against. Under an adapter lies the policy as it was: no second copy is held. */
-async function loadReference(setup: TrainerSetup<StageParameters<"ppo">>, policy: InputArtifact): Promise<RolloutModels["reference"]> {
-  const from = setup.artifacts["reference"] ?? policy;
-  if (setup.parameters.lora !== undefined && from.directory === policy.directory) return { model: models.policy, adapter: "off" };
-  await loadFrozen(setup, { model: "reference", head: "language", from });
-  return { model: "reference" };
 }

@@ -17,6 +17,7 @@ const trainers: Readonly<Record<StageKind, Create>> = {
   "reward-model": async (setup) => (await import("./reward-model.js")).createRewardModel(complete("reward-model", setup)),
   "critic-pretrain": async (setup) => (await import("./critic-pretrain.js")).createCriticPretrain(complete("critic-pretrain", setup)),
   ppo: async (setup) => (await import("./ppo.js")).createPpo(complete("ppo", setup)),
+  dpo: async (setup) => (await import("./dpo.js")).createDpo(complete("dpo", setup)),
   evaluate: async (setup) => (await import("./evaluate.js")).createEvaluate(complete("evaluate", setup)),
   "multiple-choice": async (setup) => (await import("./multiple-choice.js")).createMultipleChoice(complete("multiple-choice", setup)),
 };

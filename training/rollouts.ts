@@ -1,6 +1,7 @@
-import type { Backend, ForwardRequest } from "../backends/backend.js";
+import type { Backend } from "../backends/backend.js";
 import { randomAt } from "../foundation/random.js";
 import { offsetsOf, type Experience } from "./experience.js";
+import type { Reference } from "./reference.js";
 import type { SampledBatch, ScoreBatch } from "./rewards/reward.js";
 import type { Metrics } from "./trainer.js";
 
@@ -19,7 +20,7 @@ export interface PromptSupply {
 export interface RolloutModels {
   readonly policy: string;
   /** Absent: the policy is its own reference (it is frozen). */
-  readonly reference?: { readonly model: string } & Pick<ForwardRequest, "adapter">;
+  readonly reference?: Reference;
   /** Absent: all values are 0, and nothing reads them. */
   readonly critic?: string;
 }

@@ -25,7 +25,7 @@ export interface SupervisedStage {
   readonly headline: readonly string[];
   readonly counts: NonNullable<ArtifactMetadata["data"]>;
   /** The batch and loss of step `index`; must follow from seed and index alone. */
-  part(index: number): StepPart;
+  part(index: number): StepPart | Promise<StepPart>;
   /** The stage's own figures of a step. */
   metrics(result: StepResult, part: StepPart): Metrics;
   /** Measures the model on held-out rows; absent where nothing is held out. */
@@ -49,7 +49,7 @@ export async function supervisedTrainer(
     steps,
     headline: stage.headline,
     async step(index) {
-      const part = stage.part(index);
+      const part = await stage.part(index);
       const optimizer = optimizerAt(parameters, index, steps);
       const result = await backend.step(model, { parts: [part], optimizer });
       const own = stage.metrics(result, part);

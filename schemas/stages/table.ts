@@ -1,5 +1,6 @@
 import type { z } from "zod";
 import { criticPretrainParameters } from "./critic-pretrain.js";
+import { dpoParameters } from "./dpo.js";
 import { evaluateParameters } from "./evaluate.js";
 import { multipleChoiceParameters } from "./multiple-choice.js";
 import { ppoParameters } from "./ppo.js";
@@ -69,6 +70,10 @@ export const stageKinds = {
       critic: { accepts: ["value-model", "reward-model", "language-model"], optional: true },
       prompts: { data: "prompts", many: true }, pretrainingData: { data: "text", optional: true, many: true },
     },
+  },
+  dpo: {
+    parameters: dpoParameters, version: 1, output: "language-model", backend: true, timeouts: training,
+    inputs: { policy: languageModel, reference: { ...languageModel, optional: true }, data: { data: "pairs", many: true } },
   },
   evaluate: {
     parameters: evaluateParameters, version: 1, output: "report", backend: true, timeouts: training,

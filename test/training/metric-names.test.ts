@@ -22,6 +22,7 @@ const kinds: Readonly<Record<GuardedKind, { readonly data: Readonly<Record<strin
   pretrain: { data: { data: text }, parameters: { model: "m", data: "d", steps: 1, batch: 1, length: 8 } },
   sft: { data: { data: dialogues }, parameters: { model: "m", data: "d", maxSteps: 1, batch: 2 } },
   "reward-model": { data: { data: pairs }, parameters: { model: "m", data: "d", maxSteps: 1, batch: 2 } },
+  dpo: { data: { data: pairs }, parameters: { policy: "m", data: "d", maxSteps: 1, batch: 2 } },
   "critic-pretrain": {
     data: { prompts },
     parameters: { policy: "m", reward: "r", init: "m", prompts: "d", ...rollouts, tricks: { klPenalty: {}, rewardNormalization: {} } },

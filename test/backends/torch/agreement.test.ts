@@ -11,6 +11,7 @@ import { initializeModel } from "../../../models/initialize.js";
 import { stageKinds } from "../../../schemas/stages/table.js";
 import type { ResolvedTricks } from "../../../schemas/tricks.js";
 import type { Experience } from "../../../training/experience.js";
+import { dpoLoss } from "../../../training/dpo-loss.js";
 import { languageLoss } from "../../../training/language-loss.js";
 import { Objective } from "../../../training/objective.js";
 import { pairLoss } from "../../../training/pairs.js";
@@ -122,6 +123,15 @@ describeWithPython("the torch backend agrees", () => {
   it.each([0, 0.5])("on the pairwise loss, with an LM coefficient of %d", async (coefficient) => {
     const row = (index: number) => ({ tokens: sequences[index]!, targets: targets[index]! });
     await compare("reward", { parts: [pairLoss([0, 2, 4].map((first) => ({ chosen: row(first), rejected: row(first + 1) })), coefficient)] });
+  });
+
+  it.each(["sigmoid", "hinge", "ipo"] as const)("on DPO's loss, %s", async (loss) => {
+    const row = (index: number) => ({ tokens: sequences[index]!, targets: targets[index]! });
+    const chosen = [0, 2, 4].map((first) => ({ chosen: row(first), rejected: row(first + 1) }));
+    const rows = [0, 2, 4, 1, 3, 5];
+    const now = (await oracle.forward("policy", { batch: { sequences: rows.map((index) => sequences[index]!), targets: rows.map((index) => targets[index]!) }, quantities: ["logProbabilities"] })).logProbabilities!;
+    const settings = { loss, beta: 0.3, labelSmoothing: loss === "sigmoid" ? 0.1 : 0 };
+    await compare("policy", { parts: [dpoLoss(chosen, now.map((value, token) => value - changes[token]!), settings)] });
   });
 
   describe("over 20 iterations of PPO with the embedded backend", () => {
