@@ -75,7 +75,7 @@ export const trickParameters = {
       .describe("Mean over answers of the mean over their tokens (GRPO), or of the sum over their tokens (Dr. GRPO)."),
   }).describe("How the policy's loss weighs tokens; off: all tokens of a minibatch alike, whatever their answer's length."),
   groupInvariance: z.strictObject({
-    coefficient: z.number().min(0).default(1).describe("β_policy: weight of the variance between the groups in the policy's objective. 1 is our choice."),
+    coefficient: z.number().min(0).default(0.5).describe("β_policy: weight of the variance between the groups in the policy's objective. 0.5 is our choice."),
     klWeight: z.enum(["probability", "balanced", "off"]).default("probability")
       .describe("What an answer's KL penalty is multiplied by: its probability of the high group, which about halves the penalty; that over its mean, which keeps it; or nothing."),
     classifierLearningRate: positive.default(0.1).describe("Of the group classifier's plain gradient ascent. Our choice."),
