@@ -55,6 +55,13 @@ describe("a warning", () => {
     expect(warningsFor(spec).join()).toContain("was trained against the judge `rm`");
   });
 
+  it("tells of terms on another scale than those that they are compared with", () => {
+    const server = { url: "https://scores.example" };
+    expect(stage("ppo", { reward: { combine: "min", terms: ["rm", server] } })).toContainEqual(expect.stringContaining("1 of its 2 terms are not normalised while the others are"));
+    for (const terms of [["rm", "rm"], ["rm", { ...server, normalize: { answers: 64 } }], [server, server]]) expect(stage("ppo", { reward: { combine: "min", terms } }).join()).not.toContain("normalised");
+    expect(stage("ppo", { reward: ["rm", server] }).join()).not.toContain("normalised");
+  });
+
   it("tells of data and models that no stage uses, and of cuda without a GPU", () => {
     const spec = pipeline(({ data, models, stages }) => {
       data["spare"] = { format: "text", path: "spare.txt" };

@@ -29,7 +29,7 @@ const evaluate = async (
   const [candidate, baseline, reward] = [await tinyModel(seeds[0]), await tinyModel(seeds[1]), await rewardModel()];
   const heldOutReward = parameters["heldOutReward"] === undefined ? undefined : await tinyRewardModel(4);
   return (attempt) => createEvaluate({
-    ...attempt, seed: 3, artifacts: { candidate, baseline, reward, ...(heldOutReward && { heldOutReward }) },
+    ...attempt, seed: 3, artifacts: { candidate, baseline, ...(typeof parameters["reward"] !== "object" && { reward }), ...(heldOutReward && { heldOutReward }) },
     data: {
       prompts: stageData({ prompts: { train: [promptRow("never seen")], heldOut: prompts } }),
       pairs: stageData({ pairs: { train: [pairRow("t", "t", "u")], heldOut: heldOutPairs } }),
@@ -55,6 +55,19 @@ describe("evaluation", () => {
     expect(report.overall.prompts).toBe(6);
     expect(report.groups.map(({ value, prompts: count }) => [value, count])).toEqual([["en", 2], ["zh", 4]]);
     expect(metrics).toHaveLength(2 + 1);
+  });
+
+  it("lets a module judge, whose scores are the proxy of both sides", async () => {
+    const path = join(await temporaryDirectory(), "reward.mjs");
+    await writeFile(path, "export const reward = (answers) => answers.map(({ prompt, answer }) => prompt.at(-1).content.charCodeAt(0) + answer.length);");
+    const start = await evaluate({ reward: { module: "reward.mjs", normalize: { mean: 100, std: 2 } }, pairs: undefined });
+    const { directory, metadata } = await runToEnd((attempt) => start({ ...attempt, files: { reward: { path } } }));
+    const { report, answers } = await read(directory);
+    expect(report.judge).toBe("reward");
+    for (const { prompt, candidate, baseline } of answers) {
+      for (const answer of [candidate, ...baseline]) expect(answer.proxy).toBe((prompt[0]!.content.charCodeAt(0) + answer.text.length - 100) / 2);
+    }
+    expect(metadata.figures).toHaveProperty("eval/proxy_baseline");
   });
 
   it("measures KL and perplexity as the models themselves see the answers", async () => {

@@ -210,6 +210,21 @@ describe("the training loop", () => {
     expect(published).toEqual([2]);
   });
 
+  it("saves the state after the step before when a step gives way, having changed nothing", async () => {
+    const { root, options, published, metrics } = await places();
+    const stop = new AbortController();
+    const trainer = { ...counting(5), step: async (index: number) => {
+      if (index === 2) stop.abort();
+      stop.signal.throwIfAborted();
+      return { "loss/x": 1 / (index + 1), other: index };
+    } };
+    await expect(runTrainer(trainer, { ...options, signal: stop.signal })).rejects.toMatchObject({ code: "TL_TRAIN_CANCELLED" });
+    expect(published).toEqual([2]);
+    expect(await metrics(join(root, "checkpoint-2"))).toBe(lines(1, 2));
+    const failing = { ...trainer, step: async () => { throw new TypeError("broken"); } };
+    await expect(runTrainer(failing, (await places()).options)).rejects.toThrow("broken");
+  });
+
   it("saves nothing when it is cancelled before it did anything", async () => {
     const { options, published } = await places();
     await expect(runTrainer(counting(5), { ...options, signal: AbortSignal.abort() })).rejects.toMatchObject({ code: "TL_TRAIN_CANCELLED" });
