@@ -8,6 +8,7 @@ import { sweepResults } from "../reports/sweep-results.js";
 import { nameOfInput } from "../schemas/plan.js";
 import { chatModelOf, firstJudgeOf } from "../schemas/stages/evaluate.js";
 import { templatesOf } from "../schemas/sweep.js";
+import { gpusOf, gpusText } from "../schemas/task-queue.js";
 import type { Store } from "../store/store.js";
 import { unattendedText } from "../temporal/attendance.js";
 import { duration, moment, number, table, type Output } from "./output.js";
@@ -31,7 +32,7 @@ export function runJson(run: ObservedRun, store: Store): object {
 export function runText(run: ObservedRun, store: Store, colors: Output["colors"]): string {
   const lost = lostStages(run, store);
   const shown = run.stages.map((stage) => ({
-    stage, state: lost.some(({ name }) => name === stage.name) ? `lost${stage.checkpoint === undefined ? "" : `, checkpoint after step ${stage.checkpoint}`}` : stateText(stage),
+    stage, state: lost.some(({ name }) => name === stage.name) ? `lost${stage.checkpoint === undefined ? "" : `, checkpoint after step ${stage.checkpoint}`}` : waitText(run, stage) ?? stateText(stage),
   }));
   const rows = foldCopies(run.plan, shown, ({ stage }) => stage.name, ({ state }) => state).map(({ label, items }) => {
     const [{ stage, state }] = items;
@@ -118,6 +119,17 @@ function sweepOf(run: ObservedRun): string[] {
   if (run.plan.sweep === undefined) return [];
   const results = sweepResults(run.plan.sweep, knownOf(run));
   return results.columns.length === 0 ? [] : ["", resultsText(results), ""];
+}
+
+/** Whom a stage waits for that could start and needs GPUs: where it goes is decided anew at every look. */
+function waitText({ plan, stages, state, unattended }: ObservedRun, stage: ObservedStage): string | undefined {
+  const planned = plan.stages.find(({ name }) => name === stage.name);
+  const isOpen = (state === "running" || state === "waiting") && stage.state === "waiting" && stage.removed === undefined;
+  if (planned === undefined || planned.resources.gpus === 0 || !isOpen) return undefined;
+  const isReady = planned.after.every((each) => stages.some(({ name, state: done }) => name === each && (done === "finished" || done === "reused")));
+  if (!isReady) return undefined;
+  const gpus = gpusText(gpusOf(planned.resources));
+  return unattended.includes(planned.taskQueue) ? `waits for a worker with ${gpus}; the next look is within a minute` : `waits for an idle worker with ${gpus}; the next look is within 5 minutes`;
 }
 
 function timeText(stages: readonly ObservedStage[]): string {

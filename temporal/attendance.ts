@@ -15,7 +15,7 @@ export async function queuesWithoutGpus(store: Store, stages: readonly Needy[]):
 }
 
 /** Queues of stages that nobody can do: for GPUs by the workers' own word, else by who asks the server for work. */
-export async function unattendedQueues(store: Store, stages: readonly Needy[], pipelines: Pipelines): Promise<string[]> {
+export async function unattendedQueues(store: Store, stages: readonly Needy[], pipelines: Pick<Pipelines, "listeners">): Promise<string[]> {
   // Workflows are on the common queue, whatever their stages need.
   const common = (await pipelines.listeners(cpuQueue)).length === 0 ? [cpuQueue] : [];
   return [...common, ...await queuesWithoutGpus(store, stages)];

@@ -1,7 +1,7 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { stageArtifact } from "../../cli/stage-artifact.js";
+import { recordedMetrics, stageArtifact } from "../../cli/stage-artifact.js";
 import type { Store } from "../../store/store.js";
 import { emptyStore, filled, planOf, plannedStage } from "../store/home.js";
 
@@ -18,6 +18,18 @@ async function finish(store: Store, run: string, text: string): Promise<string> 
   await store.ledger.append(run, { type: "stage-finished", stage: stage.name, key: stage.key, artifact, seconds: 1, figures: { "loss/lm": text.length } });
   return artifact;
 }
+
+it("what a finished stage has recorded is its artifact's, though a checkpoint of the key is still there; else it is the checkpoint's, with its step", async () => {
+  const store = emptyStore();
+  await store.runs.create("first", planOf(stage), "somebody");
+  const { claim } = await store.claims.take(stage.key, { run: "first", stage: stage.name, attempt: 1 });
+  const publish = (step: number) => filled(store, { "metrics.jsonl": `{"step":${step},"loss/lm":1}\n` }).then((directory) => store.checkpoints.publish(claim, step, directory, {}));
+  await publish(7);
+  await store.claims.release(claim);
+  expect((await recordedMetrics(store, "first")).get("s")).toMatchObject({ artifact: undefined, step: 7, lines: [{ step: 7 }] });
+  const artifact = await finish(store, "first", "own");
+  expect((await recordedMetrics(store, "first")).get("s")).toMatchObject({ artifact: { digest: artifact }, step: undefined, lines: [] });
+});
 
 it("the artifact of a run's stage is the one of its own ledger, whatever the key's result is by now", async () => {
   const store = emptyStore();

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { taskQueueFor } from "../../schemas/task-queue.js";
-import { queuesWithoutGpus, unattendedText } from "../../temporal/attendance.js";
+import { queuesWithoutGpus, unattendedQueues, unattendedText } from "../../temporal/attendance.js";
 import { emptyStore } from "../store/home.js";
 import { elsewhere, offer, recorded } from "../store/offers.js";
 
@@ -16,6 +16,18 @@ describe("stages that no worker can do", () => {
     await recorded(store, offer({ gpus: 2, gpuMemory: 80e9 }, elsewhere(1)));
     await recorded(store, offer({ gpus: 2, gpuMemory: 24e9 }, elsewhere(2)));
     expect(await queuesWithoutGpus(store, [stage(0), stage(2, "40GB"), stage(4), stage(2, "500MB")])).toEqual(["trueline-gpu-4"]);
+  });
+
+  it("are all of them, whatever they need, while nobody asks for work on the common queue", async () => {
+    const store = emptyStore();
+    const asked: string[] = [];
+    const server = (listeners: readonly string[]) => ({ listeners: (queue: string) => { asked.push(queue); return Promise.resolve([...listeners]); } });
+    expect(await unattendedQueues(store, [stage(0), stage(1)], server([]))).toEqual(["trueline-cpu", "trueline-gpu-1"]);
+    expect(await unattendedQueues(store, [stage(1)], server([])), "the workflows are there").toEqual(["trueline-cpu", "trueline-gpu-1"]);
+    expect(await unattendedQueues(store, [stage(0), stage(1)], server(["1@host"]))).toEqual(["trueline-gpu-1"]);
+    await recorded(store, offer({ gpus: 1 }, elsewhere(1)));
+    expect(await unattendedQueues(store, [stage(0), stage(1)], server(["1@host"]))).toEqual([]);
+    expect(new Set(asked)).toEqual(new Set(["trueline-cpu"]));
   });
 
   it("are told of with what is there and what would do them", () => {

@@ -8,7 +8,7 @@ import { createReferenceBackend } from "../../../backends/reference/index.js";
 import { randomAt } from "../../../foundation/random.js";
 import { writeConfiguration, type Head, type ModelConfiguration } from "../../../models/configuration.js";
 import { parameterShapes, sizeOf } from "../../../models/parameters.js";
-import { writeSafetensors } from "../../../models/safetensors.js";
+import { readSafetensors, writeSafetensors } from "../../../models/safetensors.js";
 import { families } from "../families.js";
 import { tiny } from "./tiny.js";
 
@@ -107,4 +107,18 @@ describe("the exported graph", () => {
     await write({}, "score");
     await expect(addOnnx(directory)).rejects.toMatchObject({ code: "TL_EXPORT_HEAD" });
   });
+});
+
+it("weights beside the ONNX file begin at multiples of 4096 bytes, so that they can be mapped", async () => {
+  await write({});
+  expect(await addOnnx(directory, 0)).toEqual({ weightsBeside: true });
+  const file = await readFile(join(directory, "onnx", "model.onnx_data"));
+  const { tensors } = await readSafetensors(join(directory, "model.safetensors"));
+  const starts = [...tensors].map(([name, { data }]) => {
+    const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+    const start = Array.from({ length: Math.ceil(file.length / 4096) }, (_, page) => 4096 * page).find((at) => file.subarray(at, at + bytes.length).equals(bytes));
+    return [name, start] as const;
+  });
+  expect(starts.filter(([, start]) => start === undefined)).toEqual([]);
+  expect(starts.length).toBeGreaterThan(5);
 });
