@@ -9,7 +9,7 @@ export interface Chapter {
 }
 
 /** What happens to a run from outside, long after it has ended too. */
-const afterwards: ReadonlySet<LedgerEntry["event"]["type"]> = new Set(["pinned", "unpinned", "artifact-removed"]);
+const afterwards: ReadonlySet<LedgerEntry["event"]["type"]> = new Set(["pinned", "unpinned", "artifact-removed", "votes-imported"]);
 
 /**
  * A run's ledger by attempts; with `stage` only that stage's lines. Of checkpoints that follow one another in a stage only the last has a line, which counts

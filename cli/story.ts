@@ -63,6 +63,7 @@ export function story(event: LedgerEvent): string {
     case "notification-failed": return `${event.host} could not be told of ${event.occasion}: ${event.message}`;
     case "artifact-removed":
       return `${event.stage}: ${event.actor} removed artifact ${event.artifact.slice(0, 12)} from the store (${size(event.bytes)})${because(event)}`;
+    case "votes-imported": return `${event.actor} imported ${event.votes.length} votes on ${event.stage}${because(event)}`;
     case "pinned": return `${event.actor} pinned ${event.stage ?? "the run"}: gc leaves it alone${because(event)}`;
     case "unpinned": return `${event.actor} took the pin from ${event.stage ?? "the run"}${because(event)}`;
     case "cancel-requested": return `${event.actor} asked for the run to be cancelled${because(event)}`;

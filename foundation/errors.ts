@@ -47,6 +47,21 @@ export const errorRegistry = {
     meaning: "An ONNX file for generation was asked for of a model that generates nothing: a reward or value model.",
     remedy: "Leave `--onnx` out, or export a stage that leaves a language model.",
   },
+  TL_VOTES_STAGE: {
+    exit: 2, retry: false,
+    meaning: "People's votes were asked for, or given, on a stage that is no evaluation.",
+    remedy: "Name a stage of kind evaluate.",
+  },
+  TL_VOTES_INVALID: {
+    exit: 1, retry: false,
+    meaning: "A file of votes has lines that are no votes on the evaluation's pairs, or votes twice. Nothing was imported.",
+    remedy: "Mend the lines named, then import the file again.",
+  },
+  TL_VOTES_NONE: {
+    exit: 3, retry: false,
+    meaning: "Nobody has voted on an evaluation's answers yet.",
+    remedy: "`trueline export-pairs` writes what people vote on, `trueline import-votes` counts what they say.",
+  },
   TL_GENERATE_MODEL: {
     exit: 3, retry: false,
     meaning: "What was named to generate with is no language model: neither a directory of one nor a stage that left one.",

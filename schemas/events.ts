@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { voteSchema } from "./votes.js";
 
 const digest = z.string().regex(/^[0-9a-f]{64}$/);
 const stage = z.string();
@@ -102,6 +103,8 @@ export const eventSchema = z.discriminatedUnion("type", [
   /** `gc` leaves alone what a pin names: all of the run, or where `stage` is given that stage's artifact. */
   z.strictObject({ type: z.literal("pinned"), stage: stage.optional(), actor, reason }),
   z.strictObject({ type: z.literal("unpinned"), stage: stage.optional(), actor, reason }),
+  /** What people say of an evaluation's answers: those of the artifact named. */
+  z.strictObject({ type: z.literal("votes-imported"), stage, artifact: digest, votes: z.array(voteSchema), actor, reason }),
   z.strictObject({ type: z.literal("cancel-requested"), actor, reason }),
   /** Nothing computes any more; checkpoints are saved. `until`: the stage that the attempt was to end with. */
   z.strictObject({ type: z.literal("run-paused"), until: stage.optional() }),

@@ -69,7 +69,7 @@ export function ordersOf(entries: readonly LedgerEntry[]): Orders {
       case "stage-started": case "stage-reused": case "checkpoint-saved": case "checkpoint-skipped": case "stage-stopped":
       case "stage-failed": case "stage-finished": case "stage-rolled-back": case "deadline-passed": case "notification-sent":
       case "notification-failed": case "artifact-removed": case "cancel-requested": case "run-paused": case "run-cancelled": case "run-failed":
-      case "run-finished": case "stage-held": case "pinned": case "unpinned":
+      case "run-finished": case "stage-held": case "pinned": case "unpinned": case "votes-imported":
         break;
     }
   }

@@ -122,6 +122,7 @@ export function summarize(plan: Plan, entries: readonly LedgerEntry[]): RunSumma
       case "notification-failed":
       case "pinned":
       case "unpinned":
+      case "votes-imported":
       case "cancel-requested":
         break;
       case "stage-stopped":

@@ -94,10 +94,11 @@ type Pairs = readonly (readonly [Outcome, Outcome])[];
  * Source: Cohen, "A coefficient of agreement for nominal scales" (1960).
  */
 export function cohensKappa(pairs: Pairs): number | undefined {
-  const share = (holds: (pair: Pairs[number]) => boolean) => pairs.filter(holds).length / pairs.length;
-  const observed = share(([a, b]) => a === b);
-  const expected = outcomes.options.reduce((sum, outcome) => sum + share(([a]) => a === outcome) * share(([, b]) => b === outcome), 0);
-  return pairs.length === 0 || expected === 1 ? undefined : (observed - expected) / (1 - expected);
+  const count = (holds: (pair: Pairs[number]) => boolean) => pairs.filter(holds).length;
+  // In whole numbers, which have no rounding: times the square of the number of pairs.
+  const observed = pairs.length * count(([a, b]) => a === b);
+  const expected = outcomes.options.reduce((sum, outcome) => sum + count(([a]) => a === outcome) * count(([, b]) => b === outcome), 0);
+  return expected === pairs.length ** 2 ? undefined : (observed - expected) / (pairs.length ** 2 - expected);
 }
 
 /** Prompts are drawn with replacement; draws on which kappa is not defined are left out. */

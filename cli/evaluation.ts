@@ -1,0 +1,43 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { TruelineError } from "../foundation/errors.js";
+import { ANSWERS_FILE, answeredPromptSchema, REPORT_FILE, reportSchema, type AnsweredPrompt, type Report } from "../schemas/report.js";
+import type { PlannedStage } from "../schemas/plan.js";
+import type { Vote } from "../schemas/votes.js";
+import type { Store } from "../store/store.js";
+import { votesOn } from "../store/votes.js";
+import type { Judging } from "../training/evaluation.js";
+import { stageArtifact } from "./stage-artifact.js";
+
+/** A finished evaluation of a run. */
+export interface Evaluation {
+  readonly stage: PlannedStage;
+  readonly artifact: string;
+  readonly report: Report;
+  readonly answered: readonly AnsweredPrompt[];
+  readonly judging: Judging;
+  /** People's votes so far. */
+  readonly votes: readonly Vote[];
+}
+
+/** Reads a finished evaluation. Errors: those of stageArtifact; TL_STORE_CORRUPT; TL_VOTES_STAGE for a stage of another kind. */
+export async function readEvaluation(store: Store, run: string, name: string): Promise<Evaluation> {
+  const { digest, directory } = await stageArtifact(store, run, name, ["report"]);
+  const { stages } = await store.runs.plan(run);
+  const stage = stages.find((each) => each.name === name)!;
+  if (stage.kind !== "evaluate") {
+    const evaluations = stages.filter(({ kind }) => kind === "evaluate").map((each) => each.name);
+    throw new TruelineError("TL_VOTES_STAGE", `Stage ${name} of run ${run} is of kind ${stage.kind}, whose results nobody votes on.`, {
+      hint: evaluations.length === 0 ? "The run has no stage of kind evaluate." : `Stages that people vote on: ${evaluations.join(", ")}.`,
+    });
+  }
+  const fault = await store.artifacts.fault(digest, { deep: true });
+  if (fault !== undefined) throw new TruelineError("TL_STORE_CORRUPT", `The artifact of stage ${name} is damaged: ${fault}.`, { hint: `Make it again with: trueline resume ${run}` });
+  const report = reportSchema.parse(JSON.parse(await readFile(join(directory, REPORT_FILE), "utf8")));
+  const lines = (await readFile(join(directory, ANSWERS_FILE), "utf8")).trimEnd().split("\n");
+  return {
+    stage, artifact: digest, report, answered: lines.map((line) => answeredPromptSchema.parse(JSON.parse(line))),
+    judging: { judge: report.judge, tieMargin: report.tieMargin, seed: report.sampling.seed },
+    votes: votesOn(await store.ledger.read(run), name, digest),
+  };
+}
