@@ -16,7 +16,7 @@ export const workerCommand = defineCommand({
   summary: "do stages until stopped",
   details: "Workers of a run share its TRUELINE_HOME. SIGTERM or Ctrl-C lets stages under way save a checkpoint, which\n"
     + "another worker continues from.",
-  examples: ["trueline worker", "trueline worker --gpus 1", "TEMPORAL_ADDRESS=temporal.example:7233 trueline worker --only gpu --gpus 8 --gpu-memory 80GB"],
+  examples: ["trueline worker", "trueline worker --gpus 1", "trueline worker --no-modules", "TEMPORAL_ADDRESS=temporal.example:7233 trueline worker --only gpu --gpus 8 --gpu-memory 80GB"],
   options: {
     json: jsonOption, slots: slotsOption,
     only: { flags: "--only <kind>", summary: "take stages that need GPUs only, or such as need none: gpu or cpu (default: both)", schema: z.enum(["cpu", "gpu"]).optional() },

@@ -1,6 +1,6 @@
 /** Figures of the answers of an iteration, under the policy that sampled them. */
 const answers = {
-  "objective/scores": "mean normalised score of the reward model",
+  "objective/scores": "mean normalised score, without penalties",
   "objective/scores_std": "its standard deviation over the answers",
   "objective/kl": "nats of log π − log π_ref summed over an answer, mean over answers",
   "objective/kl_per_token": "the same, mean over tokens",

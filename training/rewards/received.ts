@@ -1,7 +1,7 @@
 import { digestOf } from "../../foundation/canonical.js";
 import type { TextScorer, WrittenAnswer } from "./reward.js";
 
-/** Scores that are kept; beyond, the oldest are forgotten, in an order that depends on nothing but the answers. */
+/** Scores that are kept; beyond, the oldest are forgotten. */
 const mostKept = 50_000;
 
 /**

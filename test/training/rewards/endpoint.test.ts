@@ -37,3 +37,13 @@ it("the same answer is asked about once; a server that is of another mind later 
   expect(await resumed([answers[2]!, answers[0]!])).toEqual([3, 1]);
   expect(received.map(({ body }) => (body as { answers: unknown[] }).answers.length)).toEqual([2, 1]);
 });
+
+it("the newest 50,000 scores are kept", async () => {
+  const kept = new Received(Object.fromEntries(Array.from({ length: 50_000 }, (_, index) => [`before-${index}`, index])));
+  await kept.over(async (some) => some.map(() => 7))([answers[0]!, answers[1]!]);
+  const state = kept.state();
+  expect(Object.keys(state)).toHaveLength(50_000);
+  expect(state).not.toHaveProperty("before-1");
+  expect(state).toHaveProperty("before-2");
+  expect(Object.values(state).filter((score) => score === 7)).toHaveLength(2 + 1);
+});
