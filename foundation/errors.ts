@@ -467,6 +467,11 @@ export const errorRegistry = {
     meaning: "A server that a stage asks needs a key, and the environment variable that should hold it is not set on the worker, or holds no token.",
     remedy: "Set the variable that the message names where workers run; the spec holds its name alone.",
   },
+  TL_ENDPOINT_FORBIDDEN: {
+    exit: 1, retry: false,
+    meaning: "A spec names a server that the worker may not call: its environment variable TRUELINE_ENDPOINTS lists others.",
+    remedy: "Add the host to TRUELINE_ENDPOINTS where workers run, or name a server that is listed.",
+  },
   TL_ENDPOINT_REFUSED: {
     exit: 1, retry: false,
     meaning: "A server refuses what a stage asks it: the key, the address or the request is wrong.",

@@ -49,11 +49,13 @@ export class JsonEndpoint {
   private readonly headers: Readonly<Record<string, string>>;
   private readonly host: string;
 
-  /** Errors: TL_ENDPOINT_SECRET where the variable is not set. */
+  /** Errors: TL_ENDPOINT_FORBIDDEN where TRUELINE_ENDPOINTS does not list the host; TL_ENDPOINT_SECRET where the variable is not set. */
   constructor(private readonly settings: EndpointSettings, private readonly surroundings: EndpointSurroundings = {}) {
+    const environment = surroundings.environment ?? process.env;
+    checkAllowed(settings.url, environment);
     this.limit = pLimit(settings.concurrency);
     this.host = hostOf(settings.url);
-    this.headers = { "content-type": "application/json", accept: "application/json", ...authorization(settings, surroundings.environment ?? process.env) };
+    this.headers = { "content-type": "application/json", accept: "application/json", ...authorization(settings, environment) };
   }
 
   /**
@@ -130,6 +132,17 @@ export class JsonEndpoint {
       throw new TruelineError("TL_ENDPOINT_ANSWER", `${this.host} answered with what is no JSON: ${text.slice(0, 300)}`, { cause, hint: "Look at the address: is it that of the API, not of a page?" });
     }
   }
+}
+
+/** Who runs workers for others says which hosts they may call. */
+function checkAllowed(url: string, { TRUELINE_ENDPOINTS: allowed }: Readonly<NodeJS.ProcessEnv>): void {
+  if (allowed === undefined) return;
+  const { host, hostname } = new URL(url);
+  const hosts = allowed.split(",").map((each) => each.trim());
+  if (hosts.includes(host) || hosts.includes(hostname)) return;
+  throw new TruelineError("TL_ENDPOINT_FORBIDDEN", `${host} may not be called by this worker, which is allowed ${hosts.join(", ") || "no host"}.`, {
+    hint: "Who runs the worker lists the hosts in TRUELINE_ENDPOINTS, parted by commas.",
+  });
 }
 
 function authorization({ secret, url }: EndpointSettings, environment: Readonly<NodeJS.ProcessEnv>): Record<string, string> {

@@ -29,6 +29,17 @@ it("a variable that is not set, or holds more than a token, is said before anyth
   expect(made({ TRUELINE_SECRET_X: "abc\n" })).toThrow("white space");
 });
 
+it("only hosts that TRUELINE_ENDPOINTS lists are called, where it is set", async () => {
+  const { url, received } = await serve(() => ({ json: 1 }));
+  const { host } = new URL(url);
+  const made = (hosts: string) => endpoint(url, {}, { environment: { TRUELINE_ENDPOINTS: hosts } }).asked;
+  for (const hosts of [`x.example, ${host}`, "127.0.0.1"]) expect(await made(hosts).post({})).toBe(1);
+  for (const hosts of ["", "x.example", `sub.${host}`, "127.0.0.1:1"]) {
+    expect(() => made(hosts)).toThrow(expect.objectContaining({ code: "TL_ENDPOINT_FORBIDDEN", message: expect.stringContaining(host) }));
+  }
+  expect(received).toHaveLength(2);
+});
+
 it.each([408, 425, 429, 500, 502, 503, 529])("%i is tried again", async (status) => {
   const { url, received } = await serve(inTurn({ status, text: "" }, { json: 7 }));
   expect(await endpoint(url).asked.post({})).toBe(7);
