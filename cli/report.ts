@@ -15,7 +15,7 @@ import { stageArtifacts, type StageArtifact } from "./stage-artifact.js";
 import { reportSweep } from "./sweep-report.js";
 import { openStore } from "./store.js";
 
-/** A PPO stage that is finished, with the figures of the evaluation that judged it, if one did. */
+/** A PPO or DPO stage that is finished, with the figures of the evaluation that judged it, if one did. */
 interface Comparable {
   readonly stage: PlannedStage;
   /** Stages that differ in nothing but the seed share it. */
@@ -29,11 +29,11 @@ const columns = [
   ["KL", "eval/kl"], ["length", "eval/length"], ["perplexity", "eval/perplexity"], ["unfinished", "eval/unfinished"],
 ] as const;
 
-/** `trueline report RUN`: the run's PPO stages side by side, as a table and as a picture; of a sweep its variants. */
+/** `trueline report RUN`: the run's PPO and DPO stages side by side, as a table and as a picture; of a sweep its variants. */
 export const reportCommand = defineCommand({
   name: "report",
   arguments: "<run>",
-  summary: "compare a run's PPO stages, or the variants of its sweep: a row each, and their curves as a picture or a page",
+  summary: "compare a run's PPO and DPO stages, or the variants of its sweep: a row each, and their curves as a picture or a page",
   details: "The figures are those of the evaluation that has the stage as its candidate. In the picture a thin line is a seed\n"
     + "and a thick one the mean over the seeds of a setting. Of a sweep each variant has a row, its seeds pooled: the mean, the sample\n"
     + "standard deviation, and in brackets the range of the objective, by which the rows are sorted.",
@@ -50,7 +50,7 @@ export const reportCommand = defineCommand({
     if (options.html !== undefined) throw new TruelineError("TL_USAGE", "--html is the page of a sweep.", { hint: plan.sweep === undefined ? `Run ${id} is none; --svg draws its PPO stages.` : "Ask for --html and --svg one after the other." });
     const compared = await comparableStages(plan, await stageArtifacts(store, id));
     if (compared.length === 0) {
-      throw new TruelineError("TL_RUN_STAGE_UNFINISHED", `Run ${id} has no finished PPO stage.`, { hint: `\`trueline status ${id}\` says how far it is.` });
+      throw new TruelineError("TL_RUN_STAGE_UNFINISHED", `Run ${id} has no finished PPO or DPO stage.`, { hint: `\`trueline status ${id}\` says how far it is.` });
     }
     if (options.svg !== undefined) {
       const path = resolve(options.svg);
@@ -72,7 +72,7 @@ export const reportCommand = defineCommand({
 });
 
 async function comparableStages(plan: Plan, artifacts: ReadonlyMap<string, StageArtifact>): Promise<Comparable[]> {
-  const stages = plan.stages.filter(({ kind }) => kind === "ppo");
+  const stages = plan.stages.filter(({ kind }) => kind === "ppo" || kind === "dpo");
   const compared: Comparable[] = [];
   for (const stage of stages) {
     const artifact = artifacts.get(stage.name);
@@ -86,9 +86,9 @@ async function comparableStages(plan: Plan, artifacts: ReadonlyMap<string, Stage
   return compared;
 }
 
-/** The preset's name where all stages of that preset are alike but for their seeds; else the stage's own name. */
+/** The preset's name, of DPO its kind's, where all stages of that name are alike but for their seeds; else the stage's own name. */
 function settingOf(stage: PlannedStage, stages: readonly PlannedStage[]): string {
-  const preset = (other: PlannedStage) => z.string().parse(other.parameters["preset"]);
+  const preset = (other: PlannedStage) => z.string().parse(other.parameters["preset"] ?? other.kind);
   const content = (other: PlannedStage) => canonicalJson({ ...other.parameters, seed: 0 });
   const alike = stages.filter((other) => preset(other) === preset(stage)).every((other) => content(other) === content(stage));
   return alike ? preset(stage) : stage.name;

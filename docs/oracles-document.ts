@@ -35,6 +35,8 @@ random numbers, gives Trueline the same numbers, and prints this table. \`npm ru
   weights and advantages to a backend as float32, which is the difference that is left.
 - **Models**: Llama of two layers with random weights, four rows of 3 to 18 tokens; the loss that a backend's \`step\` gives, and the norm of its gradient over all parameters.
 - TRL's methods are called on trainers without a model: in 0.11.4 \`PPOTrainer\` has its losses as methods, \`PPOv2Trainer\` inside of its loop, where nothing can call them.
+- **RLOO, GRPO, DPO**: twelve answers of 1 to 9 tokens, to three prompts or as six pairs. RLOO's lines stand in the middle of \`RLOOTrainer.train\`, and the module of \`DPOTrainer\` imports what not every
+  \`transformers\` has: both are taken out of the package's source and run as they are. TRL 0.11.4 has no GRPO: it is compared with its paper's formula, written in PyTorch.
 - TRL takes the KL penalty, the loss and the entropy at temperature 1; so do these comparisons. Trueline applies the sampling temperature to all of them.
 - GAE is also compared with its other form, the mixture of n-step estimates, and on the first minibatch of a \`ppo\` stage the ratio is 1 to 10⁻⁵; both are tests of \`npm test\`.
 

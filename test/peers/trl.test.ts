@@ -8,6 +8,7 @@ import { startOnnxBackend } from "../../backends/onnx/index.js";
 import { startTorchBackend } from "../../backends/torch/index.js";
 import { differencesTable } from "../../docs/oracles-document.js";
 import { compareTensors, type Comparison } from "../training/trl-agreement.js";
+import { algorithmFacts, compareAlgorithms } from "../training/trl-algorithms.js";
 import { needsPython, python, runScript } from "./python.js";
 import { compareModels, oracleFacts } from "./trl-models.js";
 
@@ -28,7 +29,7 @@ describe.skipIf(python === undefined)(`formulas beside TRL's${needsPython}`, () 
     await rm(root, { recursive: true, force: true });
     const all = { versions: facts.versions, seeds, models: facts.models.length, comparisons: found };
     process.stdout.write(`\n${differencesTable(all)}\n\n`);
-    if (process.env.TRUELINE_WRITE_ORACLES !== undefined && agreed === 3) await writeFile(table, `${JSON.stringify(all, undefined, 2)}\n`);
+    if (process.env.TRUELINE_WRITE_ORACLES !== undefined && agreed === 4) await writeFile(table, `${JSON.stringify(all, undefined, 2)}\n`);
   });
 
   const expectAgreement = (comparisons: readonly Comparison[]): void => {
@@ -38,6 +39,10 @@ describe.skipIf(python === undefined)(`formulas beside TRL's${needsPython}`, () 
   };
 
   it("rewards, KL, advantages, losses and their gradients over random tensors of ragged rows", () => { expectAgreement(compareTensors(facts.tensors)); });
+
+  it("advantages, losses and their gradients of RLOO, GRPO and DPO", async () => {
+    expectAgreement(compareAlgorithms(algorithmFacts.parse(JSON.parse(await runScript("trl_algorithms.py", String(seeds)))).seeds));
+  }, 300_000);
 
   it.each([
     ["embedded", () => startOnnxBackend({ threads: 1 })],

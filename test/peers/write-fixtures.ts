@@ -17,3 +17,4 @@ await runScript("model_fixtures.py", join(fixtures, "models"));
 await runScript("tokenizer_fixtures.py", new URL("texts.json", import.meta.url).pathname, join(fixtures, "tokenizers"), ours);
 await rm(ours, { recursive: true });
 await writeFile(new URL("../training/fixtures/trl.json", import.meta.url), await runScript("trl_oracles.py", "4"));
+await writeFile(new URL("../training/fixtures/trl-algorithms.json", import.meta.url), await runScript("trl_algorithms.py", "4"));

@@ -65,7 +65,7 @@ function ours({ lengths, settings, given, whitened, returns }: TensorFacts) {
 type Ours = ReturnType<typeof ours>;
 
 /** A part's loss, the loss's gradient by each number of the quantity, and its statistics, in doubles. */
-function evaluated(part: StepPart, quantity: "logProbabilities" | "values", given: readonly number[]) {
+export function evaluated(part: StepPart, quantity: "logProbabilities" | "values", given: readonly number[]) {
   const tape = new Tape(true);
   const column = new Matrix(given.length, 1, Float64Array.from(given));
   const scope = {
@@ -80,7 +80,7 @@ function evaluated(part: StepPart, quantity: "logProbabilities" | "values", give
   return { loss: value, gradient: column.gradient, statistics };
 }
 
-const apart = (a: ArrayLike<number>, b: readonly number[]): number =>
+export const apart = (a: ArrayLike<number>, b: readonly number[]): number =>
   (a.length === b.length ? Math.max(...b.map((value, index) => Math.abs(a[index]! - value))) : Infinity);
 
 const double = 1e-6;
