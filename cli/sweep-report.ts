@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { writeDurably } from "../foundation/files.js";
 import { renderSweep, type SweptStage } from "../reports/sweep-page.js";
-import { sweepResults, type SweepResults } from "../reports/sweep-results.js";
+import { sweepResults, templatesInOrder, type SweepResults } from "../reports/sweep-results.js";
 import type { Plan } from "../schemas/plan.js";
 import type { PlannedSweep } from "../schemas/sweep.js";
 import { summarize } from "../store/state.js";
@@ -38,8 +38,10 @@ async function resultsOf(store: Store, id: string, plan: SweepPlan, metrics: Rea
 
 /** The training curves of every stage that variants differ in, best variant first. */
 function sweptStages({ stages, sweep }: SweepPlan, { variants }: SweepResults, metrics: ReadonlyMap<string, RecordedMetrics>): SweptStage[] {
-  return Object.keys(sweep.variants[0]!.stages).map((stage) => ({
-    stage, kind: stages.find(({ name }) => name === sweep.variants[0]!.stages[stage])?.kind ?? "",
+  const kindOf = (template: string) => stages.find(({ name }) => name === sweep.variants[0]!.stages[template])?.kind ?? "";
+  // What an evaluation has found on its way is no curve of training.
+  return templatesInOrder(sweep.variants, stages).filter((stage) => kindOf(stage) !== "evaluate").map((stage) => ({
+    stage, kind: kindOf(stage),
     variants: variants.map(({ name }) => {
       const names = new Set(sweep.variants.filter((variant) => variant.name === name).map((variant) => variant.stages[stage]!));
       return { name, seeds: [...names].flatMap((each) => metrics.get(each)?.lines.length ? [metrics.get(each)!.lines] : []) };

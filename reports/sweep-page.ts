@@ -32,7 +32,7 @@ export function renderSweep(results: SweepResults, stages: readonly SweptStage[]
 <title>${title}</title><style>${new Html(styleSheet + moreColorRules + ownStyle)}</style></head>
 <body><main>
 <h1>${title}</h1>
-${objective !== undefined && best?.objective !== undefined ? html`<p class="headline">Best of ${variants.length} variants by <b>${objective.metric}</b> of ${objective.stage}: <b>${best.name}</b>, ${spread(best.objective)}.</p>` : undefined}
+${objective !== undefined && best?.objective !== undefined ? html`<p class="headline">${variants.every((variant) => variant.objective !== undefined) ? "Best" : "Best so far"} of ${variants.length} variants by <b>${objective.metric}</b> of ${objective.stage}: <b>${best.name}</b>, ${spread(best.objective)}.</p>` : undefined}
 <h2>Variants</h2>
 <p class="note">Means over seeds, with the sample standard deviation; small: the range. The coloured ones are drawn in their colours below.</p>
 ${resultTable(results)}

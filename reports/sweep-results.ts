@@ -47,7 +47,7 @@ const headline = ["eval/win_rate", "eval/gold", "eval/proxy", "eval/kl", "eval/l
 /** The results of a sweep, a row a variant. Pure. */
 export function sweepResults({ variants, objective }: PlannedSweep, stages: readonly StageOutcome[]): SweepResults {
   const outcomes = new Map(stages.map((stage) => [stage.name, stage]));
-  const templates = Object.keys(variants[0]!.stages);
+  const templates = templatesInOrder(variants, stages);
   const kindOf = (template: string) => outcomes.get(variants[0]!.stages[template]!)?.kind;
   const judged = templates.filter((template) => kindOf(template) === "evaluate");
   const read = columnsOf(judged.length > 0 ? judged : templates.slice(-1), judged.length > 0, (template) =>
@@ -71,6 +71,13 @@ export function sweepResults({ variants, objective }: PlannedSweep, stages: read
   const sorted = [...rows].sort((a, b) => rank(a) === rank(b) ? 0 : rank(a) - rank(b));
   const columns = read.map(({ column }) => column).filter((column) => rows.some(({ figures }) => figures[column] !== undefined));
   return { ...(objective !== undefined && { objective }), columns, variants: sorted };
+}
+
+/** What the spec calls the stages that variants differ in, in the order of the plan: a plan that was stored has its members in another. */
+export function templatesInOrder(variants: PlannedSweep["variants"], stages: readonly { readonly name: string }[]): string[] {
+  const place = new Map(stages.map(({ name }, index) => [name, index]));
+  const { stages: first } = variants[0]!;
+  return Object.keys(first).sort((a, b) => (place.get(first[a]!) ?? 0) - (place.get(first[b]!) ?? 0));
 }
 
 interface Column {

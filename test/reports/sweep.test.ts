@@ -43,8 +43,12 @@ describe("the results of a sweep", () => {
   });
 
   it("are those of the last stages where nothing evaluates", () => {
-    const plain: PlannedSweep = { variants: ["a", "b"].map((name) => ({ name, seed: "", settings: {}, stages: { rm: `rm.${name}` } })) };
-    const found = sweepResults(plain, ["a", "b"].map((name) => ({ name: `rm.${name}`, kind: "reward-model", state: "finished", figures: { "rm/accuracy": 0.7 } })));
+    // Members of a stored plan are in the order of their names.
+    const plain: PlannedSweep = { variants: ["a", "b"].map((name) => ({ name, seed: "", settings: {}, stages: { rm: `rm.${name}`, sft: `sft.${name}` } })) };
+    const found = sweepResults(plain, [
+      ...["a", "b"].map((name) => ({ name: `sft.${name}`, kind: "sft", state: "finished", figures: { "loss/sft": 1 } })),
+      ...["a", "b"].map((name) => ({ name: `rm.${name}`, kind: "reward-model", state: "finished", figures: { "rm/accuracy": 0.7 } })),
+    ]);
     expect(found.columns).toEqual(["rm/accuracy"]);
     expect(found.variants.map(({ figures }) => figures["rm/accuracy"]?.mean)).toEqual([0.7, 0.7]);
   });
@@ -68,6 +72,11 @@ describe("the page of a sweep", () => {
     expect(gold.match(/fill-opacity="0.14"/g)).toHaveLength(8);
     expect(gold.match(/stroke-opacity="0.35"/g)).toHaveLength(4);
     expect(page).toContain("4 others");
+  });
+
+  it("says that the best is the best so far where some have no results yet", () => {
+    const open = sweepResults(sweep(["a", "b"], ["1"]), outcomes({ a: [0.5], b: [undefined] }));
+    expect(renderSweep(open, [], "t")).toContain("Best so far of 2 variants");
   });
 
   it("needs no script and shows names as text", () => {
