@@ -92,6 +92,31 @@ describe("the group classifier", () => {
     });
   });
 
+  it("moves weights and bias along its gradient: central differences by each of them", () => {
+    const few = standardisedRows(features.slice(0, 12 * width), 12);
+    const skewed = Float64Array.from({ length: 12 }, (_, row) => (row % 4 === 0 ? 3 : -1) / Math.sqrt(3));
+    const state = { weights: [...normals(width, 8)], bias: 0.4 };
+    const from = ({ weights, bias }: typeof state): GroupClassifier => {
+      const classifier = new GroupClassifier({ learningRate: 1e-3, steps: 1, weightDecay: 0 });
+      classifier.restore({ weights, bias });
+      return classifier;
+    };
+    const deviation = (given: typeof state): number => {
+      const { share, covariance } = groupStatistics(from(given).probabilities(few), skewed);
+      return covariance / Math.sqrt(share * (1 - share));
+    };
+    const moved = from(state);
+    moved.train(few, skewed);
+    const slope = (at: (by: number) => typeof state): number => (deviation(at(1e-5)) - deviation(at(-1e-5))) / 2e-5;
+    const byBias = slope((by) => ({ ...state, bias: state.bias + by }));
+    expect(Math.abs(byBias)).toBeGreaterThan(0.01);
+    expect((moved.state().bias - state.bias) / 1e-3).toBeCloseTo(byBias, 6);
+    state.weights.forEach((weight, index) => {
+      const byWeight = slope((by) => ({ ...state, weights: state.weights.map((value, at) => (at === index ? value + by : value)) }));
+      expect((moved.state().weights[index]! - weight) / 1e-3).toBeCloseTo(byWeight, 6);
+    });
+  });
+
   it("finds the feature that parts the returns, calls the higher group high, and tells answers apart that it has not seen", () => {
     const classifier = new GroupClassifier(settings);
     const all = standardisedRows(features, rows);
