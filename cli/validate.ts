@@ -9,7 +9,7 @@ export const validateCommand = defineCommand({
   name: "validate",
   arguments: "<spec>",
   summary: "check a spec, the files it names included",
-  details: "Lists every fault with line, column and what would be right, and exits with 5 where there is one.\nNothing is run or written.",
+  details: "Lists every fault with line, column and what would be right, and exits with 5 where there is one.\nNothing is run or written. Of data files the start is looked at; `trueline data SPEC` reads all rows, and says which are bad, too long or cut.",
   examples: ["trueline validate pipelines/quickstart.json", "trueline validate my.json --allow-path /data --json"],
   options: { json: jsonOption, allowPath: allowPathOption },
   async run({ arguments: [path = ""], options, output }) {

@@ -204,8 +204,8 @@ export const errorRegistry = {
   },
   TL_MODEL_UNSUPPORTED: {
     exit: 1, retry: false,
-    meaning: "A model needs something that is not implemented, such as another architecture or scaled rotary embeddings.",
-    remedy: "Use a Llama, Qwen2 or Mistral model with plain rotary embeddings and unquantized weights.",
+    meaning: "A model needs something that the embedded backend does not compute, such as another architecture, or that nothing here does, such as quantized weights.",
+    remedy: "What transformers loads unquantized, the torch backend computes: `\"resources\": {\"backend\": \"torch\"}` in the stage, or `trueline generate --backend torch`. Else use another model.",
   },
   TL_MODEL_FILE: {
     exit: 1, retry: false,
