@@ -20,7 +20,6 @@ export async function* unzstd(packed: AsyncIterable<Uint8Array>): AsyncGenerator
   for await (const chunk of packed) {
     for (let start = 0; start < chunk.length; start += sliceBytes) yield* push(chunk.subarray(start, start + sliceBytes), false);
   }
-  if (!frames.isComplete) throw new Error("unexpected end of the zstd data");
   yield* push(new Uint8Array(0), true);
 }
 
@@ -34,11 +33,6 @@ class FrameWatch {
   private header: number[] = [];
   private expects: "frame" | "block" = "frame";
   private passing = 0;
-
-  /** Whether the stream may end here. */
-  get isComplete(): boolean {
-    return this.expects === "frame" && this.header.length === 0 && this.passing === 0;
-  }
 
   /** Throws Error for a frame that the decoder must not see. */
   see(bytes: Uint8Array): void {

@@ -23,6 +23,13 @@ describe("a file in .zst", () => {
     await expect(linesOf(await write("more.zst", Buffer.concat([bytes, Buffer.from("and more")])))).rejects.toEqual(unreadable(/no zstd data/));
   });
 
+  it("is refused where it is cut behind its last row: in a checksum, or in the header of a frame that follows", async () => {
+    const bytes = await readFile(fixture("prompts-1.jsonl.zst"));
+    for (const cut of [bytes.subarray(0, -1), bytes.subarray(0, -4), Buffer.concat([bytes, bytes.subarray(0, 3)]), Buffer.concat([bytes, bytes.subarray(0, 5)])]) {
+      await expect(linesOf(await write("cut.zst", cut)), `${cut.length} of ${bytes.length} bytes`).rejects.toEqual(unreadable(/cut\.zst can't be read/));
+    }
+  });
+
   it("may not ask for a window of 2 GiB, in any of its frames", async () => {
     const window = await readFile(fixture("window-2g.jsonl.zst"));
     const first = await readFile(fixture("prompts-1.jsonl.zst"));
