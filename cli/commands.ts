@@ -29,6 +29,7 @@ export const commands: Readonly<Record<string, () => Promise<CommandDefinition>>
   pin: async () => (await import("./pin.js")).pinCommand,
   unpin: async () => (await import("./pin.js")).unpinCommand,
   report: async () => (await import("./report.js")).reportCommand,
+  "export-preferences": async () => (await import("./export-preferences.js")).exportPreferencesCommand,
   "export-pairs": async () => (await import("./export-pairs.js")).exportPairsCommand,
   "import-votes": async () => (await import("./import-votes.js")).importVotesCommand,
   votes: async () => (await import("./votes.js")).votesCommand,

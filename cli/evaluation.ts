@@ -20,15 +20,15 @@ export interface Evaluation {
   readonly votes: readonly Vote[];
 }
 
-/** Reads a finished evaluation. Errors: those of stageArtifact; TL_STORE_CORRUPT; TL_VOTES_STAGE for a stage of another kind. */
+/** Reads a finished evaluation. Errors: those of stageArtifact; TL_STORE_CORRUPT; TL_EVALUATION_STAGE for a stage of another kind. */
 export async function readEvaluation(store: Store, run: string, name: string): Promise<Evaluation> {
   const { digest, directory } = await stageArtifact(store, run, name, ["report"]);
   const { stages } = await store.runs.plan(run);
   const stage = stages.find((each) => each.name === name)!;
   if (stage.kind !== "evaluate") {
     const evaluations = stages.filter(({ kind }) => kind === "evaluate").map((each) => each.name);
-    throw new TruelineError("TL_VOTES_STAGE", `Stage ${name} of run ${run} is of kind ${stage.kind}, whose results nobody votes on.`, {
-      hint: evaluations.length === 0 ? "The run has no stage of kind evaluate." : `Stages that people vote on: ${evaluations.join(", ")}.`,
+    throw new TruelineError("TL_EVALUATION_STAGE", `Stage ${name} of run ${run} is of kind ${stage.kind}, which compares no answers.`, {
+      hint: evaluations.length === 0 ? "The run has no stage of kind evaluate." : `Stages that do: ${evaluations.join(", ")}.`,
     });
   }
   const fault = await store.artifacts.fault(digest, { deep: true });

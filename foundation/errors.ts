@@ -47,10 +47,10 @@ export const errorRegistry = {
     meaning: "An ONNX file for generation was asked for of a model that generates nothing: a reward or value model.",
     remedy: "Leave `--onnx` out, or export a stage that leaves a language model.",
   },
-  TL_VOTES_STAGE: {
+  TL_EVALUATION_STAGE: {
     exit: 2, retry: false,
-    meaning: "People's votes were asked for, or given, on a stage that is no evaluation.",
-    remedy: "Name a stage of kind evaluate.",
+    meaning: "A command that reads an evaluation's answers was given a stage of another kind, or one without the answers that it needs.",
+    remedy: "Name a stage of kind evaluate, with what the message asks for.",
   },
   TL_VOTES_INVALID: {
     exit: 1, retry: false,

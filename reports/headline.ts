@@ -29,12 +29,12 @@ function verdict({ net }: ReportGroup): string {
 }
 
 /** Gold first, the proxy beside it: the two may part. */
-export function scoresSentence({ overall: { candidate, baseline } }: Report): Html {
+export function scoresSentence({ judge, overall: { candidate, baseline } }: Report): Html {
   const compared = (name: string, key: "gold" | "proxy") => {
     const [ours, theirs] = [candidate[key], baseline[key]];
     return ours === undefined || theirs === undefined ? [] : [html`${name} ${figure(ours)} against ${figure(theirs)}`];
   };
-  const parts = [...compared("gold score", "gold"), ...compared("reward", "proxy")];
+  const parts = [...compared("gold score", "gold"), ...compared(judge === "reward" ? "reward" : "reward model's score", "proxy")];
   return html`${parts.map((part, index) => html`${index > 0 ? "; " : undefined}${part}`)}.`;
 }
 

@@ -5,7 +5,8 @@ import { canonicalJson } from "../../foundation/canonical.js";
 import type { AnsweredPrompt } from "../../schemas/report.js";
 import type { Store } from "../../store/store.js";
 import { buildReport } from "../../training/evaluation-report.js";
-import { emptyStore, plannedStage } from "../store/home.js";
+import { readDataset } from "../data/read.js";
+import { emptyStore, keyOf, plannedStage } from "../store/home.js";
 import { computed, ended, soundPlan, submitted } from "../store/life.js";
 import { trueline } from "./trueline.js";
 
@@ -69,6 +70,27 @@ describe("pairs for people", () => {
     const { code, stderr } = await trueline(["export-pairs", "run", "base", file("pairs.csv")]);
     expect([code, stderr]).toEqual([3, expect.stringContaining("TL_GENERATE_MODEL")]);
     expect(await trueline(["export-pairs", "run", "eval", file("pairs.txt")])).toMatchObject({ code: 2 });
+  });
+});
+
+describe("pairs for reward models", () => {
+  it("need an evaluation with several baseline answers a prompt", async () => {
+    const { code, stderr } = await trueline(["export-preferences", "run", "eval", file("pairs.jsonl")]);
+    expect([code, stderr]).toEqual([2, expect.stringContaining("`baselineSamples` of 2 or more")]);
+  });
+
+  it("are a file of format preference, written where nothing is yet", async () => {
+    const twice = answered.map((row) => ({ ...row, baseline: [...row.baseline, { text: "better", tokens: 1, finished: true, gold: 1 }] }));
+    const second = { ...stage, name: "second", key: keyOf("second") };
+    await submitted(store, "other", soundPlan("p", second));
+    const sampling = { temperature: 0.8, topP: 1, topK: 0, repetitionPenalty: 1, maxNewTokens: 8, baselineSamples: 2, samples: 2, baselineIs: "model" } as const;
+    await computed(store, "other", second, {
+      "report.json": canonicalJson(buildReport(twice, [], { judge: "gold", tieMargin: 0.05, seed: 1 }, sampling)), "answers.jsonl": twice.map((row) => `${canonicalJson(row)}\n`).join(""),
+    });
+    expect((await trueline(["export-preferences", "other", "second", file("pairs.jsonl")])).stdout).toContain("Wrote 4 pairs");
+    const { pairs } = await readDataset({ name: "p", format: "preference", path: file("pairs.jsonl"), holdout: 0, maxBadShare: 0 });
+    expect(pairs.train.map(({ chosen, rejected }) => [chosen, rejected])).toEqual(["one", "two", "three", "four"].map((text) => ["better", `theirs ${text}`]));
+    expect(await trueline(["export-preferences", "other", "second", file("pairs.jsonl")])).toMatchObject({ code: 4 });
   });
 });
 

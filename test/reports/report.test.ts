@@ -34,6 +34,7 @@ describe("several judges", () => {
   });
 
   it("leave the page of one judge as it is", () => {
+    expect(renderReport(report, [], heading)).toContain("reward model&#39;s score 0.46 against 0.17.</p>");
     expect(shown(undefined)).not.toContain("<h2>Judges");
   });
 });
