@@ -101,6 +101,9 @@ export const evaluationFigures: readonly string[] = [
   "eval/kl", "eval/kl_per_token", ...sided(["eval/length", "eval/perplexity", "eval/unfinished"]), "rm/accuracy",
 ];
 
+/** What it says besides of each of several judges. */
+export const judgeFigures = /^judge\/[^/]+\/(win|tie|lose)_rate$/;
+
 /** The figures that results of a stage kind can be sorted by; undefined where that is not known. */
 export function stageFigures(kind: string): readonly string[] | undefined {
   if (kind === "evaluate") return evaluationFigures;

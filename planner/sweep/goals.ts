@@ -1,5 +1,5 @@
 import { suggestion } from "../../foundation/suggest.js";
-import { stageFigures, stageMetrics } from "../../schemas/metrics.js";
+import { evaluationFigures, judgeFigures, stageFigures, stageMetrics } from "../../schemas/metrics.js";
 import { stageKinds } from "../../schemas/stages/table.js";
 import type { PlannedSweep } from "../../schemas/sweep.js";
 import type { Fault } from "../fault.js";
@@ -32,7 +32,7 @@ function oneGoalFaults(member: string, { stage, metric }: Goal, stages: Readonly
       hint: `stages that differ: ${multiplied.map((name) => `\`${name}\``).join(", ")}`,
     }];
   }
-  if (known === undefined || known.includes(metric)) return [];
+  if (known === undefined || known.includes(metric) || (known === evaluationFigures && judgeFigures.test(metric))) return [];
   const hint = known.length === 0 ? "name a stage that trains" : suggestion(metric, known) ?? `such as ${known.slice(0, 6).map((name) => `\`${name}\``).join(", ")}`;
   return [{ code: "TL_SPEC_WRONG_VALUE", path: place("metric"), message: `\`${stage}\` has no \`${metric}\``, hint }];
 }

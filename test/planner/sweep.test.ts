@@ -83,8 +83,9 @@ describe("a sweep", () => {
 
   it("takes a field away with null, turns a trick on that is off, and reaches into lists", () => {
     const plan = planned(swept({ variants: {
-      untexted: { "stages.ppo.pretrainingData": null }, clipped: { "stages.ppo.tricks.advantageNormalization.clip": 2 }, other: { "stages.bpe.data.0": "book", "stages.bpe.data.1": "hh" },
-    } }, ({ stages }) => { stages["ppo"]!["tricks"] = { advantageNormalization: false }; }));
+      untexted: { "stages.ppo.pretrainingData": null, "stages.ppo.guards.kl": null }, clipped: { "stages.ppo.tricks.advantageNormalization.clip": 2 }, other: { "stages.bpe.data.0": "book", "stages.bpe.data.1": "hh" },
+    } }, ({ stages }) => { Object.assign(stages["ppo"]!, { tricks: { advantageNormalization: false }, guards: { kl: { metric: "objective/kl", above: 9 } } }); }));
+    expect(stageOf(plan, "ppo.untexted").parameters["guards"]).toEqual({});
     expect(stageOf(plan, "ppo.untexted").inputs["pretrainingData"]).toBeUndefined();
     expect(stageOf(plan, "ppo.clipped").parameters["tricks"]).toMatchObject({ advantageNormalization: { clip: 2 } });
     expect(stageOf(plan, "bpe.other").inputs["data"]).toMatchObject({ entries: [{ name: "book" }, { name: "hh" }] });
@@ -107,6 +108,10 @@ describe("a sweep", () => {
     for (const value of log) expect(value >= 1e-6 && value <= 1e-2).toBe(true);
     expect(log.filter((value) => value < 1e-4).length).toBeGreaterThan(10);
     expect(drawn(1, { from: 1, to: 4, whole: true, count: 4 }).sort()).toEqual([1, 2, 3, 4]);
+  });
+
+  it("may be sorted by what one of several judges finds", () => {
+    expect(planned(swept({ axes: { kl }, objective: { stage: "eval", metric: "judge/gold/win_rate" } })).sweep?.objective?.goal).toBe("maximize");
   });
 
   it("has people let each copy through that they let through", () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { evaluationFigures } from "../../schemas/metrics.js";
 import { reportSchema, type Answer, type AnsweredPrompt } from "../../schemas/report.js";
 import { buildReport, spreadSample } from "../../training/evaluation-report.js";
 import { figuresOf, outcomeOf, summarize, summarizeByTag, type Judging } from "../../training/evaluation.js";
@@ -67,6 +68,7 @@ describe("what betrays a collapse", () => {
   it("is left out where the baseline is no model", () => {
     const group = summarize([prompt(1, [0])], judging);
     expect(group.kl).toBeUndefined();
+    expect(Object.keys(figuresOf(summarize([prompt(1, [0], {}, { logProbability: -1, baselineLogProbability: -2 })], judging))).filter((name) => !evaluationFigures.includes(name)), "all can be an objective").toEqual([]);
     expect(figuresOf(group)).not.toHaveProperty("eval/kl");
     expect(figuresOf(group)).not.toHaveProperty("eval/perplexity_baseline");
   });
