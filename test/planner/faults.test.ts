@@ -113,6 +113,11 @@ const cases: readonly (readonly [name: string, change: Change, field: string, co
     spec.models["big"] = { ...spec.models["tiny"], tokenizer: "other" };
     spec.stages["rm"]!["model"] = "big";
   }, "stages.ppo.reward", "TL_SPEC_TOKENIZERS", "different tokenizers"],
+  ["DPO against a reference of another tokenizer", (spec) => {
+    spec.stages["other"] = { kind: "tokenizer", data: "hh", vocabulary: 400 };
+    spec.models["big"] = { ...spec.models["tiny"], tokenizer: "other" };
+    spec.stages["dpo"] = { kind: "dpo", policy: "sft", reference: "big", data: "hh" };
+  }, "stages.dpo.reference", "TL_SPEC_TOKENIZERS", "different tokenizers"],
 ];
 
 describe("a fault in a spec", () => {

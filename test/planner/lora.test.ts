@@ -36,4 +36,10 @@ describe("lora", () => {
     expect([whole.models, adapted.models]).toEqual([4, 3]);
     expect(whole.bytes / adapted.bytes).toBeCloseTo((2 * 16 + 2 * 4) / (3 * 4), 5);
   });
+
+  it("has DPO's reference under the policy's adapter", () => {
+    const models = (lora?: Members) => heldModels(planOf(pipeline((spec) => { spec.stages["dpo"] = { kind: "dpo", policy: "sft", data: "hh", lora }; })), new Map())
+      .find(({ stage }) => stage === "dpo")!.models;
+    expect([models(), models({})]).toEqual([2, 1]);
+  });
 });

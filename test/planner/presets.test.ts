@@ -1,4 +1,6 @@
 import { describe, expect, it } from "vitest";
+import { stageBatches } from "../../planner/batches.js";
+import { ppoDetails } from "../../planner/details.js";
 import { planOf, pipeline, stageOf, warningsFor, type Members } from "./pipeline.js";
 
 function tricksOf(members: Members, stage = "ppo"): unknown {
@@ -38,6 +40,19 @@ describe("a preset", () => {
       klPenalty: { coefficient: 0.05 }, ...always, groupBaseline: { samples: 4, baseline: "leave-one-out", scale: false }, sequenceRatio: {},
     });
     expect(parameters).not.toHaveProperty("criticLearningRate");
+  });
+
+  it("rloo tells of its prompts, of no critic, and of a policy that DPO has trained since SFT", () => {
+    const plan = planOf(pipeline((spec) => {
+      criticless({ preset: "rloo", policy: "dpo" })(spec);
+      spec.stages["dpo"] = { kind: "dpo", policy: "sft", data: "hh" };
+    }));
+    expect(stageBatches(plan).find(({ stage }) => stage === "ppo")!.words)
+      .toContain("64 answers, 4 to each of the next 16 prompts, and goes over them once in minibatches of 32: 2 updates of the policy; 80 steps");
+    const details = new Map(ppoDetails(plan)[0]!.details.map(({ name, ...rest }) => [name, rest]));
+    expect(details.get("critic initialised from the reward model")).toMatchObject({ on: false, setting: "no critic" });
+    expect(details.get("policy initialised from SFT")).toMatchObject({ on: true, setting: "from dpo" });
+    expect(details.get("baseline from the prompt's other answers")).toMatchObject({ on: true, setting: "samples 4, baseline leave-one-out, scale false" });
   });
 
   it("grpo measures it against the group's mean in deviations, with the KL in the loss and answers weighing alike", () => {
