@@ -108,7 +108,7 @@ function expectedCheckpoint(entries: readonly KeyedEntry[]): { run: string; stag
       case "stage-finished": case "stage-reused": case "stage-set-aside": case "stage-rolled-back": case "artifact-removed":
         newest = undefined;
         break;
-      case "checkpoint-skipped": case "stage-stopped": case "stage-failed": case "guard-breached": case "approval-asked":
+      case "checkpoint-skipped": case "stage-stopped": case "stage-held": case "stage-failed": case "guard-breached": case "approval-asked":
         break;
     }
   }
