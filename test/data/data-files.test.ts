@@ -42,7 +42,7 @@ describe("a data entry's path", () => {
     expect(await found("./shards/**/*.jsonl")).toEqual(["spec/shards/b.jsonl", "spec/shards/deep/d.jsonl"]);
     expect(await found("shards/{b,c}.*")).toEqual(["spec/shards/b.jsonl", "spec/shards/c.parquet"]);
     expect(await found("[ef].csv")).toEqual(["shared/e.csv", "shared/f.csv"]);
-    expect((await resolveDataFiles("sample/p*.jsonl", { specDirectory: spec, allowPaths: [] })).files.map((file) => file.replace(/.*\//, ""))).toEqual(["preferences.jsonl", "prompts.jsonl"]);
+    expect((await resolveDataFiles("sample/p*.jsonl", { specDirectory: spec, allowPaths: [] })).files.map((file) => file.replace(/.*\//, ""))).toEqual(["preferences.jsonl", "prompts-en.jsonl", "prompts.jsonl"]);
     await expect(found("*.csvx")).rejects.toEqual(failsWith("TL_DATA_MISSING", new RegExp(`${spec}/\\*\\.csvx, ${shared}/\\*\\.csvx`)));
   });
 
