@@ -151,8 +151,8 @@ function picture({ variants }: Finding, runs: RunsOf): string {
   return renderComparison(variants.flatMap((variant) => runs(variant).map((run) => ({ name: variant, seed: run.seed, metrics: linesOf(run) }))));
 }
 
-function pictureName({ title }: Finding): string {
-  return `${anchor(title)}.svg`;
+function pictureName({ variants }: Finding): string {
+  return `${variants.join("_")}.svg`;
 }
 
 /** GitHub's anchor of a heading. */

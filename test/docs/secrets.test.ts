@@ -132,6 +132,10 @@ describe("docs/secrets-of-ppo.md", () => {
     for (const { title, variants } of findings) for (const variant of variants) expect(written, title).toContain(variant);
   });
 
+  it("gives each finding a picture of its own", () => {
+    expect(new Set(findings.map(({ variants }) => variants.join("_"))).size).toBe(findings.length);
+  });
+
   it("says of settings that were not run that they were not", () => {
     const text = secretsText({ ...study, runs: study.runs.filter(({ variant }) => variant !== "lambda-0") });
     expect(text).toContain("| [λ 0 is unstable](#λ-0-is-unstable) | P appendix C.3 | not run |");
