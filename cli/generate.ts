@@ -126,7 +126,7 @@ async function onBase(adapter: string, base: string | undefined): Promise<NamedM
   if (base === undefined || !await holds(base, "config.json")) {
     const { base: named } = await describeAdapter(adapter);
     throw new TruelineError("TL_GENERATE_MODEL", base === undefined ? `${adapter} holds an adapter, not the model under it.` : `${base} holds no whole model: there is no config.json in it.`, {
-      hint: `Name the directory of the model under it with --base${named === undefined ? "" : `; its adapter_config.json calls that ${JSON.stringify(named)}`}.`,
+      hint: `Name the directory of the model under it with --base${named === undefined ? "" : `; its adapter_config.json calls that ${JSON.stringify(named)}`}. \`trueline export --merge\` makes a whole model of a stage's adapter.`,
     });
   }
   return { directory: await tokenizerDirectory(adapter, [{ path: base }]), weights: { directory: base, adapters: [adapter] } };
