@@ -1,6 +1,7 @@
 /**
- * `npm run study [-- --only NAME] [--harvest]`: runs the specs of pipelines/secrets-of-ppo and writes docs/secrets-of-ppo.json, from which
- * `npm run schema` makes the page. A spec whose policies the file has under the same keys is skipped; stop it and start it at will.
+ * `npm run study [-- --only NAME] [--folder FOLDER --file FILE] [--harvest]`: runs the specs of pipelines/secrets-of-ppo, or the one of another folder that
+ * `--only` names, and writes docs/secrets-of-ppo.json, or that file in docs, from which `npm run schema` makes the page. A spec whose policies
+ * the file has under the same keys is skipped; stop it and start it at will.
  * `--harvest` runs nothing and takes what the store has.
  */
 import { spawn } from "node:child_process";
@@ -19,8 +20,12 @@ import { parseMetrics, REPORT_FILE, reportSchema } from "../schemas/report.js";
 import type { Store } from "../store/store.js";
 import { METRICS_FILE } from "../training/loop.js";
 
-const folder = "pipelines/secrets-of-ppo";
-const { values: { only, harvest } } = parseArgs({ options: { only: { type: "string" }, harvest: { type: "boolean", default: false } } });
+const { values: { only, harvest, folder, file } } = parseArgs({
+  options: {
+    only: { type: "string" }, harvest: { type: "boolean", default: false },
+    folder: { type: "string", default: "pipelines/secrets-of-ppo" }, file: { type: "string", default: STUDY_FILE },
+  },
+});
 const specs = readdirSync(folder).filter((name) => name.endsWith(".json")).map((name) => basename(name, ".json"));
 if (only !== undefined && !specs.includes(only)) throw new Error(`There is no ${only} in ${folder}; there are ${specs.join(", ")}.`);
 
@@ -29,7 +34,7 @@ for (const name of only === undefined ? specs : [only]) {
   const path = join(folder, `${name}.json`);
   const plan = await createPlan(path);
   const policies = policiesOf(plan);
-  const study = readStudy();
+  const study = readStudy(file);
   const missing = policies.filter(({ keys }) => !study.runs.some((run) => same(run.keys, keys)));
   if (missing.length === 0) { console.error(`${name}: all ${policies.length} policies are there`); continue; }
   if (!harvest) await run(path);
@@ -114,5 +119,5 @@ async function run(path: string): Promise<void> {
 
 async function save(study: Study): Promise<void> {
   const lines = study.runs.map((each) => JSON.stringify(each)).join(",\n");
-  await writeFile(join("docs", STUDY_FILE), `${JSON.stringify({ ...study, runs: [] }).slice(0, -2)}\n${lines}\n]}\n`);
+  await writeFile(join("docs", file), `${JSON.stringify({ ...study, runs: [] }).slice(0, -2)}\n${lines}\n]}\n`);
 }

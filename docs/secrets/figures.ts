@@ -1,11 +1,11 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { z } from "zod";
 import type { MetricsLine } from "../../schemas/report.js";
 
 /** Metrics whose curves the study keeps. */
 export const keptMetrics = [
   "objective/gold", "objective/scores", "objective/kl", "objective/entropy", "response/length", "response/perplexity", "val/explained_variance",
-  "loss/value", "policy/gradient_norm", "policy/clipfrac",
+  "loss/value", "policy/gradient_norm", "policy/clipfrac", "group/variance", "group/explained", "group/high_return", "group/low_return",
 ] as const;
 export type KeptMetric = (typeof keptMetrics)[number];
 
@@ -43,9 +43,10 @@ export type Study = z.output<typeof studySchema>;
 /** Where the study's figures are, from the folder of the page. */
 export const STUDY_FILE = "secrets-of-ppo.json";
 
-export function readStudy(): Study {
-  const root = import.meta.url.endsWith(".ts") ? "../" : "../../../docs/";
-  return studySchema.parse(JSON.parse(readFileSync(new URL(root + STUDY_FILE, import.meta.url), "utf8")));
+/** A study's figures; none where the file is not there. */
+export function readStudy(file = STUDY_FILE): Study {
+  const path = new URL((import.meta.url.endsWith(".ts") ? "../" : "../../../docs/") + file, import.meta.url);
+  return existsSync(path) ? studySchema.parse(JSON.parse(readFileSync(path, "utf8"))) : { specs: {}, versions: {}, processors: "", runs: [] };
 }
 
 /** Curves of the kept metrics out of metrics.jsonl's lines; four digits are enough to draw and to judge them. */
