@@ -3,7 +3,6 @@ import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { algorithmsDocument } from "./algorithms-document.js";
 import { errorsDocument } from "./errors-document.js";
-import { groupInvarianceDocument } from "./group-invariance-document.js";
 import { modelsDocument } from "./models-document.js";
 import { oraclesDocument } from "./oracles-document.js";
 import { reliabilityDocument } from "./reliability-document.js";
@@ -14,7 +13,6 @@ import { specDocument } from "./spec-document.js";
 export const pages: Readonly<Record<string, () => string>> = {
   [pathOf("algorithms.md")]: algorithmsDocument,
   [pathOf("errors.md")]: errorsDocument,
-  [pathOf("group-invariance.md")]: groupInvarianceDocument,
   [pathOf("models.md")]: modelsDocument,
   [pathOf("oracles.md")]: oraclesDocument,
   [pathOf("reliability.md")]: reliabilityDocument,

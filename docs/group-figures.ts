@@ -1,0 +1,43 @@
+import type { Study, StudyRun } from "./secrets/figures.js";
+import { mean } from "./secrets/measures.js";
+
+/** File of the figures, beside the page. */
+export const GROUP_FILE = "group-invariance.json";
+
+const settings = [["kl", "PPO with a KL penalty"], ["max", "PPO-max"], ["group", "PPO-max, groupInvariance"]] as const;
+
+/** The lines of docs/group-invariance.md that say what was measured: the table, then comparisons in words. */
+export function groupLines({ runs }: Study): string[] {
+  const of = (variant: string): readonly StudyRun[] => runs.filter((run) => run.variant === variant);
+  return [
+    "| policy | seeds | gold, English | gold, Chinese | wins − losses against SFT, English | Chinese | KL, nats an answer |", "|---|---|---|---|---|---|---|",
+    ...settings.map(([variant, name]) => `| ${[
+      name, of(variant).map(({ seed }) => seed).join(", "), ...["en", "zh"].map((language) => spread(of(variant).map((run) => prompts(run, language).gold))),
+      ...["en", "zh"].map((language) => spread(of(variant).map((run) => prompts(run, language).win - prompts(run, language).lose))),
+      spread(of(variant).map((run) => end(run, "objective/kl"))),
+    ].join(" | ")} |`),
+    ...settings.slice(0, 2).map(([variant, name]) => compared(of("group"), of(variant), name)),
+    `- Over the last 8 steps the groups explain ${spread(of("group").map((run) => end(run, "group/explained")))} of the variance of returns.`,
+  ];
+}
+
+function prompts({ groups }: StudyRun, language: string): StudyRun["groups"][string] {
+  return groups[`language=${language}`]!;
+}
+
+function end({ curves }: StudyRun, metric: keyof StudyRun["curves"]): number {
+  return mean((curves[metric] ?? []).slice(-8));
+}
+
+/** "0.712 (0.700 to 0.720)". */
+function spread(values: readonly number[]): string {
+  const shown = (value: number) => value.toFixed(3).replace("-", "−");
+  return `${shown(mean(values))} (${shown(Math.min(...values))} to ${shown(Math.max(...values))})`;
+}
+
+/** Seed by seed, out of distribution. */
+function compared(ours: readonly StudyRun[], others: readonly StudyRun[], name: string): string {
+  const apart = ours.map((run) => prompts(run, "zh").gold - prompts(others.find(({ seed }) => seed === run.seed)!, "zh").gold);
+  const better = apart.filter((difference) => difference > 0).length;
+  return `- Out of distribution groupInvariance scores above ${name} for ${better} of ${apart.length} seeds, in the mean by ${mean(apart).toFixed(3).replace("-", "−")} of gold.`;
+}
