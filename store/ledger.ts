@@ -76,7 +76,8 @@ export class Ledger {
 
 function link(run: string, event: LedgerEvent, last: LedgerEntry | undefined): LedgerEntry {
   const entry = { run, sequence: (last?.sequence ?? -1) + 1, at: new Date().toISOString(), previous: last?.hash ?? noHash, event };
-  return { ...entry, hash: digestOf(entry) };
+  // What could not be read again must not be written: one such line would close the run to everybody.
+  return entrySchema.parse({ ...entry, hash: digestOf(entry) });
 }
 
 function splitTorn(all: string): { text: string; torn: boolean } {

@@ -135,7 +135,7 @@ export async function runTrainer(trainer: Trainer, options: RunTrainerOptions): 
   report("finishing");
   const metadata = await trainer.finish(options.output);
   await copyFiles(options.workspace, options.output);
-  return metadata;
+  return { ...metadata, figures: finite(metadata.figures) };
 }
 
 async function copyFiles(from: string, to: string): Promise<void> {

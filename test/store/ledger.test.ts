@@ -26,6 +26,14 @@ describe("the ledger", () => {
     expect(await store.ledger.verify(run)).toEqual([]);
   });
 
+  it("writes no line that it could not read again", async () => {
+    const store = emptyStore();
+    await store.ledger.append(run, note("a"));
+    const huge = { type: "stage-finished", stage: "s", key: keyOf("s"), artifact: keyOf("a"), seconds: 1, figures: { score: Infinity }, attempt: 1 } as const;
+    await expect(store.ledger.append(run, huge)).rejects.toThrow("figures");
+    expect((await store.ledger.read(run)).map(({ event }) => event)).toEqual([note("a")]);
+  });
+
   it("loses nothing and stays whole with several writer processes", async () => {
     const store = emptyStore();
     const entry = fileURLToPath(new URL("./appender.ts", import.meta.url));

@@ -225,6 +225,12 @@ describe("the training loop", () => {
     await expect(runTrainer(failing, (await places()).options)).rejects.toThrow("broken");
   });
 
+  it("leaves out figures that are no finite numbers", async () => {
+    const trainer: Trainer = { ...counting(1), finish: async () => ({ figures: { a: 1, b: Infinity, c: NaN } }) };
+    expect(await runTrainer(trainer, (await places()).options)).toMatchObject({ figures: { a: 1 } });
+    expect(await runTrainer(trainer, (await places()).options)).not.toHaveProperty("figures.b");
+  });
+
   it("saves nothing when it is cancelled before it did anything", async () => {
     const { options, published } = await places();
     await expect(runTrainer(counting(5), { ...options, signal: AbortSignal.abort() })).rejects.toMatchObject({ code: "TL_TRAIN_CANCELLED" });

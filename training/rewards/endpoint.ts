@@ -26,7 +26,7 @@ export function endpointScorer(spec: EndpointReward, surroundings?: EndpointSurr
     if (data === undefined) throw wrong(spec.url, `answered ${JSON.stringify(said).slice(0, 200)}`);
     if (data.scores.length !== answers.length) throw wrong(spec.url, `gave ${data.scores.length} scores for ${answers.length} answers`);
     return data.scores.map((score, row) => {
-      if (typeof score === "number" && Number.isFinite(score)) return score;
+      if (typeof score === "number" && Number.isFinite(Math.fround(score))) return score;
       throw wrong(spec.url, `gave ${JSON.stringify(score)} for ${rowOf(answers, row)}`);
     });
   };
@@ -34,5 +34,5 @@ export function endpointScorer(spec: EndpointReward, surroundings?: EndpointSurr
 }
 
 function wrong(url: string, what: string): TruelineError {
-  return new TruelineError("TL_REWARD_SCORES", `${hostOf(url)} ${what}.`, { hint: "It has to answer {\"scores\": […]} with one finite number for each of `answers`, in their order." });
+  return new TruelineError("TL_REWARD_SCORES", `${hostOf(url)} ${what}.`, { hint: "It has to answer {\"scores\": […]} with one finite number of 32 bits for each of `answers`, in their order." });
 }

@@ -33,7 +33,7 @@ async function judge(score: Score, answers: readonly WrittenAnswer[]): Promise<M
   const scores = listOf(given);
   if (scores === undefined) return { is: "no-list", found: shown(given) };
   if (scores.length !== answers.length) return { is: "no-list", found: `${scores.length} scores` };
-  const row = scores.findIndex((each) => typeof each !== "number" || !Number.isFinite(each));
+  const row = scores.findIndex((each) => typeof each !== "number" || !Number.isFinite(Math.fround(each)));
   return row === -1 ? { is: "scores", scores: scores.filter((each) => typeof each === "number") } : { is: "no-number", row, found: shown(scores[row]) };
 }
 

@@ -42,7 +42,7 @@ export async function startModule(setup: Pick<TrainerSetup<unknown>, "files" | "
         throw failure("TL_REWARD_FAILED", name, `threw ${where}: ${said.why}`, mended);
       }
       case "no-list": throw failure("TL_REWARD_SCORES", name, `gave ${said.found} for ${answers.length} answers; it has to give a list of as many numbers`, example);
-      case "no-number": throw failure("TL_REWARD_SCORES", name, `gave ${said.found} for ${rowOf(answers, said.row)}; a score is a finite number`, "Give a low score to an answer that can't be judged.");
+      case "no-number": throw failure("TL_REWARD_SCORES", name, `gave ${said.found} for ${rowOf(answers, said.row)}; a score is a finite number of 32 bits`, "Give a low score to an answer that can't be judged.");
       case "ready": case "unloadable": case "no-function":
         throw new TruelineError("TL_INTERNAL", `The thread of ${name} answered "${said.is}" to a batch.`);
     }

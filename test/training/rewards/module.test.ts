@@ -59,6 +59,7 @@ it("what it does wrong names the module and the row, and ends nothing", async ()
   expect(await wrong("if (answers.length > 1) throw 'too many'; return [1];")).toMatch(/threw on 3 answers, though on none of them alone: 'too many'/);
   expect(await wrong("return [1, 2];")).toMatch(/^TL_REWARD_SCORES .* gave 2 scores for 3 answers; it has to give a list of as many numbers/);
   expect(await wrong("return 7;")).toMatch(/gave 7 for 3 answers/);
+  expect(await wrong("return [1, 1e39, 3];")).toMatch(/^TL_REWARD_SCORES .* gave 1e\+39 for row 2 of 3/);
   expect(await wrong("return [1, NaN, 3];")).toMatch(/^TL_REWARD_SCORES .* gave NaN for row 2 of 3 \(the answer "three" to "Why\?"\); a score is a finite number/);
   expect(await wrong("return [1, 2, '3'];")).toMatch(/gave '3' for row 3/);
   expect(await wrong("return [1, 2, 1 / 0];")).toMatch(/gave Infinity for row 3/);
