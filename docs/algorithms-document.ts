@@ -1,12 +1,11 @@
-import { readFileSync } from "node:fs";
 import { z } from "zod";
+import { readJson } from "./read-json.js";
 
 const compared = z.array(z.object({ stage: z.string(), setting: z.string(), seed: z.number(), figures: z.record(z.string(), z.number()) })).min(1);
 
 /** docs/algorithms.md: its words, with the table of docs/algorithms.json. */
 export function algorithmsDocument(): string {
-  const path = new URL(import.meta.url.endsWith(".ts") ? "algorithms.json" : "../../docs/algorithms.json", import.meta.url);
-  return words.replace("{table}", algorithmsTable(compared.parse(JSON.parse(readFileSync(path, "utf8")))));
+  return words.replace("{table}", algorithmsTable(readJson("docs/algorithms.json", compared)));
 }
 
 /** A line a stage, of what the evaluation that judged it has found. */

@@ -5,6 +5,7 @@ import { algorithmsDocument } from "./algorithms-document.js";
 import { errorsDocument } from "./errors-document.js";
 import { modelsDocument } from "./models-document.js";
 import { oraclesDocument } from "./oracles-document.js";
+import { inRepository } from "./read-json.js";
 import { reliabilityDocument } from "./reliability-document.js";
 import { secretsDocument, secretsPictures } from "./secrets/document.js";
 import { specDocument } from "./spec-document.js";
@@ -22,7 +23,7 @@ export const pages: Readonly<Record<string, () => string>> = {
 };
 
 function pathOf(name: string): string {
-  return fileURLToPath(new URL(import.meta.url.endsWith(".ts") ? name : `../../docs/${name}`, import.meta.url));
+  return fileURLToPath(inRepository(`docs/${name}`));
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) for (const [path, text] of Object.entries(pages)) {

@@ -1,6 +1,6 @@
-import { readFileSync } from "node:fs";
 import { z } from "zod";
 import { architectureName, familyNames } from "../models/config-json.js";
+import { readJson } from "./read-json.js";
 
 const parity = z.strictObject({
   logProbabilities: z.number(), scores: z.number(), values: z.number(), gradientNorm: z.number(), greedy: z.number(), resume: z.boolean(),
@@ -19,9 +19,6 @@ export function modelsDocument(): string {
   return words.replace("{architectures}", architectureTable()).replace("{parity}", paritySection()).replace("{half-billion}", halfBillionTable());
 }
 
-const read = <Form extends z.ZodType>(path: string, form: Form): z.output<Form> =>
-  form.parse(JSON.parse(readFileSync(new URL(import.meta.url.endsWith(".ts") ? `../${path}` : `../../${path}`, import.meta.url), "utf8")));
-
 function architectureTable(): string {
   const heads = { "language model": "language", "reward model: one score at the last token": "score", "value model: one value at each token": "value" } as const;
   return [
@@ -31,7 +28,7 @@ function architectureTable(): string {
 }
 
 function paritySection(): string {
-  const { versions, rows, tolerances, families } = read("docs/parity.json", parityTable);
+  const { versions, rows, tolerances, families } = readJson("docs/parity.json", parityTable);
   const digits = (value: number): string => (value === 0 ? "0" : value.toExponential(0));
   const cells = ({ logProbabilities, scores, values, greedy, gradientNorm, resume }: z.output<typeof parity>): string =>
     [digits(logProbabilities), digits(scores), digits(values), digits(gradientNorm), `${100 * greedy} %`, resume ? "same bytes" : "other bytes"].join(" | ");
@@ -45,7 +42,7 @@ function paritySection(): string {
 }
 
 function halfBillionTable(): string {
-  const measured = Object.entries(read("bench/half-billion-results.json", halfBillion));
+  const measured = Object.entries(readJson("bench/half-billion-results.json", halfBillion));
   return measured.length === 0 ? "It was measured on no machine yet." : measured.map(([backend, { parameters, processor, cores, memoryGiB, stages }]) => [
     `Backend \`${backend}\`, ${(parameters / 1e6).toFixed(0)} million parameters, ${processor}, ${cores} cores, ${memoryGiB} GiB:`, "",
     "| one step of | seconds, start to saved | peak memory | of it in no file |", "|---|---|---|---|",

@@ -1,5 +1,5 @@
-import { readFileSync } from "node:fs";
 import { z } from "zod";
+import { readJson } from "./read-json.js";
 
 const oracles = z.strictObject({
   versions: z.record(z.string(), z.string()), seeds: z.number(), models: z.number(),
@@ -10,8 +10,7 @@ const oracles = z.strictObject({
 
 /** docs/oracles.md: its words, with the table that `npm run peers -- --write-oracles` has measured. */
 export function oraclesDocument(): string {
-  const path = new URL(import.meta.url.endsWith(".ts") ? "oracles.json" : "../../docs/oracles.json", import.meta.url);
-  return words.replace("{table}", differencesTable(oracles.parse(JSON.parse(readFileSync(path, "utf8")))));
+  return words.replace("{table}", differencesTable(readJson("docs/oracles.json", oracles)));
 }
 
 /** The largest differences, a line each. */

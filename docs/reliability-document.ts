@@ -1,5 +1,5 @@
-import { readFileSync } from "node:fs";
 import { z } from "zod";
+import { readJson } from "./read-json.js";
 
 const figure = z.union([z.number(), z.string(), z.record(z.string(), z.number())]);
 
@@ -29,7 +29,7 @@ export type FuzzSummary = z.output<typeof fuzzSchema>;
 
 /** docs/reliability.md, from docs/reliability.json and docs/fuzz.json. */
 export function reliabilityDocument(): string {
-  return reliabilityText(chaosReportSchema.parse(readJson("reliability.json")).scenarios, fuzzSchema.parse(readJson("fuzz.json")));
+  return reliabilityText(readJson("docs/reliability.json", chaosReportSchema).scenarios, readJson("docs/fuzz.json", fuzzSchema));
 }
 
 /** The page for what the chaos suite and the fuzzer have found. Pure. */
@@ -47,10 +47,6 @@ export function reliabilityText(scenarios: readonly ChaosResult[], fuzz: FuzzSum
       `| [fuzz](#${anchor("fuzz", fuzzResult(fuzz))}) | ${fuzzResult(fuzz)} | ${fuzz.seconds} |`].join("\n"),
     ...scenarios.map(section), fuzzSection(fuzz),
   ].join("\n\n") + "\n";
-}
-
-function readJson(name: string): unknown {
-  return JSON.parse(readFileSync(new URL(import.meta.url.endsWith(".ts") ? name : `../../docs/${name}`, import.meta.url), "utf8"));
 }
 
 /** GitHub's anchor of a heading. */

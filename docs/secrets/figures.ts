@@ -1,6 +1,7 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { z } from "zod";
 import type { MetricsLine } from "../../schemas/report.js";
+import { inRepository, readJson } from "../read-json.js";
 
 /** Metrics whose curves the study keeps. */
 export const keptMetrics = [
@@ -20,20 +21,19 @@ export const studyRunSchema = z.strictObject({
   keys: z.record(z.string(), z.string()),
   /** Headline figures of the evaluation: `eval/gold`, `eval/win_rate`, … */
   figures: numbers,
-  /** Gold score by kind of prompt, such as `kind=helpful`. */
+  /** Gold score by kind of prompt, such as `part=helpful`. */
   groups: z.record(z.string(), z.strictObject({ gold: z.number(), win: z.number(), lose: z.number(), prompts: z.number() })),
   /** A value for each step, from the first. */
   curves: curvesSchema,
   seconds: z.number().optional(),
 });
 
-/** docs/secrets-of-ppo.json, which `npm run study` writes. */
+/** docs/secrets-of-ppo.json and docs/group-invariance.json, which `npm run study` writes. */
 export const studySchema = z.strictObject({
   /** Digest of each spec as it was run. */
   specs: z.record(z.string(), z.string()),
   versions: z.record(z.string(), z.string()),
   processors: z.string(),
-  /** Accuracy on held-out pairs of each reward model, by variant and seed. */
   runs: z.array(studyRunSchema),
 });
 
@@ -45,8 +45,8 @@ export const STUDY_FILE = "secrets-of-ppo.json";
 
 /** A study's figures; none where the file is not there. */
 export function readStudy(file = STUDY_FILE): Study {
-  const path = new URL((import.meta.url.endsWith(".ts") ? "../" : "../../../docs/") + file, import.meta.url);
-  return existsSync(path) ? studySchema.parse(JSON.parse(readFileSync(path, "utf8"))) : { specs: {}, versions: {}, processors: "", runs: [] };
+  const path = `docs/${file}`;
+  return existsSync(inRepository(path)) ? readJson(path, studySchema) : { specs: {}, versions: {}, processors: "", runs: [] };
 }
 
 /** Curves of the kept metrics out of metrics.jsonl's lines; four digits are enough to draw and to judge them. */
