@@ -2,7 +2,6 @@ import { readFileSync } from "node:fs";
 import { Ajv } from "ajv";
 import { describe, expect, it } from "vitest";
 import { pages } from "../../docs/generate.js";
-import { errorRegistry } from "../../foundation/errors.js";
 import { schemaFile, schemaText } from "../../schemas/generate.js";
 import { pipelineJsonSchema, type JsonSchema } from "../../schemas/json-schema.js";
 import { specSchema } from "../../schemas/spec.js";
@@ -36,20 +35,5 @@ describe("the JSON Schema", () => {
     const stages = (pipelineJsonSchema().properties!["stages"] as JsonSchema).additionalProperties as JsonSchema;
     const kinds = stages.oneOf!.map((each) => (((each as JsonSchema).properties!["kind"]) as JsonSchema).const);
     expect(kinds).toEqual(Object.keys(stageKinds));
-  });
-});
-
-describe("the error registry", () => {
-  it("has codes of one form, each with a sentence on what it means and one on what to do", () => {
-    for (const [code, { meaning, remedy }] of Object.entries(errorRegistry)) {
-      expect(code).toMatch(/^TL(_[A-Z]+)+$/);
-      expect(meaning, code).toMatch(/\.$/);
-      expect(remedy, code).toMatch(/[.`]$/);
-    }
-  });
-
-  it("ends commands with 5 for faults of a spec, except where its file is missing", () => {
-    const exits = Object.entries(errorRegistry).filter(([code]) => code.startsWith("TL_SPEC_")).map(([code, { exit }]) => [code, exit]);
-    expect(exits.filter(([, exit]) => exit !== 5)).toEqual([["TL_SPEC_MISSING", 3]]);
   });
 });
