@@ -62,9 +62,15 @@ function policiesOf(plan: Plan): Policy[] {
     const planned = Object.entries(stages).map(([written, copy]): [string, PlannedStage] => [written, byName.get(copy)!]);
     const shared = plan.stages.filter(({ kind }) => kind === "multiple-choice").map((stage): [string, PlannedStage] => [stage.name, stage])
       .filter(([stage]) => !plan.sweep!.variants.some((variant) => Object.values(variant.stages).includes(stage)));
-    const kept = [...planned.filter(([, { kind }]) => ["ppo", "evaluate", "multiple-choice"].includes(kind)), ...shared];
-    return { variant: name, seed: byName.get(stages["ppo"]!)!.seed, keys: Object.fromEntries(kept.map(([written, { key }]) => [written, key])) };
+    const kept = [...planned.filter(([, { kind }]) => trains(kind) || kind === "evaluate" || kind === "multiple-choice"), ...shared];
+    const { seed } = planned.find(([, { kind }]) => trains(kind))![1];
+    return { variant: name, seed, keys: Object.fromEntries(kept.map(([written, { key }]) => [written, key])) };
   });
+}
+
+/** Whether a stage of this kind makes the policy. */
+function trains(kind: string): boolean {
+  return kind === "ppo" || kind === "dpo";
 }
 
 function same(a: Readonly<Record<string, string>>, b: Readonly<Record<string, string>>): boolean {
@@ -76,9 +82,10 @@ async function harvested({ results, artifacts }: Store, { variant, seed, keys }:
   const found = await Promise.all(Object.entries(keys).map(async ([name, key]) => ({ name, result: await results.find(key) })));
   if (found.some(({ result }) => result === undefined)) return undefined;
   const byName = new Map(found.map(({ name, result }) => [name, result!]));
-  const directory = (name: string) => artifacts.directory(byName.get(name)!.artifact);
-  const metricsPath = join(directory("ppo"), METRICS_FILE);
-  const report = reportSchema.parse(JSON.parse(await readFile(join(directory("eval"), REPORT_FILE), "utf8")));
+  const trained = [...byName.values()].find(({ kind }) => trains(kind))!;
+  const directory = ({ artifact }: Pick<typeof trained, "artifact">) => artifacts.directory(artifact);
+  const metricsPath = join(directory(trained), METRICS_FILE);
+  const report = reportSchema.parse(JSON.parse(await readFile(join(directory(byName.get("eval")!), REPORT_FILE), "utf8")));
   return {
     variant, seed, keys: { ...keys },
     figures: rounded(Object.assign({}, ...[...byName].map(([name, { kind, figures }]) => {
@@ -89,7 +96,7 @@ async function harvested({ results, artifacts }: Store, { variant, seed, keys }:
       `${tag}=${value}`, { gold: round(candidate.gold ?? 0), win: round(win.value), lose: round(lose), prompts },
     ])),
     curves: curvesOf(parseMetrics(await readFile(metricsPath, "utf8"), metricsPath)),
-    seconds: Math.round(byName.get("ppo")!.seconds),
+    seconds: Math.round(trained.seconds),
   };
 }
 
@@ -103,7 +110,7 @@ function rounded(figures: Readonly<Record<string, number>>): Record<string, numb
 
 /** Versions of what computed, from the ledger of the run that made the first of the policies. */
 async function versions({ results, ledger }: Store, [first]: readonly StudyRun[]): Promise<Record<string, string>> {
-  const result = first === undefined ? undefined : await results.find(first.keys["ppo"]!);
+  const result = first === undefined ? undefined : await results.find(Object.values(first.keys)[0]!);
   if (result === undefined) return {};
   const events = (await ledger.read(result.run)).map(({ event }) => event);
   return Object.assign({}, ...events.map((event) => {

@@ -3,7 +3,7 @@ import { randomAt } from "../../foundation/random.js";
 import type { Axis, Sweep } from "../../schemas/sweep.js";
 import { isObject, membersOf } from "../members.js";
 import type { Fault } from "../fault.js";
-import { fieldOf, type Change } from "./fields.js";
+import { fieldOf, type Change, type Field } from "./fields.js";
 
 /** One way in which variants differ. */
 export interface Dimension {
@@ -75,7 +75,7 @@ class Reader {
     const target = this.field(field, [...place, "field"], "value");
     return target === undefined ? [] : values.map((value, index) => ({
       label: labelOf(value) ?? String(index + 1), setting: typeof value === "string" ? value : JSON.stringify(value),
-      changes: [{ ...target, value: value ?? undefined, named: [...place, "field"], given: [...place, "values", index] }],
+      changes: this.set(target, value, { named: [...place, "field"], given: [...place, "values", index] }),
     }));
   }
 
@@ -125,8 +125,15 @@ class Reader {
     return Object.entries(changes).flatMap(([text, value]): Change[] => {
       const path = [...place, text];
       const target = this.field(text, path, "key");
-      return target === undefined ? [] : [{ ...target, value: value ?? undefined, named: path, given: path }];
+      return target === undefined ? [] : this.set(target, value, { named: path, given: path });
     });
+  }
+
+  private set(target: Field, value: unknown, place: Pick<Change, "named" | "given">): Change[] {
+    if (target.way.length > 0 || isObject(value)) return [{ ...target, value: value ?? undefined, ...place }];
+    const { section, entry } = target;
+    this.faults.push({ code: "TL_SPEC_WRONG_TYPE", path: place.given, message: `\`${section}.${entry}\` can only be replaced by an object`, hint: `add the field that is meant, such as \`${section}.${entry}.description\`` });
+    return [];
   }
 
   private field(text: string, path: JSONPath, part: "key" | "value") {

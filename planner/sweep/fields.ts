@@ -6,11 +6,11 @@ import type { Fault } from "../fault.js";
 const sections = ["stages", "models", "data"] as const;
 export type Section = (typeof sections)[number];
 
-/** A field of an entry of a spec. */
+/** A field of an entry of a spec, or the entry as a whole. */
 export interface Field {
   readonly section: Section;
   readonly entry: string;
-  /** Members and places in lists that lead to it inside the entry. */
+  /** Members and places in lists that lead to it inside the entry; none where it is the entry. */
   readonly way: readonly string[];
 }
 
@@ -36,13 +36,15 @@ export function fieldOf(spec: unknown, text: string, place: Pick<Fault, "path" |
     const name = rest.split(".")[0]!;
     return wrong(`\`${text}\`: \`${section}\` has no \`${name}\``, suggestion(name, entries));
   }
+  if (rest === entry) return { section, entry, way: [] };
   const way = rest.slice(entry.length + 1).split(".");
   return way.some((part) => part === "") ? wrong(`\`${text}\` names no field of \`${entry}\``, `add the field, such as \`${section}.${entry}.description\``) : { section, entry, way };
 }
 
 /** Why a field of a value can't be set; undefined where it can. */
 export function obstacleTo(value: unknown, way: readonly string[]): string | undefined {
-  const [part = "", ...rest] = way;
+  const [part, ...rest] = way;
+  if (part === undefined) return undefined;
   if (Array.isArray(value)) {
     if (!isPlaceIn(value, part)) return `\`${part}\` is no place in a list of ${value.length}, which count from 0`;
     return rest.length === 0 ? undefined : obstacleTo(value[Number(part)], rest);

@@ -55,6 +55,14 @@ describe("a sweep", () => {
     expect(names(spec).filter((name) => name.startsWith("ppo"))).toEqual(["ppo.vanilla", "ppo.rate-0.0001", "ppo.rate-0.00001"]);
   });
 
+  it("replaces a stage as a whole, by one of another kind too, before axes set its fields", () => {
+    const dpo = { kind: "dpo", policy: "sft", data: "hh", beta: 0.3 };
+    const plan = planned(swept({ axes: { seed: { seeds: [21, 22], stages: ["ppo"] } }, variants: { max: {}, dpo: { "stages.ppo": dpo } } }));
+    expect(plan.stages.filter(({ name }) => name.startsWith("ppo")).map(({ name, kind, seed }) => `${name} ${kind} ${seed}`)).toEqual(["ppo.s21 ppo 21", "ppo.s22 ppo 22", "ppo.dpo.s21 dpo 21", "ppo.dpo.s22 dpo 22"]);
+    const byHand = planOf(pipeline((spec) => { spec.stages["ppo"] = { ...dpo, seed: 22 }; }));
+    expect(stageOf(plan, "eval.dpo.s22").key).toBe(stageOf(byHand, "eval").key);
+  });
+
   it("makes one stage of copies that are the same", () => {
     const spec = swept({ variants: {
       one: { "stages.critic.steps": 5 }, two: { "stages.critic.steps": 5, "stages.ppo.epochs": 2 }, three: { "stages.ppo.epochs": 2 }, four: {},
@@ -147,7 +155,11 @@ const cases: readonly (readonly [name: string, sweep: Members, field: string, co
   ["seeds of a stage that has none", axis({ seeds: 3, stages: ["bpe"] }), "sweep.axes.a.stages.0", "TL_SPEC_UNKNOWN_FIELD", "`seed` is no field of `tokenizer` stages"],
   ["a field of no section", axis({ field: "ppo.epochs", values: [1] }), "sweep.axes.a.field", "TL_SPEC_UNKNOWN_REFERENCE", "names no field", "such as `stages.ppo"],
   ["a field of a stage that is not there", axis({ field: "stages.pop.epochs", values: [1] }), "sweep.axes.a.field", "TL_SPEC_UNKNOWN_REFERENCE", "`stages` has no `pop`", "`ppo`"],
-  ["a stage as field", axis({ field: "stages.ppo", values: [1] }), "sweep.axes.a.field", "TL_SPEC_UNKNOWN_REFERENCE", "no field of `ppo`"],
+  ["a stage replaced by a number", axis({ field: "stages.ppo", values: [1] }), "sweep.axes.a.values.0", "TL_SPEC_WRONG_TYPE", "`stages.ppo` can only be replaced by an object", "`stages.ppo.description`"],
+  ["a stage taken away", { variants: { v: { "stages.ppo": null } } }, "sweep.variants.v.stages.ppo", "TL_SPEC_WRONG_TYPE", "replaced by an object"],
+  ["a fault in a stage that replaces another", { variants: { v: { "stages.ppo": { kind: "dpo", policy: "sft", data: "hh", bta: 1 } } } }, "sweep.variants.v.stages.ppo.bta", "TL_SPEC_UNKNOWN_FIELD", "`bta` is no field of `dpo` stages (in ppo.v)", "`beta`"],
+  ["a stage replaced after one of its fields was set", { variants: { v: { "stages.ppo.epochs": 2, "stages.ppo": { kind: "dpo", policy: "sft", data: "hh" } } } }, "sweep.variants.v.stages.ppo", "TL_SPEC_CONFLICT", "`stages.ppo` is set twice"],
+  ["a field of nothing", axis({ field: "stages.ppo.", values: [1] }), "sweep.axes.a.field", "TL_SPEC_UNKNOWN_REFERENCE", "no field of `ppo`"],
   ["a misspelt field", axis({ field: "stages.ppo.epoch", values: [1, 2] }), "sweep.axes.a.field", "TL_SPEC_UNKNOWN_FIELD", "`epoch` is no field of `ppo` stages (in ppo.a-1 and 1 more copy)", "`epochs`"],
   ["a misspelt trick", axis({ field: "stages.ppo.tricks.klPenality.coefficient", values: [1] }), "sweep.axes.a.field", "TL_SPEC_UNKNOWN_FIELD", "no trick", "`klPenalty`"],
   ["a field inside a text", axis({ field: "stages.ppo.policy.name", values: [1] }), "sweep.axes.a.field", "TL_SPEC_CONFLICT", "\"sft\", which has no fields"],
