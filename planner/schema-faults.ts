@@ -2,8 +2,10 @@ import { Ajv, type ErrorObject, type ValidateFunction } from "ajv";
 import type { JSONPath } from "jsonc-parser";
 import { pipelineJsonSchema } from "../schemas/json-schema.js";
 import { stageKinds } from "../schemas/stages/table.js";
-import type { Fault } from "./fault.js";
 import { suggestion } from "../foundation/suggest.js";
+import type { Fault } from "./fault.js";
+import { formsInWords, meantForm, namingMembers, objectForms } from "./forms.js";
+import { isObject } from "./members.js";
 
 let validator: ValidateFunction | undefined;
 
@@ -19,8 +21,8 @@ export function schemaFaults(value: unknown): Fault[] {
 type Problem = ErrorObject<string, Record<string, unknown>>;
 
 /**
- * Leaves of each failed `anyOf` only the alternative that fits best: of the right JSON type, then with the fewest
- * problems. Where none has the right type the `anyOf` itself stays.
+ * Leaves of each failed `anyOf` only the alternative that was meant: of the right JSON type, of objects the one that their members tell, else with
+ * the fewest problems. Where none has the right type, or no form can be told, the `anyOf` itself stays.
  */
 function meant(errors: readonly Problem[]): Problem[] {
   const unions = errors.filter((error) => error.keyword === "anyOf");
@@ -28,6 +30,11 @@ function meant(errors: readonly Problem[]): Problem[] {
   const kept = errors.filter((error) => !isNoise(error, errors) && !outer.some((union) => error === union || isWithin(union, error)));
   return [...kept, ...outer.flatMap((union) => {
     const inside = errors.filter((error) => error !== union && isWithin(union, error));
+    if (isObject(union.data) && objectForms(alternativesOf(union)).size > 1) {
+      const form = meantForm(alternativesOf(union), union.data);
+      const isAmbiguous = form === undefined || namingMembers(alternativesOf(union), union.data).length > 1;
+      return isAmbiguous ? [union] : meant(inside.filter((error) => alternativeOf(union, error) === String(form)));
+    }
     const numbers = new Set(inside.map((error) => alternativeOf(union, error)));
     const fitting = [...numbers].map((number) => inside.filter((error) => alternativeOf(union, error) === number))
       .filter((problems) => !problems.some((problem) => problem.instancePath === union.instancePath && ["type", "const"].includes(problem.keyword)))
@@ -51,6 +58,10 @@ function isWithin(union: Problem, error: Problem): boolean {
     && (error.instancePath === union.instancePath || error.instancePath.startsWith(`${union.instancePath}/`));
 }
 
+function alternativesOf({ parentSchema }: Problem): readonly Readonly<Record<string, unknown>>[] {
+  return Array.isArray(parentSchema?.["anyOf"]) ? parentSchema["anyOf"].map(asObject) : [];
+}
+
 const alternativeOf = (union: Problem, error: Problem): string => error.schemaPath.slice(union.schemaPath.length + 1).split("/")[0]!;
 
 type Report = Omit<Fault, "path">;
@@ -67,16 +78,20 @@ const reports: Readonly<Record<string, (problem: Problem, value: unknown) => Rep
   },
   required: ({ params, parentSchema, instancePath }, value) => {
     const name = String(params["missingProperty"]);
-    const meaning = asObject(asObject(parentSchema?.["properties"])[name])["description"];
+    const { description, title, type } = asObject(asObject(parentSchema?.["properties"])[name]);
+    const meaning = description ?? title ?? typeWords[String(type)];
     return {
       code: "TL_SPEC_MISSING_FIELD", child: name, part: "key", message: `\`${name}\` is missing from ${holder(pathOf(instancePath), value)}`,
       ...(typeof meaning === "string" && { hint: `\`${name}\`: ${meaning}` }),
     };
   },
-  type: ({ params, data, instancePath }) => wrongType(fieldOf(instancePath), [String(params["type"])], data),
-  anyOf: ({ parentSchema, data, instancePath }) => {
-    const alternatives = Array.isArray(parentSchema?.["anyOf"]) ? parentSchema["anyOf"].map(asObject) : [];
-    return wrongType(fieldOf(instancePath), alternatives.map((each) => "const" in each ? JSON.stringify(each["const"]) : String(each["type"])), data);
+  type: ({ params, parentSchema, data, instancePath }) => wrongType(fieldOf(instancePath), [String(params["type"])], data, parentSchema),
+  anyOf: (problem) => {
+    const { parentSchema, data, instancePath } = problem;
+    const alternatives = alternativesOf(problem);
+    const field = fieldOf(instancePath);
+    if (isObject(data) && objectForms(alternatives).size > 0) return wrongForm(field, alternatives, data, parentSchema?.["description"]);
+    return wrongType(field, alternatives.map((each) => "const" in each ? JSON.stringify(each["const"]) : String(each["type"])), data, parentSchema);
   },
   enum: ({ params, data, instancePath }) => wrongChoice(fieldOf(instancePath), params["allowedValues"], data),
   const: ({ params, data, instancePath }) => wrongChoice(fieldOf(instancePath), [params["allowedValue"]], data),
@@ -91,7 +106,7 @@ const reports: Readonly<Record<string, (problem: Problem, value: unknown) => Rep
   }),
   pattern: ({ parentSchema, data, instancePath }) => ({
     code: "TL_SPEC_WRONG_VALUE", message: `${fieldOf(instancePath)} can't be ${quoted(data)}`,
-    hint: String(parentSchema?.["description"] ?? "letters, digits and dashes, a letter first"),
+    hint: `write ${String(parentSchema?.["title"])}`,
   }),
   minItems: ({ instancePath }) => ({ code: "TL_SPEC_WRONG_VALUE", message: `the list ${fieldOf(instancePath)} is empty` }),
   minLength: ({ instancePath }) => ({ code: "TL_SPEC_WRONG_VALUE", message: `the text ${fieldOf(instancePath)} is empty` }),
@@ -121,23 +136,43 @@ const typeWords: Readonly<Record<string, string>> = {
   string: "text in quotes", number: "a number", integer: "a whole number", boolean: "true or false", object: "an object", array: "a list",
 };
 
-/** The field at a path in words; a list's items by the list's name. */
+/** The field at a path in words; an item of a list as \`list[0]\`. */
 function fieldOf(pointer: string): string {
-  const name = pathOf(pointer).findLast((part) => typeof part === "string");
-  return name === undefined ? "the spec" : `\`${name}\``;
+  const path = pathOf(pointer);
+  return path.length === 0 ? "the spec" : `\`${lastOf(path)}\``;
 }
 
-function wrongType(field: string, expected: readonly string[], data: unknown): Report {
-  const wanted = expected.map((type) => typeWords[type] ?? `\`${type}\``).join(" or ");
+function lastOf(path: JSONPath): string {
+  const named = path.findLastIndex((part) => typeof part === "string");
+  return path.slice(Math.max(0, named)).map((part, index) => index === 0 ? String(part) : `[${part}]`).join("");
+}
+
+/** An object that says of none, or of several, of the forms that a field can have that it is meant. */
+function wrongForm(field: string, alternatives: readonly Readonly<Record<string, unknown>>[], data: unknown, description: unknown): Report & { readonly child?: string } {
+  const [first, second] = namingMembers(alternatives, data);
+  if (second !== undefined) {
+    return { code: "TL_SPEC_CONFLICT", child: second, part: "key", message: `${field} has \`${String(first)}\` and \`${second}\`, which are two of its forms`, hint: "leave one of them out" };
+  }
+  const given = Object.keys(asObject(data)).map((name) => `\`${name}\``).join(", ");
+  return {
+    code: "TL_SPEC_WRONG_VALUE", message: `${field} has none of the forms that it can have${given === "" ? "" : `: it is an object of ${given}`}`,
+    hint: typeof description === "string" ? description : `write ${formsInWords(alternatives, (form) => typeWords[String(form["type"])] ?? "")}`,
+  };
+}
+
+function wrongType(field: string, expected: readonly string[], data: unknown, schema: object = {}): Report {
+  const wanted = [...new Set(expected.map((type) => typeWords[type] ?? `\`${type}\``))].join(" or ");
   const message = `${field} is ${foundWords(data)}; it has to be ${wanted}`;
-  return { code: "TL_SPEC_WRONG_TYPE", message, ...typeHint(expected, data) };
+  return { code: "TL_SPEC_WRONG_TYPE", message, ...typeHint(expected, data, asObject(schema)) };
 }
 
-function typeHint(expected: readonly string[], data: unknown): { readonly hint?: string } {
+function typeHint(expected: readonly string[], data: unknown, { title, description }: Readonly<Record<string, unknown>>): { readonly hint?: string } {
   const asksNumber = expected.some((type) => type === "number" || type === "integer");
   if (asksNumber && typeof data === "string" && data.trim() !== "" && Number.isFinite(Number(data))) return { hint: `write ${data.trim()} without quotes` };
-  if (data === true && expected.includes("false")) return { hint: "`{}` turns it on, `false` off" };
-  return {};
+  if (expected.includes("false")) return { hint: "`{}` turns it on, `false` off" };
+  if (expected.join() === "array" && typeof data === "string") return { hint: `write [${quoted(data)}]` };
+  const meaning = title ?? description;
+  return typeof meaning === "string" ? { hint: meaning } : {};
 }
 
 function foundWords(data: unknown): string {
@@ -166,7 +201,7 @@ function holder(path: JSONPath, value: unknown): string {
   const [section, name] = path;
   if (path.length === 2 && section === "data") return "a data entry";
   if (path.length === 2 && section === "models") return "this model";
-  if (path.length !== 2 || section !== "stages") return `\`${String(path.at(-1))}\``;
+  if (path.length !== 2 || section !== "stages") return `\`${lastOf(path)}\``;
   const kind = asObject(asObject(asObject(value)["stages"])[String(name)])["kind"];
   return typeof kind === "string" ? `the \`${kind}\` stage` : "the stage";
 }

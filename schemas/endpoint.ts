@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { durationSchema } from "./stages/common.js";
+import { textLike } from "./text.js";
 
 /** Whether an address can be called and holds no secret: specs are kept, shown and shared. */
 function isPlainAddress(url: string): boolean {
@@ -9,13 +10,13 @@ function isPlainAddress(url: string): boolean {
 }
 
 /** An address that is called; the caller adds what it is for. */
-export const addressSchema = z.string().regex(/^https?:\/\/\S+$/, "an address that begins with https:// or http://")
+export const addressSchema = textLike(/^https?:\/\/\S+$/, "an address that begins with https:// or http://")
   .refine(isPlainAddress, "an address with a host, and without a name or password in it");
 
 /** How a server is asked: fields of every part of a spec that names one. All but `url` change no result and no key. */
 export const endpointFields = {
   url: addressSchema,
-  secret: z.string().regex(/^TRUELINE_SECRET_[A-Z0-9_]+$/, "the name of an environment variable that begins with TRUELINE_SECRET_, in capitals").optional()
+  secret: textLike(/^TRUELINE_SECRET_[A-Z0-9_]+$/, "the name of an environment variable that begins with TRUELINE_SECRET_, in capitals").optional()
     .describe("Name of the environment variable, on the workers, that holds the bearer token; it begins with TRUELINE_SECRET_, so that a spec can send no other. Never the secret itself."),
   timeout: durationSchema.default("60s").describe("A request that takes longer is tried again."),
   retries: z.number().int().min(0).max(20).default(6).describe("Further tries of a request that times out, can't connect, or is answered 429 or 5xx; pauses grow from half a second, or are what the server asks for."),

@@ -1,8 +1,8 @@
-import { z } from "zod";
+import { textLike } from "./text.js";
 
 /** Names of pipelines, guards, and of a sweep's axes and variants. */
-export const nameSchema = z.string().regex(/^[A-Za-z][A-Za-z0-9-]*$/).describe("Letters, digits and dashes, a letter first.");
+export const nameSchema = textLike(/^[A-Za-z][A-Za-z0-9-]*$/, "letters, digits and dashes, a letter first").describe("Letters, digits and dashes, a letter first.");
 
 /** Names of stages, models and data entries: the copies that a sweep makes have dots in theirs. */
-export const entryNameSchema = z.string().regex(/^[A-Za-z][A-Za-z0-9-]*(\.[A-Za-z0-9-]+)*$/)
+export const entryNameSchema = textLike(/^[A-Za-z][A-Za-z0-9-]*(\.[A-Za-z0-9-]+)*$/, "letters, digits and dashes, a letter first, single dots inside")
   .describe("Letters, digits and dashes, a letter first; single dots inside.");

@@ -9,7 +9,7 @@ const normalizeField = {
   normalize: z.union([
     z.strictObject({ mean: z.number(), std: z.number().positive() }),
     z.strictObject({ answers: z.number().int().min(2).describe("Answers of the policy, before the first step, whose mean and std are taken.") }),
-  ]).optional().describe("Scores become (score − mean) / std: with the numbers given, or with those measured on so many answers of the policy before its first step. Absent: scores as they are."),
+  ]).optional().describe("Scores become (score − mean) / std: with the numbers given in {\"mean\": …, \"std\": …}, or, by {\"answers\": 64}, with those measured on so many answers of the policy before its first step. Absent: scores as they are."),
 } as const;
 
 const versionField = {
@@ -58,7 +58,7 @@ const term = z.union([
   moduleReward.extend(termFields),
   endpointReward.extend(termFields),
   judgeReward.extend(termFields),
-]);
+]).describe("The name of a reward model, {\"from\": …} of one with a weight, a module, an endpoint or a judge. Terms don't nest: those of a list or a combination inside another stand in the outer one.");
 const terms = z.array(term).min(1);
 
 export const combinedReward = z.strictObject({

@@ -5,6 +5,7 @@ import { entryNameSchema, nameSchema } from "./name.js";
 import { durationSchema } from "./stages/common.js";
 import { stageKinds } from "./stages/table.js";
 import { sweepSchema } from "./sweep.js";
+import { textLike } from "./text.js";
 
 export const dataFormats = z.enum([
   "hh-rlhf", "preference", "dialogue", "prompt-completion", "prompt", "text", "sharegpt", "alpaca", "moss", "moss-prompt", "moss-preference",
@@ -60,7 +61,7 @@ export const modelEntrySchema = z.union([
     path: z.string().min(1).describe("A Hugging Face directory: of a whole model, or of an adapter in PEFT's files."),
     base: z.string().optional().describe("Of an adapter: name of the entry of `models` with the model that it stands on."),
   }).describe("A model from files."),
-]);
+]).describe("A model from scratch, {\"architecture\": …} with its sizes, or from files, {\"path\": …}.");
 
 /** Sizes of a model from scratch, as the planner completes them. */
 export const scratchSizesSchema = modelEntrySchema.options[0].omit({ description: true, tokenizer: true }).required({ keyValueHeads: true, intermediate: true });
@@ -71,7 +72,7 @@ export const stageSchema = z.discriminatedUnion("kind", [first!, ...rest]);
 
 export const approvalSchema = z.strictObject({
   before: z.union([entryNameSchema, z.array(entryNameSchema).min(1)]).describe("Stages that wait for somebody's `trueline approve` before they compute."),
-  question: z.string().regex(oneLinePattern, "a line of 1 to 500 characters, none of them a control character").optional().describe("What the person is asked: one line of up to 500 characters, none of them a control character."),
+  question: textLike(oneLinePattern, "a line of 1 to 500 characters, none of them a control character").optional().describe("What the person is asked: one line of up to 500 characters, none of them a control character."),
   within: durationSchema.optional().describe("Counts as rejected when nobody has answered by then, such as \"24h\"."),
 }).describe("Stages that a person has to let through. A stage whose result is there already asks nobody.");
 
@@ -82,7 +83,7 @@ export const occasions = z.enum([
 export const notificationSchema = z.strictObject({
   url: addressSchema.describe("http or https; gets a POST of JSON, signed as standardwebhooks.com describes."),
   on: z.array(occasions).min(1).default(["run-finished", "run-failed", "approval-asked", "guard-breached"]),
-  secret: z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/).optional()
+  secret: textLike(/^[A-Za-z_][A-Za-z0-9_]*$/, "the name of an environment variable").optional()
     .describe("Name of the environment variable, on the workers, that holds the signing secret (whsec_…). Never the secret itself."),
 });
 

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import { textLike } from "./text.js";
 
 /** The queue of workflows and of stages that take no GPU. */
 export const cpuQueue = "trueline-cpu";
@@ -10,7 +10,7 @@ export interface Gpus {
 }
 
 /** A size of memory in words for people. */
-export const memorySchema = z.string().regex(/^\d+(\.\d+)?(MB|GB)$/, "a number with MB or GB, such as \"80GB\"");
+export const memorySchema = textLike(/^\d+(\.\d+)?(MB|GB)$/, "a number with MB or GB, such as \"80GB\"");
 
 /** Bytes of a size such as "80GB". */
 export function bytesOf(memory: string): number {

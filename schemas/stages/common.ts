@@ -2,9 +2,10 @@ import { z } from "zod";
 import { machineCount, stepCount, tokenCount } from "../counts.js";
 import { durationPattern } from "../../foundation/durations.js";
 import { memorySchema } from "../task-queue.js";
+import { textLike } from "../text.js";
 
 /** A length of time in words for people. */
-export const durationSchema = z.string().regex(durationPattern, "a number with s, m, h or d, such as \"6h\"");
+export const durationSchema = textLike(durationPattern, "a number with s, m, h or d, such as \"6h\"");
 
 /** The name of a data entry, model or stage; the planner resolves it and checks its type. */
 export const reference = (what: string) => z.string().min(1).describe(`Name of ${what}.`);
@@ -12,7 +13,7 @@ export const reference = (what: string) => z.string().min(1).describe(`Name of $
 /** The names of data entries: one, several, or a mixture by weights. */
 export const dataReferences = (what: string) => z.union([
   reference(what),
-  z.array(z.union([reference(what), z.strictObject({ from: reference(what), weight: z.number().positive().default(1).describe("Its part of the rows drawn, over the sum of all weights.") })])).min(1),
+  z.array(z.union([reference(what), z.strictObject({ from: reference(what), weight: z.number().positive().default(1).describe("Its part of the rows drawn, over the sum of all weights.") })]).describe(`Name of ${what}, or {"from": its name, "weight": …}.`)).min(1),
 ]);
 
 /** How several data entries are used, for descriptions. */
