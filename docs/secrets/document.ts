@@ -1,10 +1,9 @@
 import { renderComparison } from "../../reports/comparison.js";
 import { findings, verdictOf, type Finding, type RunsOf, type Verdict } from "./findings.js";
 import { linesOf, readStudy, type Study, type StudyRun } from "./figures.js";
-import { fall, gainsOf, mean, overoptimization, WINDOW } from "./measures.js";
-
-/** Steps of vanilla PPO and PPO-max whose policies were evaluated on their way. */
-const course = [20, 40, 60, 80] as const;
+import { fall, WINDOW } from "./measures.js";
+import { courseSection, overoptimizationSection, rewardModelSection, taskSection } from "./sections.js";
+import { spread } from "./spread.js";
 
 /** docs/secrets-of-ppo.md, from docs/secrets-of-ppo.json. */
 export function secretsDocument(): string {
@@ -38,6 +37,7 @@ export function secretsText(study: Study): string {
     ...judged.flatMap(({ finding, verdict }) => section(finding, verdict, runs)),
     ...rewardModelSection(runs),
     ...overoptimizationSection(runs),
+    ...taskSection,
     "## All settings",
     `Means over seeds, with the least and the greatest in parentheses; ${figuresWords}`,
     table([...new Set(study.runs.map(({ variant }) => variant))].sort(), runs),
@@ -92,59 +92,6 @@ function table(variants: readonly string[], runs: RunsOf): string {
     return [`| ${variant} | ${columns.map(([, figure, digits]) => spread(of.flatMap((run) => figure(run) ?? []), digits)).join(" | ")} |`];
   });
   return [`| setting | ${columns.map(([title]) => title).join(" | ")} |`, `|---|${columns.map(() => "---|").join("")}`, ...rows].join("\n");
-}
-
-/** "0.85 (0.84–0.86)". */
-function spread(values: readonly number[], digits: number): string {
-  if (values.length === 0) return "";
-  const shown = (value: number) => value.toFixed(digits).replace("-", "−");
-  return `${shown(mean(values))} (${shown(Math.min(...values))}–${shown(Math.max(...values))})`;
-}
-
-function courseSection(runs: RunsOf): string[] {
-  const at = (setting: string, step: number) => runs(step === 80 ? setting : `${setting}-${step}`);
-  if (["vanilla", "max"].some((setting) => course.some((step) => at(setting, step).length === 0))) return [];
-  const rows = ["vanilla", "max"].flatMap((setting) => course.map((step) => {
-    const cells = [["eval/win_rate", 100, 0], ["eval/lose_rate", 100, 0], ["eval/gold", 1, 2], ["eval/proxy", 1, 2], ["eval/kl", 1, 1], ["eval/length", 1, 0]] as const;
-    return `| ${setting} | ${step} | ${cells.map(([name, factor, digits]) => spread(at(setting, step).map(({ figures }) => factor * figures[name]!), digits)).join(" | ")} |`;
-  }));
-  return [
-    "## The course of a collapse",
-    "The policy as it is after 20, 40, 60 and 80 iterations, each on 240 held-out prompts against three SFT answers: what figure 4 of P shows for vanilla PPO and figure 9 for PPO-max. "
-    + "Runs of fewer steps have the same bytes as the longer ones have on their way, because the learning rate warms up over the same 8 steps.",
-    ["| setting | steps | wins % | losses % | gold | proxy | KL | tokens |", "|---|---|---|---|---|---|---|---|", ...rows].join("\n"),
-  ];
-}
-
-function rewardModelSection(runs: RunsOf): string[] {
-  const models = [
-    ["all pairs", "max"], ["30 % of the pairs, as many steps", "rm-30"], ["10 % of the pairs, as many steps", "rm-10"], ["all pairs, stopped after a fifth of the steps", "rm-early"],
-  ] as const;
-  const known = models.filter(([, variant]) => runs(variant).length > 0);
-  if (known.length < models.length) return [];
-  return [
-    "## How much the reward model bounds the policy",
-    "PPO-max under reward models of different worth; each seed of the smaller ones has a reward model and a critic of its own, of the same seed. Accuracy is on held-out labelled pairs.",
-    ["| reward model | accuracy % | gold score of its policy | its own score of that policy |", "|---|---|---|---|", ...known.map(([words, variant]) => {
-      const of = runs(variant);
-      return `| ${words} | ${spread(of.map(({ figures }) => 100 * figures["rm/accuracy"]!), 0)} | ${spread(of.map(({ figures }) => figures["eval/gold"]!), 2)} | ${spread(of.map(({ figures }) => figures["eval/proxy"]!), 2)} |`;
-    })].join("\n"),
-  ];
-}
-
-function overoptimizationSection(runs: RunsOf): string[] {
-  const vanilla = runs("vanilla");
-  if (vanilla.length === 0) return [];
-  return [
-    "## Overoptimisation",
-    "Gao et al. (\"Scaling Laws for Reward Model Overoptimization\") describe the gold score's gain under reinforcement learning as R = d (α − β log d) with d = √KL: it rises, then falls. "
-    + "Fitted by least squares to each vanilla run; the gain is largest at d = exp(α/β − 1).",
-    ["| seed | α | β | KL at the peak, nats an answer |", "|---|---|---|---|", ...vanilla.map((run) => {
-      const { alpha, beta } = overoptimization(gainsOf(run));
-      const distance = Math.exp(alpha / beta - 1);
-      return `| ${run.seed} | ${alpha.toFixed(2)} | ${beta.toFixed(2)} | ${beta > 0 ? (distance ** 2).toFixed(1) : "none"} |`;
-    })].join("\n"),
-  ];
 }
 
 function picture({ variants }: Finding, runs: RunsOf): string {
