@@ -1,6 +1,5 @@
 import { SpecError } from "../planner/fault.js";
-import { checkSpec } from "../planner/plan.js";
-import { warningsOf } from "../planner/warnings.js";
+import { createPlan } from "../planner/plan.js";
 import { sweepText } from "./sweep-view.js";
 import { allowPathOption, defineCommand, jsonOption } from "./command.js";
 
@@ -14,15 +13,14 @@ export const validateCommand = defineCommand({
   options: { json: jsonOption, allowPath: allowPathOption },
   async run({ arguments: [path = ""], options, output }) {
     try {
-      const { spec, draft, facts, sweep } = await checkSpec(path, { allowPaths: options.allowPath });
-      const warnings = warningsOf(draft, facts, sweep);
+      const { name, stages, sweep, warnings } = await createPlan(path, { allowPaths: options.allowPath });
       if (options.json) {
-        output.json({ valid: true, name: spec.name, stages: draft.stages.size, ...(sweep !== undefined && { variants: sweep.variants.length }), faults: [], warnings });
+        output.json({ valid: true, name, stages: stages.length, ...(sweep !== undefined && { variants: sweep.variants.length }), faults: [], warnings });
         return 0;
       }
       for (const warning of warnings) output.note(`${output.noteColors.yellow("warning:")} ${warning}`);
-      output.data(`${path} is valid: ${draft.stages.size} ${draft.stages.size === 1 ? "stage" : "stages"}.`);
-      if (sweep !== undefined) output.data(sweepText(sweep, [...draft.stages.keys()].map((name) => ({ name }))));
+      output.data(`${path} is valid: ${stages.length} ${stages.length === 1 ? "stage" : "stages"}.`);
+      if (sweep !== undefined) output.data(sweepText(sweep, stages));
       return 0;
     } catch (error) {
       if (!options.json || !(error instanceof SpecError)) throw error;

@@ -17,6 +17,7 @@ import { typeOf } from "./references.js";
 import { targetOf } from "./draft.js";
 import { decisiveChats } from "./chat.js";
 import { decisiveReward } from "./rewards.js";
+import { sweepWarnings } from "./sweep/warnings.js";
 import { warningsOf } from "./warnings.js";
 
 /** A spec without faults, and where it came from. */
@@ -40,7 +41,8 @@ export function buildPlan({ spec, draft, facts, specPath, text, sweep }: Checked
     planned.set(name, planStage(spec, draft, facts, stage, graph.get(name)!, planned));
   }
   return {
-    version: 1, name: spec.name, specDigest: sha256(text), specPath, spec: text, stages: [...planned.values()], notify: spec.notify, warnings: warningsOf(draft, facts, sweep),
+    version: 1, name: spec.name, specDigest: sha256(text), specPath, spec: text, stages: [...planned.values()], notify: spec.notify, 
+    warnings: [...warningsOf(draft, facts, sweep), ...(sweep === undefined ? [] : sweepWarnings(draft, facts, sweep, planned))],
     ...(spec.deadline !== undefined && { deadlineSeconds: secondsOf(spec.deadline) }), ...(sweep !== undefined && { sweep }),
   };
 }

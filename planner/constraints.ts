@@ -1,5 +1,6 @@
 import type { ErrorCode } from "../foundation/errors.js";
 import type { StageSpec } from "../schemas/spec.js";
+import type { PlannedSweep } from "../schemas/sweep.js";
 import { scoreJudgeNames, scoreJudges } from "../schemas/stages/evaluate.js";
 import { ancestryOf } from "./ancestry.js";
 import { criticFaults } from "./critic.js";
@@ -12,14 +13,16 @@ import { sizeFaults } from "./model-sizes.js";
 import { membersOf } from "./members.js";
 import { resolvePpoTricks } from "./presets.js";
 import { rewardFaults } from "./rewards.js";
+import { goalMetricFaults } from "./sweep/goal-metrics.js";
 
 /** Faults that concern several fields at once, or a field and what it refers to. */
-export function constraintFaults(draft: Draft, facts: Facts): Fault[] {
+export function constraintFaults(draft: Draft, facts: Facts, sweep?: PlannedSweep): Fault[] {
   return [
     ...[...draft.models].flatMap(([name, entry]) => entry === undefined ? [] : sizeFaults(draft, facts, name, entry)),
     ...[...draft.stages.values()].flatMap((stage) => stage?.complete === undefined
       ? []
-      : [...stageFaults(draft, stage, stage.complete), ...lengthFaults(draft, facts, stage, stage.complete), ...guardFaults(draft, stage, stage.complete), ...tokenizerFaults(draft, facts, stage), ...backendFaults(draft, facts, stage, stage.complete), ...resourceFaults(stage, stage.complete), ...loraFaults(draft, facts, stage, stage.complete), ...rewardFaultsOf(stage, stage.complete)]),
+      : [...stageFaults(draft, stage, stage.complete), ...lengthFaults(draft, facts, stage, stage.complete), ...guardFaults(draft, facts, stage, stage.complete), ...tokenizerFaults(draft, facts, stage), ...backendFaults(draft, facts, stage, stage.complete), ...resourceFaults(stage, stage.complete), ...loraFaults(draft, facts, stage, stage.complete), ...rewardFaultsOf(stage, stage.complete)]),
+    ...(sweep === undefined ? [] : goalMetricFaults(draft, facts, sweep)),
   ];
 }
 

@@ -1,11 +1,11 @@
 import { changeSchema, changesOf, plannedGuardsSchema, type Change, type Guard, type Guards } from "../schemas/guards.js";
-import { stageMetrics } from "../schemas/metrics.js";
 import type { StageSpec } from "../schemas/spec.js";
-import type { ResolvedTricks } from "../schemas/tricks.js";
 import type { Draft, DraftStage } from "./draft.js";
+import type { Facts } from "./facts.js";
 import type { Fault } from "./fault.js";
 import { membersOf } from "./members.js";
-import { changedTricks, resolveCriticTricks, resolvePpoTricks } from "./presets.js";
+import { changedTricks } from "./presets.js";
+import { tricksOf, whatItTakes } from "./reported.js";
 
 const conditions = ["above", "below", "risesBy", "fallsBy", "nan"] as const;
 
@@ -38,7 +38,7 @@ export function decisiveGuards(guards: Guards): Guards {
 }
 
 /** What is wrong with a stage's guards beyond their form. */
-export function guardFaults(draft: Draft, stage: DraftStage, complete: StageSpec): Fault[] {
+export function guardFaults(draft: Draft, facts: Facts, stage: DraftStage, complete: StageSpec): Fault[] {
   return Object.entries(guardsOf(complete)).flatMap(([name, guard]) => {
     const fault = (field: string | undefined, message: string, hint?: string): Fault => ({
       code: "TL_SPEC_CONFLICT", path: ["stages", stage.name, "guards", name, ...(field === undefined ? [] : [field])], part: "key",
@@ -48,7 +48,7 @@ export function guardFaults(draft: Draft, stage: DraftStage, complete: StageSpec
       ...conditionFaults(guard, fault),
       ...(["metric", "against"] as const).flatMap((field): Fault[] => {
         const metric = guard[field];
-        const missing = metric === undefined ? undefined : whatItTakes(draft, stage, complete, metric);
+        const missing = metric === undefined ? undefined : whatItTakes(draft, facts, stage, complete, metric);
         return missing === undefined ? [] : [{ ...fault(field, `this stage does not report \`${metric}\``, missing), part: "value" }];
       }),
       ...changeFaults(stage, complete, name, fault),
@@ -78,37 +78,6 @@ function conditionFaults(guard: Guard, fault: MakeFault): Fault[] {
   return guard.against === guard.metric ? [fault("against", "`metric` and `against` are the same")] : [];
 }
 
-/** What has to be in the stage for it to report a metric; undefined where nothing is missing. */
-function whatItTakes(draft: Draft, stage: DraftStage, complete: StageSpec, metric: string): string | undefined {
-  if (metric.includes("held_out") && complete.kind !== "ppo") {
-    const names = stage.references.flatMap(({ name, declaration }) => "data" in declaration ? [name] : []);
-    const held = names.some((name) => (draft.data.get(name)?.holdout ?? 0) > 0);
-    return held ? undefined : `give the data entry ${names.map((name) => `\`${name}\``).join(" or ")} a \`holdout\``;
-  }
-  if (complete.kind === "reward-model") return metric === "loss/lm" && complete.lmCoefficient === 0 ? "`lmCoefficient` is 0; set it above" : undefined;
-  if (complete.kind !== "ppo" && complete.kind !== "critic-pretrain") return undefined;
-  const on = tricksOf(stage, complete);
-  const { topP, topK, repetitionPenalty } = complete;
-  const takes: Readonly<Record<string, readonly [has: boolean, hint: string]>> = {
-    "objective/gold": ["gold" in complete && complete.gold !== undefined, "name a scorer in `gold`"],
-    "objective/held_out_scores": ["heldOutReward" in complete && complete.heldOutReward !== undefined, "name a reward model in `heldOutReward`"],
-    "objective/filter_discrepancy": [topP < 1 || topK > 0 || repetitionPenalty !== 1, "there is none without `topP`, `topK` or `repetitionPenalty`"],
-    "objective/kl_coefficient": [on.klPenalty !== undefined, "turn the trick `klPenalty` on"],
-    "reward/running_mean": [on.rewardNormalization !== undefined, "turn the trick `rewardNormalization` on"],
-    "reward/running_std": [on.rewardNormalization !== undefined || on.rewardScaling !== undefined, "turn `rewardNormalization` or `rewardScaling` on"],
-    ...Object.fromEntries(["val/explained_variance", "val/clipfrac", "loss/value", "value/gradient_norm"].map((name) =>
-      [name, [on.groupBaseline === undefined, "the trick `groupBaseline` takes the critic's place"] as const])),
-    "samples/return_std": [on.groupBaseline !== undefined, "turn the trick `groupBaseline` on"],
-    "samples/alike": [on.groupBaseline !== undefined, "turn the trick `groupBaseline` on"],
-    ...Object.fromEntries(Object.keys(stageMetrics.ppo).filter((name) => name.startsWith("group/")).map((name) =>
-      [name, [on.groupInvariance !== undefined, "turn the trick `groupInvariance` on"] as const])),
-    "loss/kl": [on.klLoss !== undefined, "turn the trick `klLoss` on"],
-    "loss/pretraining": [on.pretrainingLoss !== undefined, "turn the trick `pretrainingLoss` on, and name `pretrainingData`"],
-  };
-  const [has, hint] = takes[metric] ?? [true];
-  return has ? undefined : hint;
-}
-
 function changeFaults(stage: DraftStage, complete: StageSpec, guard: string, fault: MakeFault): Fault[] {
   if (tricksOf(stage, complete).adaptiveKl === undefined) return [];
   const steered = writtenChanges(stage, guard).some(({ tricks }) => membersOf(tricks)["klPenalty"] !== undefined);
@@ -118,13 +87,4 @@ function changeFaults(stage: DraftStage, complete: StageSpec, guard: string, fau
 function writtenChanges(stage: DraftStage, guard: string): Readonly<Record<string, unknown>>[] {
   const { rollBack } = membersOf(membersOf(membersOf(stage.written["guards"])[guard])["then"]);
   return [membersOf(rollBack)["change"]].flat().filter((change) => change !== undefined).map(membersOf);
-}
-
-function tricksOf(stage: DraftStage, complete: StageSpec): ResolvedTricks {
-  const written = membersOf(stage.written["tricks"]);
-  switch (complete.kind) {
-    case "ppo": return resolvePpoTricks(complete.preset, written, complete.pretrainingData !== undefined);
-    case "critic-pretrain": return resolveCriticTricks(written);
-    case "tokenizer": case "pretrain": case "sft": case "reward-model": case "dpo": case "evaluate": case "multiple-choice": return {};
-  }
 }

@@ -21,14 +21,13 @@ export async function createPlan(specPath: string, options: PlanOptions = {}): P
   return buildPlan(await checkSpec(specPath, options));
 }
 
-/** The checks of `createPlan` alone. */
-export async function checkSpec(specPath: string, { allowPaths = [] }: PlanOptions = {}): Promise<CheckedSpec> {
+async function checkSpec(specPath: string, { allowPaths = [] }: PlanOptions): Promise<CheckedSpec> {
   const text = await readText(specPath);
   const { source, value, spec, sweep, faults: formFaults, place } = interpretSpec(specPath, text);
   const draft = draftOf(value);
   const path = resolve(specPath);
   const { facts, faults: outside } = await collectFacts(draft, { specPath: path, allowPaths });
-  const faults = [...formFaults, ...place([...outside, ...referenceFaults(draft, facts), ...constraintFaults(draft, facts)])];
+  const faults = [...formFaults, ...place([...outside, ...referenceFaults(draft, facts), ...constraintFaults(draft, facts, sweep)])];
   if (spec === undefined || faults.length > 0) throw new SpecError(specPath, diagnose(source, faults));
   return { spec, draft, facts, specPath: path, text, sweep };
 }

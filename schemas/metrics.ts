@@ -101,12 +101,16 @@ export const evaluationFigures: readonly string[] = [
   "eval/kl", "eval/kl_per_token", ...sided(["eval/length", "eval/perplexity", "eval/unfinished"]), "rm/accuracy",
 ];
 
-/** What it says besides of each of several judges. */
-export const judgeFigures = /^judge\/[^/]+\/(win|tie|lose)_rate$/;
+/** What a multiple-choice stage's result says, by name. */
+export const choiceFigureNames: readonly string[] = [
+  ...["choice/accuracy", "choice/normalized_accuracy"].flatMap((name) => [name, `${name}_low`, `${name}_high`]), "choice/chance", "choice/questions",
+];
 
-/** The figures that results of a stage kind can be sorted by; undefined where that is not known. */
-export function stageFigures(kind: string): readonly string[] | undefined {
-  if (kind === "evaluate") return evaluationFigures;
-  const metrics = Object.entries(stageMetrics).find(([name]) => name === kind)?.[1];
-  return metrics && Object.keys(metrics);
+/** The figures that results of a stage kind can be sorted by, with some setting or other; of an evaluation's judges there are more. */
+export function stageFigures(kind: string): readonly string[] {
+  switch (kind) {
+    case "evaluate": return evaluationFigures;
+    case "multiple-choice": return choiceFigureNames;
+    default: return Object.keys(Object.entries(stageMetrics).find(([name]) => name === kind)?.[1] ?? {});
+  }
 }

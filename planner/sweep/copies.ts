@@ -111,7 +111,7 @@ export class Copies {
 
   /** Why a change can't be made, also because one made before it would be undone. */
   private obstacle(written: unknown, change: Change, before: readonly Change[]): string | undefined {
-    const undone = before.find(({ way }) => change.way.length <= way.length && change.way.every((part, index) => part === way[index]));
+    const undone = before.find((other) => undoes(change, other));
     if (undone !== undefined) return `\`${[change.section, change.entry, ...change.way].join(".")}\` is set twice: also by ${undone.named.slice(1).join(".")}`;
     return obstacleTo(written, change.way);
   }
@@ -132,4 +132,18 @@ function withReferences(written: Readonly<Record<string, unknown>>, rename: (ref
     const member = way.reduce<unknown>((value, part) => Array.isArray(value) ? value[Number(part)] : membersOf(value)[part], stage);
     return withField(stage, isObject(member) ? [...way, "from"] : way, rename(reference));
   }, written);
+}
+
+/** Whether a change sets anew what one made before it has set: the same field, an object around it, or a member of the value given there. */
+function undoes({ way }: Change, before: Change): boolean {
+  const shared = Math.min(way.length, before.way.length);
+  if (way.slice(0, shared).some((part, index) => part !== before.way[index])) return false;
+  return way.length === shared || isSet(before.value, way.slice(shared));
+}
+
+/** Whether a value says what a field of it is: by a member, or by being none that has fields, as \`false\` is of a trick that is off. */
+function isSet(value: unknown, [part, ...rest]: readonly string[]): boolean {
+  if (part === undefined) return value !== undefined;
+  if (Array.isArray(value)) return isSet(value[Number(part)], rest);
+  return isObject(value) ? isSet(value[part], rest) : value !== undefined;
 }

@@ -45,9 +45,9 @@ export function factsFor(spec: { readonly data?: Record<string, Members> }, mode
 /** The faults of a spec's text, as `createPlan` would list them, files left out. */
 export function faultsOf(spec: unknown, facts: Facts = { data: new Map(), models: new Map(), modules: new Map(), answers: new Map() }): Diagnostic[] {
   const text = typeof spec === "string" ? spec : JSON.stringify(spec, undefined, 2);
-  const { source, value, faults, place } = interpretSpec("spec.json", text);
+  const { source, value, sweep, faults, place } = interpretSpec("spec.json", text);
   const draft = draftOf(value);
-  return diagnose(source, [...faults, ...place([...referenceFaults(draft, facts), ...constraintFaults(draft, facts)])]);
+  return diagnose(source, [...faults, ...place([...referenceFaults(draft, facts), ...constraintFaults(draft, facts, sweep)])]);
 }
 
 /** The plan of a spec that has no faults. */

@@ -119,7 +119,25 @@ describe("a sweep", () => {
   });
 
   it("may be sorted by what one of several judges finds", () => {
-    expect(planned(swept({ axes: { kl }, objective: { stage: "eval", metric: "judge/gold/win_rate" } })).sweep?.objective?.goal).toBe("maximize");
+    const judges = ["gold", { name: "api", chat: { url: "https://api.example/v1/chat/completions", model: "m" } }];
+    for (const judge of ["gold", "api"]) {
+      const spec = swept({ axes: { kl }, objective: { stage: "eval", metric: `judge/${judge}/win_rate` } }, ({ stages }) => { stages["eval"]!["judges"] = judges; });
+      expect(planned(spec).sweep?.objective?.goal).toBe("maximize");
+    }
+  });
+
+  it("may be sorted and halved by what a term of the reward scores, by the name that it has", () => {
+    const metric = "objective/scores/rule";
+    const spec = swept({ axes: { kl }, objective: { stage: "ppo", metric }, halving: { stage: "ppo", metric: "objective/scores/1", every: 5 } }, ({ stages }) => {
+      stages["ppo"]!["reward"] = ["rm", { url: "https://scores.example", name: "rule" }];
+    });
+    expect(faultsOf(spec)).toEqual([]);
+    expect(faultsOf(swept({ axes: { kl }, objective: { stage: "ppo", metric } })).map(({ hint }) => hint)).toEqual(["did you mean `objective/scores`?"]);
+  });
+
+  it("may add members to what a variant sets, and turn on what it takes away", () => {
+    const axes = { lambda: { field: "stages.ppo.tricks.gae.lambda", values: [0.8, 0.95] }, seed: { seeds: 2, stages: ["ppo"] } };
+    expect(faultsOf(swept({ axes, variants: { plain: {}, short: { "stages.ppo.tricks.gae": { gamma: 0.9 } }, bare: { "stages.ppo.tricks": null } } }))).toEqual([]);
   });
 
   it("has people let each copy through that they let through", () => {
@@ -131,6 +149,25 @@ describe("a sweep", () => {
     const { warnings } = planned(swept({ axes: { kl, seed: { seeds: 3, stages: ["ppo"] } } }, ({ stages }) => { stages["ppo"]!["critic"] = "rm"; }));
     expect(warnings.filter((text) => text.includes("means the critic"))).toEqual([
       "ppo.kl-0.05.s7, ppo.kl-0.05.s8, ppo.kl-0.05.s9 and 3 more: preset ppo-max means the critic to be pretrained; name a critic-pretrain stage in `critic`",
+    ]);
+  });
+
+  const sweepWarnings = (sweep: Members) => planned(swept(sweep)).warnings.filter((text) => text.startsWith("sweep: "));
+
+  it("warns of variants that are the same, by both names, also where only one of them writes a default", () => {
+    const gae = { "stages.ppo.tricks.gae.lambda": 0.9 };
+    expect(sweepWarnings({ variants: { plain: {}, written: { "stages.ppo.epochs": 1 }, other: { "stages.ppo.epochs": 2 } } })).toEqual([
+      "sweep: the variants `plain` and `written` are the same: all their stages have the same keys, and run once",
+    ]);
+    expect(sweepWarnings({ axes: { seed: { seeds: 2, stages: ["ppo"] } }, variants: { a: gae, b: { ...gae, "stages.ppo.description": "b" }, c: {} } })).toHaveLength(1);
+    expect(sweepWarnings({ axes: { kl, seed: { seeds: 2, stages: ["ppo"] } } })).toEqual([]);
+  });
+
+  it("warns of halving that has one variant to choose from, and of variants without the metric that it is by", () => {
+    const halving = { stage: "ppo", metric: "objective/kl_coefficient", every: 5 };
+    expect(sweepWarnings({ axes: { seed: { seeds: 3, stages: ["ppo"] } }, halving })).toEqual([expect.stringContaining("`halving` has one variant to choose from")]);
+    expect(sweepWarnings({ variants: { on: {}, off: { "stages.ppo.tricks.klPenalty": false } }, halving })).toEqual([
+      "sweep: ppo.off will have no `objective/kl_coefficient`, which `halving` reads: what has none comes last",
     ]);
   });
 
@@ -178,6 +215,10 @@ const cases: readonly (readonly [name: string, sweep: Members, field: string, co
   ["values of one name", axis({ field: "stages.ppo.description", values: ["a b", "a-b"] }), "sweep.axes.a.values.1", "TL_SPEC_NAME_TAKEN", "would both be called"],
   ["an axis called as the variants are", { axes: { variant: { field: "stages.ppo.epochs", values: [1] } }, variants: { v: {} } }, "sweep.axes.variant", "TL_SPEC_NAME_TAKEN", "`variant`"],
   ["two axes of one field", { axes: { a: { field: "stages.ppo.epochs", values: [1] }, b: { field: "stages.ppo.epochs", values: [2] } } }, "sweep.axes.b.field", "TL_SPEC_CONFLICT", "set twice: also by axes.a.field"],
+  ["an axis within what another sets", { axes: { a: { field: "stages.ppo.tricks.gae", values: [{ lambda: 0.9 }, false] }, b: { field: "stages.ppo.tricks.gae.lambda", values: [0.8, 0.95] } } }, "sweep.axes.b.field", "TL_SPEC_CONFLICT", "`stages.ppo.tricks.gae.lambda` is set twice: also by axes.a.field"],
+  ["an axis around what another sets", { axes: { b: { field: "stages.ppo.tricks.gae.lambda", values: [0.8, 0.95] }, a: { field: "stages.ppo.tricks.gae", values: [{ gamma: 0.9 }] } } }, "sweep.axes.a.field", "TL_SPEC_CONFLICT", "`stages.ppo.tricks.gae` is set twice: also by axes.b.field"],
+  ["an axis of a field that a variant sets", { axes: { a: { field: "stages.ppo.epochs", values: [1, 2] } }, variants: { v: { "stages.ppo.epochs": 3 } } }, "sweep.axes.a.field", "TL_SPEC_CONFLICT", "set twice: also by variants.v.stages.ppo.epochs"],
+  ["seeds of a stage that a variant gives with its own", { axes: { a: { seeds: 2, stages: ["ppo"] } }, variants: { v: { "stages.ppo": { kind: "dpo", policy: "sft", data: "hh", seed: 3 } } } }, "sweep.axes.a.stages.0", "TL_SPEC_CONFLICT", "`stages.ppo.seed` is set twice: also by variants.v.stages.ppo"],
   ["bounds in the wrong order", axis({ field: "stages.ppo.topP", random: { from: 1, to: 0.5, count: 2 } }), "sweep.axes.a.random.to", "TL_SPEC_WRONG_VALUE", "more than `from`"],
   ["a log scale from 0", axis({ field: "stages.ppo.topP", random: { from: 0, to: 0.5, scale: "log", count: 2 } }), "sweep.axes.a.random.from", "TL_SPEC_WRONG_VALUE", "more than 0"],
   ["more whole numbers than there are", axis({ field: "stages.ppo.epochs", random: { from: 1, to: 3, whole: true, count: 4 } }), "sweep.axes.a.random.count", "TL_SPEC_WRONG_VALUE", "too few numbers"],
@@ -186,6 +227,13 @@ const cases: readonly (readonly [name: string, sweep: Members, field: string, co
   ["an objective of no stage", { axes: { kl }, objective: { stage: "evl", metric: "eval/gold" } }, "sweep.objective.stage", "TL_SPEC_UNKNOWN_REFERENCE", "no stage `evl`", "`eval`"],
   ["an objective of a stage that all share", { axes: { kl }, objective: { stage: "rm", metric: "rm/accuracy" } }, "sweep.objective.stage", "TL_SPEC_WRONG_REFERENCE", "the same in all variants", "`ppo`, `eval`"],
   ["an objective without such a metric", { axes: { kl }, objective: { stage: "eval", metric: "eval/glod" } }, "sweep.objective.metric", "TL_SPEC_WRONG_VALUE", "has no `eval/glod`", "`eval/gold`"],
+  ["an objective that depends on a field of another stage's", { axes: { kl }, objective: { stage: "eval", metric: "rm/accuracy" } }, "sweep.objective.metric", "TL_SPEC_CONFLICT", "`eval` does not report `rm/accuracy`", "`pairs`"],
+  ["an objective of a judge that is not asked", { axes: { kl }, objective: { stage: "eval", metric: "judge/gold/win_rate" } }, "sweep.objective.metric", "TL_SPEC_WRONG_VALUE", "`eval` has no `judge/gold/win_rate`", "such as `eval/win_rate`"],
+  ["an objective that only evaluations have", { axes: { kl }, objective: { stage: "ppo", metric: "eval/gold" } }, "sweep.objective.metric", "TL_SPEC_WRONG_VALUE", "`ppo` has no `eval/gold`", "such as `objective/scores`"],
+  ["a gold score that the training does not take", { axes: { kl }, objective: { stage: "ppo", metric: "objective/gold" } }, "sweep.objective.metric", "TL_SPEC_CONFLICT", "`ppo` does not report `objective/gold`", "name a scorer in `gold`"],
+  ["halving by a gold score that the training does not take", { axes: { kl }, halving: { stage: "ppo", metric: "objective/gold", every: 5 } }, "sweep.halving.metric", "TL_SPEC_CONFLICT", "`ppo` does not report `objective/gold`", "name a scorer in `gold`"],
+  ["halving by a held-out score without a model for it", { axes: { kl }, halving: { stage: "ppo", metric: "objective/held_out_scores", every: 5 } }, "sweep.halving.metric", "TL_SPEC_CONFLICT", "does not report", "`heldOutReward`"],
+  ["halving by a trick's figure that every variant turns off", { variants: { a: { "stages.ppo.tricks.klPenalty": false }, b: { "stages.ppo.tricks.klPenalty": false, "stages.ppo.epochs": 2 } }, halving: { stage: "ppo", metric: "objective/kl_coefficient", every: 5 } }, "sweep.halving.metric", "TL_SPEC_CONFLICT", "does not report", "`klPenalty`"],
   ["halving by a stage that does not train", { axes: { kl }, halving: { stage: "eval", metric: "eval/gold", every: 5 } }, "sweep.halving.metric", "TL_SPEC_WRONG_VALUE", "`eval` has no `eval/gold`", "a stage that trains"],
   ["halving by a misspelt metric", { axes: { kl }, halving: { stage: "ppo", metric: "objective/glod", every: 5 } }, "sweep.halving.metric", "TL_SPEC_WRONG_VALUE", "`ppo` has no `objective/glod`", "`objective/gold`"],
   ["halving without a rung", { axes: { kl }, halving: { stage: "ppo", metric: "objective/kl", every: 80 } }, "sweep.halving.every", "TL_SPEC_WRONG_VALUE", "at most 80 steps: there is no rung", "less than 80"],

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { QuestionRow } from "../../data/types.js";
 import { answeredQuestionSchema, choiceReportSchema } from "../../schemas/choice-report.js";
+import { choiceFigureNames } from "../../schemas/metrics.js";
 import { stageKinds } from "../../schemas/stages/table.js";
 import { encodeChoices, type ChoiceForm } from "../../training/choice-prompts.js";
 import { buildChoiceReport, chosenOf } from "../../training/choice-report.js";
@@ -114,6 +115,7 @@ describe("the stage", () => {
     }
     const right = found.filter((each) => chosenOf(each, false) === each.answer).length;
     expect(metadata.figures).toMatchObject({ "choice/accuracy": right / 5, "choice/questions": 5, "choice/chance": 1 / 3 });
+    expect(Object.keys(metadata.figures ?? {}).sort(), "all can be an objective").toEqual([...choiceFigureNames].sort());
   });
 
   it("ends with the bytes of an uninterrupted one", async () => {
