@@ -1,4 +1,4 @@
-import { ApplicationFailure, CancelledFailure, type ActivityCancellationDetails } from "@temporalio/common";
+import { ApplicationFailure, CancelledFailure, type ActivityCancellationDetails, type ApplicationFailureCategory } from "@temporalio/common";
 import { TruelineError } from "../foundation/errors.js";
 import type { LedgerEvent } from "../schemas/events.js";
 
@@ -28,10 +28,10 @@ export function stopped(cause: StopCause): Error {
   }
 }
 
-/** What a failed attempt throws: Temporal retries it only if the registry says that such a fault may pass. */
-export function failed(error: TruelineError): ApplicationFailure {
+/** What a failed attempt throws: Temporal retries it only if the registry says that such a fault may pass. A benign one is no trouble, and no worker's log speaks of it. */
+export function failed(error: TruelineError, category?: ApplicationFailureCategory): ApplicationFailure {
   return ApplicationFailure.create({
-    type: error.code, message: error.message, nonRetryable: !error.entry.retry,
+    type: error.code, message: error.message, nonRetryable: !error.entry.retry, category,
     details: error.hint === undefined ? [] : [error.hint], ...(error instanceof Error && { cause: error }),
   });
 }

@@ -18,6 +18,7 @@ import type { Damage } from "../store/results.js";
 import { standingOf } from "../store/standing.js";
 import type { Store } from "../store/store.js";
 import type { CheckpointSlot } from "../training/loop.js";
+import { refuseStopped } from "./control.js";
 import { coded, failed, stopCause, stopped } from "./ending.js";
 import { judgeReused } from "./guards.js";
 import { Pulse } from "./pulse.js";
@@ -53,6 +54,7 @@ export async function attemptStage(
   store: Store, context: Context, input: unknown, output: ArtifactType, work: StageWork,
 ): Promise<StageEnd> {
   const task = stageTaskSchema.parse(input);
+  await refuseStopped(store, task.run);
   const pulse = new Pulse(task.stage.name, (progress) => context.heartbeat(progress));
   let claim: Claim | undefined;
   try {

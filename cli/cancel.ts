@@ -15,9 +15,9 @@ export const cancelCommand = defineCommand({
       // A paused run has nothing to save; still, somebody may want it off the list of those that wait.
       if (hasEnded(run) && run.state !== "paused") throw new TruelineError("TL_RUN_OVER", `Run ${id} is ${run.state}.`);
       await store.ledger.append(id, { type: "cancel-requested", ...by(options.reason) });
-      // With no worker left to save anything, the workflow has nobody to end it: the ledger alone says so.
+      // With nobody left to save anything, the workflow has nobody to end it: the ledger alone says so.
       if (run.state === "paused" || isAbandoned(run)) await store.ledger.append(id, { type: "run-cancelled" });
-      if ((await pipelines?.view(id))?.open) await pipelines?.cancel(id);
+      await pipelines?.cancel(id);
       if (options.json) output.json({ id, cancelled: true });
       else output.data(`Run ${id} is being cancelled. Go on with it later: trueline resume ${id}`);
       return 0;

@@ -31,6 +31,8 @@ export const ordersSchema = z.strictObject({
   /** How many there are. It never falls within an attempt. */
   count: z.number().int(),
   paused: z.boolean(),
+  /** Whether the attempt is to end: somebody asked for it, or the ledger has its end already. Left out: neither. */
+  stop: z.enum(["cancelled", "over"]).optional(),
   /** By gate. */
   answers: z.record(z.string(), answerSchema),
   /** How often another try was asked for, by stage. */
@@ -83,7 +85,8 @@ export interface ControlActivities {
   readonly "close-run": (end: RunEnd) => Promise<boolean>;
   readonly ask: (question: Question) => Promise<boolean>;
   readonly expire: (question: Question) => Promise<void>;
-  readonly record: (record: WorkflowRecord) => Promise<void>;
+  /** False where the run is over, and nothing more is to be told of it. */
+  readonly record: (record: WorkflowRecord) => Promise<boolean>;
   readonly notify: (notice: Notice) => Promise<void>;
   /** The queue on which a stage that needs GPUs finds workers that have them; null while there are none. */
   readonly place: (need: Gpus) => Promise<string | null>;

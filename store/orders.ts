@@ -25,6 +25,7 @@ export type OrderedStop = Extract<Extract<LedgerEvent, { type: "stage-stopped" }
  */
 export function ordersOf(entries: readonly LedgerEntry[]): Orders {
   let orders = { count: 0, paused: false, retries: new Map<string, number>(), breaches: [] as Orders["breaches"] };
+  let isCancelled = false;
   let halved: Orders["halved"];
   const keys = new Map<string, string>();
   const answers = new Map<string, Answer>();
@@ -33,7 +34,11 @@ export function ordersOf(entries: readonly LedgerEntry[]): Orders {
       case "run-submitted":
       case "run-resumed":
         orders = { count: 0, paused: false, retries: new Map(), breaches: [] };
+        isCancelled = false;
         forgetLate(answers);
+        break;
+      case "cancel-requested":
+        isCancelled = true;
         break;
       case "pause-requested":
       case "unpause-requested":
@@ -68,12 +73,13 @@ export function ordersOf(entries: readonly LedgerEntry[]): Orders {
         break;
       case "stage-started": case "stage-reused": case "checkpoint-saved": case "checkpoint-skipped": case "stage-stopped":
       case "stage-failed": case "stage-finished": case "stage-rolled-back": case "deadline-passed": case "notification-sent":
-      case "notification-failed": case "artifact-removed": case "cancel-requested": case "run-paused": case "run-cancelled": case "run-failed":
+      case "notification-failed": case "artifact-removed": case "run-paused": case "run-cancelled": case "run-failed":
       case "run-finished": case "stage-held": case "pinned": case "unpinned": case "votes-imported":
         break;
     }
   }
-  return { ...orders, retries: Object.fromEntries(orders.retries), answers: Object.fromEntries(answers), ...(halved !== undefined && { halved }) };
+  const stop = isOver(entries) ? "over" : isCancelled ? "cancelled" : undefined;
+  return { ...orders, ...(stop !== undefined && { stop }), retries: Object.fromEntries(orders.retries), answers: Object.fromEntries(answers), ...(halved !== undefined && { halved }) };
 }
 
 /** Drops rejections for want of an answer, of one stage or of all: its question is asked again. */

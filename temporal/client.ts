@@ -77,8 +77,9 @@ export class Pipelines {
     }
   }
 
+  /** Asks a run's workflow to end, where there is one: it may have ended upon the ledger's word already. */
   async cancel(run: string): Promise<void> {
-    await this.client.workflow.getHandle(run).cancel();
+    await unlessGone(run, this.client.workflow.getHandle(run).cancel());
   }
 
   /**
@@ -96,11 +97,7 @@ export class Pipelines {
 
   /** Has a run's workflow look into the ledger, where there is one; else whoever goes on with the run will look. */
   async nudge(run: string): Promise<void> {
-    try {
-      await this.client.workflow.getHandle(run).signal(lookSignal);
-    } catch (error) {
-      if (!(error instanceof WorkflowNotFoundError)) throw error;
-    }
+    await unlessGone(run, this.client.workflow.getHandle(run).signal(lookSignal));
   }
 
   /** The workers that listen on a queue, as far as can be known. */
@@ -115,6 +112,13 @@ export class Pipelines {
   async close(): Promise<void> {
     await this.connection.close();
   }
+}
+
+/** Errors: TL_TEMPORAL_UNAVAILABLE. */
+async function unlessGone(run: string, request: Promise<unknown>): Promise<void> {
+  await request.catch((error: unknown) => {
+    if (!(error instanceof WorkflowNotFoundError)) throw unanswered(run, error);
+  });
 }
 
 /** The error behind a request about a run that the server did not answer, or the error itself. */

@@ -6,7 +6,13 @@ export const controls = proxyLocalActivities<Omit<ControlActivities, "notify">>(
   startToCloseTimeout: "1 minute", retry: { maximumAttempts: 20, maximumInterval: "1 minute" }, localRetryThreshold: "5 seconds",
 });
 
-/** Tells the ledger; should it not be writable for long, the run goes on all the same. */
-export async function note(run: string, event: WorkflowRecord["event"]): Promise<void> {
-  await controls.record({ run, event }).catch((error: unknown) => log.warn("The ledger could not be written", { error }));
+/** Tells the ledger, unless the run is over, which false says; should it not be writable for long, the run goes on all the same. */
+export async function note(run: string, event: WorkflowRecord["event"]): Promise<boolean> {
+  try {
+    // Earlier versions gave nothing.
+    return await controls.record({ run, event }) !== false;
+  } catch (error) {
+    log.warn("The ledger could not be written", { error });
+    return true;
+  }
 }

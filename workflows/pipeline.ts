@@ -45,13 +45,19 @@ export async function pipeline({ run, plan, only, until }: PipelineInput): Promi
     } catch (error) {
       if (isCancellation(error)) return progress.set(name, "cancelled");
       const failure = failureOf(error);
+      if (failure.code === "TL_RUN_OVER") {
+        // The ledger knows why. Where it no longer says so, somebody has gone on with the run meanwhile.
+        await CancellationScope.nonCancellable(() => orders.read()).catch(() => undefined);
+        return progress.set(name, isToStop() ? "cancelled" : "waiting");
+      }
       if (isUnrecorded(error)) await CancellationScope.nonCancellable(() => note(run, { type: "stage-failed", stage: name, key: stage.key, failure, retry: false }));
       progress.fail({ stage: name, ...failure });
       notices.send("stage-failed", { stage: name, state: "failed", message: `Stage ${name} failed: ${failure.code} ${failure.message}` });
     }
   };
 
-  const isToStop = () => orders.current.paused || isOverdue || root.consideredCancelled;
+  const isCancelled = () => root.consideredCancelled || orders.current.stop === "cancelled";
+  const isToStop = () => orders.current.paused || orders.current.stop !== undefined || isOverdue || isCancelled();
 
   /** Does what can be done; gives whether it was stopped on the way. In the end all stages have saved their checkpoints. */
   const walk = async (): Promise<boolean> => {
@@ -84,9 +90,9 @@ export async function pipeline({ run, plan, only, until }: PipelineInput): Promi
 
   const endNow = (): RunEnd["end"] => {
     if (progress.isDone) return "finished";
-    if (orders.current.paused && progress.isOpen && !isOverdue && !root.consideredCancelled) return "paused";
+    if (orders.current.paused && progress.isOpen && !isOverdue && !isCancelled()) return "paused";
     if (progress.failures.length > 0) return "failed";
-    return root.consideredCancelled ? "cancelled" : "paused";
+    return isCancelled() ? "cancelled" : "paused";
   };
 
   await CancellationScope.nonCancellable(() => orders.read());
@@ -95,13 +101,15 @@ export async function pipeline({ run, plan, only, until }: PipelineInput): Promi
   if (plan.deadlineSeconds !== undefined) void afterDeadline(run, plan.deadlineSeconds, () => {
     isOverdue = true;
     changed();
-  });
+  }, () => orders.nudge());
   for (;;) {
     // A pause that is withdrawn while stages save is none.
     do progress.goOn(); while (await walk() && !isToStop());
     if (isOverdue) for (const stage of progress.cancelled()) progress.fail({ stage, ...overdue });
+    // Ended by the ledger alone while no server was there.
+    if (orders.current.stop === "over") return concluded(run, "cancelled", progress);
     const end = endNow();
-    const known = isOverdue || root.consideredCancelled ? undefined : orders.current.count;
+    const known = isOverdue || isCancelled() ? undefined : orders.current.count;
     if (await CancellationScope.nonCancellable(() => controls["close-run"]({ run, end, failures: progress.failures, until, known }))) {
       notices.tellEnd(end, progress.failures);
       await CancellationScope.nonCancellable(() => notices.delivered());
@@ -115,12 +123,12 @@ const overdue = {
   code: "TL_RUN_DEADLINE", message: "The run's deadline passed.", hint: "Its checkpoint is saved: `trueline resume` goes on from there, with as much time again.",
 } as const;
 
-async function afterDeadline(run: string, seconds: number, pass: () => void): Promise<void> {
+async function afterDeadline(run: string, seconds: number, pass: () => void, isOver: () => void): Promise<void> {
   await CancellationScope.nonCancellable(async () => {
     await sleep(seconds * 1000);
     // First of all: an attempt looks there why it is to stop.
-    await note(run, { type: "deadline-passed", seconds });
-    pass();
+    if (await note(run, { type: "deadline-passed", seconds })) pass();
+    else isOver();
   });
 }
 

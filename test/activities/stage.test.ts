@@ -60,6 +60,18 @@ describe("an attempt at a stage", () => {
     expect(await store.claims.holder(stage.key)).toBeUndefined();
   });
 
+  it("is not begun where the run is to stop, and tells nothing; resumed, it is", async () => {
+    const store = emptyStore();
+    const cancelled = [{ type: "cancel-requested", actor: "me" }, { type: "run-cancelled" }] as const;
+    for (const event of cancelled) {
+      await store.ledger.append("r", event);
+      await expect(attempt(store, easy)).rejects.toMatchObject({ type: "TL_RUN_OVER", nonRetryable: true });
+    }
+    expect(await events(store)).toEqual(["cancel-requested", "run-cancelled"]);
+    await store.ledger.append("r", { type: "run-resumed", attempt: 2, actor: "me", found: "cancelled", versions: {} });
+    expect(await attempt(store, easy)).toMatchObject({ reused: false });
+  });
+
   it("computes anew what gc takes between the look and the use", async () => {
     const store = emptyStore();
     const { artifact } = await attempt(store, easy);

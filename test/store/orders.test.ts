@@ -21,6 +21,14 @@ describe("orders", () => {
     expect(ordersOf(entries(...given, resumed))).toEqual({ count: 0, paused: false, retries: {}, answers: {}, breaches: [] });
   });
 
+  it("end an attempt that somebody wants cancelled, or that has its end already, and none after it", () => {
+    const cancelled: LedgerEvent = { type: "cancel-requested", ...me };
+    expect(ordersOf(entries(cancelled))).toMatchObject({ stop: "cancelled" });
+    for (const type of ["run-cancelled", "run-paused", "run-finished"] as const) expect(ordersOf(entries(cancelled, { type }))).toMatchObject({ stop: "over" });
+    expect(ordersOf(entries(cancelled, { type: "run-cancelled" }, resumed))).not.toHaveProperty("stop");
+    expect(ordersOf(entries(cancelled, resumed))).not.toHaveProperty("stop");
+  });
+
   it("hold answers over all attempts, the newest of each question", () => {
     expect(ordersOf(entries(asked(), answered("approved"), resumed)).answers).toEqual({ [gate]: { stage: "ppo", key: keyOf("ppo"), decision: "approved", actor: "me" } });
     expect(ordersOf(entries(asked(), answered("rejected"), answered("approved"))).answers[gate]).toMatchObject({ decision: "approved" });

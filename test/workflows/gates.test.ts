@@ -129,6 +129,54 @@ describe("a failed stage", () => {
   });
 });
 
+describe("a run whose end, or the order to end, came into the ledger while no server was there", () => {
+  const cancelled = { type: "cancel-requested", actor: "ann" } as const;
+
+  it.each([["cancelled", [cancelled, { type: "run-cancelled" }]], ["paused", [{ type: "pause-requested", actor: "ann" }, { type: "run-paused" }]]] as const)(
+    "is not gone on with: %s, its workflow ends and tells nothing", async (_, events) => {
+      const run = await stand.submit({ ...planOf(stage("a", [], "lasting"), stage("b", ["a"], "done")), notify: [{ url: "http://127.0.0.1:9/x", on: ["run-cancelled", "run-paused"] }] });
+      await stand.until(run.workflowId, "a begins after nothing");
+      await stand.store.ledger.append(run.workflowId, ...events);
+      expect(await failureOf(run.result())).toMatchObject({ name: "CancelledFailure" });
+      expect(stand.log).toEqual(["a begins after nothing", "a ends"]);
+      expect(await stand.events(run.workflowId)).toEqual(events);
+    });
+
+  it("is gone on with once it was resumed", async () => {
+    const plan = planOf(stage("a", [], "done"));
+    await stand.store.ledger.append("ended", cancelled, { type: "run-cancelled" });
+    await (await stand.submit(plan, { run: "ended" })).result();
+    expect(await types("ended")).toEqual(["cancel-requested", "run-cancelled", "run-resumed", "run-finished"]);
+  });
+
+  it("is ended as it was ordered", async () => {
+    const run = await stand.submit(planOf(stage("a", [], "lasting"), stage("b", ["a"], "done")));
+    await stand.until(run.workflowId, "a begins after nothing");
+    await stand.store.ledger.append(run.workflowId, cancelled);
+    expect(await failureOf(run.result())).toMatchObject({ name: "CancelledFailure" });
+    expect(stand.log).not.toContain("b begins after a");
+    expect(await types(run.workflowId)).toEqual(["cancel-requested", "run-cancelled"]);
+  });
+
+  it("asks nobody, and no deadline passes", async () => {
+    const run = await stand.submit({ ...planOf(stage("a", [], "lasting"), asksBefore("b", ["a"])), deadlineSeconds: 2 });
+    await stand.until(run.workflowId, "a begins after nothing");
+    await stand.store.ledger.append(run.workflowId, cancelled, { type: "run-cancelled" });
+    expect(await failureOf(run.result())).toMatchObject({ name: "CancelledFailure" });
+    expect(await types(run.workflowId)).toEqual(["cancel-requested", "run-cancelled"]);
+  });
+
+  it("asks nobody where it comes to a question", async () => {
+    const run = await stand.submit(planOf(stage("a", [], "lasting"), asksBefore("b", ["a"])));
+    await stand.until(run.workflowId, "a begins after nothing");
+    await stand.store.ledger.append(run.workflowId, cancelled, { type: "run-cancelled" });
+    await stand.until(run.workflowId, "a ends");
+    await run.signal("look");
+    expect(await failureOf(run.result())).toMatchObject({ name: "CancelledFailure" });
+    expect(await types(run.workflowId)).toEqual(["cancel-requested", "run-cancelled"]);
+  });
+});
+
 describe("a deadline", () => {
   it("of a stage stops it with its checkpoint; the others go on, and the run fails", async () => {
     const run = await stand.submit(planOf({ ...stage("a", [], "endless"), deadlineSeconds: 1 }, stage("b", [], "lasting")));

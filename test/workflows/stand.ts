@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url";
 import { setTimeout as sleep } from "node:timers/promises";
 import { sha256 } from "../../foundation/canonical.js";
 import type { Plan } from "../../schemas/plan.js";
+import { refuseStopped } from "../../activities/control.js";
 import { tellBreach } from "../../activities/guards.js";
 import { createControls } from "../../activities/index.js";
 import { lookSignal } from "../../schemas/control.js";
@@ -118,7 +119,8 @@ export async function failureOf(result: Promise<unknown>): Promise<unknown> {
 function stages(store: Store, say: (entry: string) => void) {
   const tries = new Map<string, number>();
   const stage = (work: (task: StageTask) => Promise<StageEnd | undefined>) => async (task: StageTask): Promise<StageEnd> => {
-    const { stage: { name }, artifacts } = task;
+    const { run, stage: { name }, artifacts } = task;
+    await refuseStopped(store, run);
     say(`${name} begins after ${Object.keys(artifacts).sort().join("+") || "nothing"}`);
     const end = await work(task).catch((error: unknown) => {
       say(`${name} fails`);
