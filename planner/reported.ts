@@ -1,4 +1,4 @@
-import { combinedOf } from "../schemas/reward.js";
+import { combinedOf, termsOf, type RewardTerm } from "../schemas/reward.js";
 import { stageFigures, stageMetrics } from "../schemas/metrics.js";
 import type { StageSpec } from "../schemas/spec.js";
 import type { ResolvedTricks } from "../schemas/tricks.js";
@@ -25,12 +25,17 @@ export function figuresOf(complete: StageSpec): string[] {
   return [...stageFigures(complete.kind), ...termMetrics(complete), ...judges.flatMap((judge) => ["win", "tie", "lose"].map((rate) => `judge/${judge}/${rate}_rate`))];
 }
 
-/** Each term of a reward of several has its own mean score. */
+/** Each term of a reward of several has its own mean score, and if it is a judge its own share of unreadable replies. */
 function termMetrics(complete: StageSpec): string[] {
   if (complete.kind !== "ppo" && complete.kind !== "critic-pretrain") return [];
   const { terms = [] } = combinedOf(complete.reward) ?? {};
-  return terms.map((term, index) => `objective/scores/${(typeof term === "object" ? term.name : undefined) ?? index + 1}`);
+  return terms.flatMap((term, index) => {
+    const name = (typeof term === "object" ? term.name : undefined) ?? index + 1;
+    return [`objective/scores/${name}`, ...isJudge(term) ? [`objective/unreadable/${name}`] : []];
+  });
 }
+
+const isJudge = (term: RewardTerm | undefined): boolean => typeof term === "object" && "judge" in term;
 
 /** What has to be in a stage for it to report one of its metrics or figures; undefined where nothing is missing. */
 export function whatItTakes(draft: Draft, facts: Facts, stage: DraftStage, complete: StageSpec, metric: string): string | undefined {
@@ -61,6 +66,7 @@ function rolloutNeeds(stage: DraftStage, complete: Rollouts): Needs {
   const on = tricksOf(stage, complete);
   const { topP, topK, repetitionPenalty } = complete;
   return {
+    "objective/unreadable": [termsOf(complete.reward).some(isJudge), "only a reward that is a `judge` has replies"],
     "objective/gold": ["gold" in complete && complete.gold !== undefined, "name a scorer in `gold`"],
     "objective/held_out_scores": ["heldOutReward" in complete && complete.heldOutReward !== undefined, "name a reward model in `heldOutReward`"],
     "objective/filter_discrepancy": [topP < 1 || topK > 0 || repetitionPenalty !== 1, "there is none without `topP`, `topK` or `repetitionPenalty`"],
@@ -82,6 +88,7 @@ function evaluationNeeds(draft: Draft, facts: Facts, { gold, reward, pairs, cand
   return {
     ...needAlike(["eval/gold", "eval/gold_baseline"], gold !== undefined, "name a scorer in `gold`"),
     ...needAlike(["eval/proxy", "eval/proxy_baseline"], reward !== undefined, "name a reward model in `reward`"),
+    "eval/unreadable": [isJudge(reward), "only a reward that is a `judge` has replies"],
     "rm/accuracy": [pairs !== undefined && typeof reward === "string", "name a reward model in `reward`, and a data entry with pairs in `pairs`"],
     ...needAlike(["eval/kl", "eval/kl_per_token"], typeof baseline === "string" && !differ, "name a model with the candidate's tokenizer in `baseline`"),
     "eval/perplexity_baseline": [!isChat && !differ, "name a model with the candidate's tokenizer, or a file of answers, in `baseline`"],

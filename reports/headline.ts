@@ -38,8 +38,11 @@ export function scoresSentence({ judge, overall: { candidate, baseline } }: Repo
   return html`${parts.map((part, index) => html`${index > 0 ? "; " : undefined}${part}`)}.`;
 }
 
+/** Share of unreadable replies that makes a judge's scores doubtful. */
+const mostUnreadable = 0.1;
+
 /** Signs that the policy learnt to please the reward model and nothing else. Source: P §5.2. */
-export function warnings({ overall, judge, rewardModel }: Report): string[] {
+export function warnings({ overall, judge, rewardModel, rewardReplies }: Report): string[] {
   const { candidate, baseline } = overall;
   const found: string[] = [];
   if (candidate.gold !== undefined && baseline.gold !== undefined && candidate.proxy !== undefined && baseline.proxy !== undefined
@@ -48,6 +51,9 @@ export function warnings({ overall, judge, rewardModel }: Report): string[] {
   }
   if (candidate.unfinished > 0.2 && candidate.unfinished > 2 * baseline.unfinished) {
     found.push(`${percent(candidate.unfinished)} of the candidate's answers have no end (baseline ${percent(baseline.unfinished)}).`);
+  }
+  if (rewardReplies && rewardReplies.unreadable > mostUnreadable * rewardReplies.heard) {
+    found.push(`${rewardReplies.unreadable} of ${rewardReplies.heard} replies of the reward's judge held no number of its scale.`);
   }
   if (judge === "reward-model") found.push("The judge is the reward model that training may have used: a win says what training aimed at, not that answers are better.");
   if (rewardModel && rewardModel.accuracy.low <= 0.5) found.push("On held-out pairs the reward model is not clearly better than chance.");

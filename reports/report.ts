@@ -54,14 +54,15 @@ Bars left of 0 are pairs it gets wrong.</p>
 <figure>${new Html(differenceHistogram(differences))}</figure>`;
 }
 
-function method({ overall, judge, tieMargin, sampling, intervals, baselineIs }: Report): Html {
+function method({ overall, judge, tieMargin, sampling, intervals, baselineIs, rewardReplies }: Report): Html {
   const { temperature, topP, topK, repetitionPenalty, maxNewTokens, baselineSamples, seed } = sampling;
   const filters = [topP < 1 ? `, top-p ${topP}` : "", topK > 0 ? `, top-k ${topK}` : "", repetitionPenalty === 1 ? "" : `, repetition penalty ${repetitionPenalty}`];
   return html`<p class="note">${overall.prompts} held-out prompts, one answer of the candidate to each, compared with
 ${baselines[baselineIs](baselineSamples)}; scores of ${judgeName(judge)} within
 ${tieMargin} are a tie. Temperature ${temperature}${filters.join("")}, at most ${maxNewTokens} new tokens, seed ${seed}. ${intervals}
 KL is the mean over the candidate's answers of the sum of log π − log π_baseline; perplexity is exp(mean negative log-likelihood a response token) under the
-model that answered; both at the sampling temperature.</p>`;
+model that answered; both at the sampling temperature.${rewardReplies
+    && html` Of ${rewardReplies.heard} replies of the reward's judge ${rewardReplies.unreadable} held no number of its scale.`}</p>`;
 }
 
 const baselines: Readonly<Record<Report["baselineIs"], (samples: number) => string>> = {

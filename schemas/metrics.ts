@@ -2,6 +2,7 @@
 const answers = {
   "objective/scores": "mean normalised score, without penalties",
   "objective/scores_std": "its standard deviation over the answers",
+  "objective/unreadable": "share of the replies of a judge that held no number of its scale; where it was asked",
   "objective/kl": "nats of log π − log π_ref summed over an answer, mean over answers",
   "objective/kl_per_token": "the same, mean over tokens",
   "objective/filter_discrepancy": "nats a token by which top-p, top-k or a repetition penalty make the sampler differ from the policy",
@@ -98,7 +99,7 @@ const sided = (names: readonly string[]): string[] => names.flatMap((name) => [n
 export const evaluationFigures: readonly string[] = [
   "eval/win_rate", "eval/win_rate_low", "eval/win_rate_high", "eval/tie_rate", "eval/lose_rate",
   "eval/net_win_rate", "eval/net_win_rate_low", "eval/net_win_rate_high", ...sided(["eval/gold", "eval/proxy"]),
-  "eval/kl", "eval/kl_per_token", ...sided(["eval/length", "eval/perplexity", "eval/unfinished"]), "rm/accuracy",
+  "eval/kl", "eval/kl_per_token", ...sided(["eval/length", "eval/perplexity", "eval/unfinished"]), "eval/unreadable", "rm/accuracy",
 ];
 
 /** What a multiple-choice stage's result says, by name. */

@@ -101,6 +101,9 @@ const judgesSchema = z.strictObject({
   })),
 });
 
+/** Replies of a reward's judge, and those of them that held no number of its scale. */
+export const repliesSchema = z.strictObject({ heard: z.number().int(), unreadable: z.number().int() });
+
 /** report.json of an evaluation. */
 export const reportSchema = z.strictObject({
   version: z.literal(1),
@@ -116,6 +119,8 @@ export const reportSchema = z.strictObject({
   overall: groupSchema,
   groups: z.array(groupSchema.extend({ tag: z.string(), value: z.string() })),
   judges: judgesSchema.optional(),
+  /** Where the reward is a judge that is asked for a number. */
+  rewardReplies: repliesSchema.optional(),
   rewardModel: z.strictObject({
     pairs: z.number().int(),
     accuracy: intervalSchema,
@@ -132,6 +137,7 @@ export type ReportGroup = z.output<typeof groupSchema>;
 export type ReportSide = z.output<typeof sideSchema>;
 export type VerdictGroup = z.output<typeof verdictGroupSchema>;
 export type Judges = z.output<typeof judgesSchema>;
+export type Replies = z.output<typeof repliesSchema>;
 export type Interval = z.output<typeof intervalSchema>;
 
 /** A line of metrics.jsonl: figures after that many steps. */

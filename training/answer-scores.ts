@@ -1,13 +1,14 @@
 import { goldScorer } from "../data/gold.js";
+import type { RememberedReplies } from "../foundation/http/remembered-replies.js";
 import { Tokenizer } from "../models/tokenizer.js";
-import type { Answer } from "../schemas/report.js";
+import type { Answer, Replies } from "../schemas/report.js";
 import type { TextReward } from "../schemas/reward.js";
 import type { StageParameters } from "../schemas/stages/table.js";
 import { proxyScores, type RewardScorer, type SampledAnswer } from "./answering.js";
 import { sameTokenizer } from "./baseline.js";
 import { loadFrozen } from "./models.js";
 import { textScorer } from "./rewards/create.js";
-import { Received } from "./rewards/received.js";
+import { ReplyCount } from "./rewards/replies.js";
 import type { InputArtifact, TrainerSetup } from "./trainer.js";
 
 /** A reward model that is loaded. */
@@ -19,12 +20,17 @@ export interface AnswerScores {
   readonly reward: LoadedScorer | undefined;
   /** The answers with every score that there is of them. `own`: whether they were written in the candidate's tokens. */
   score(answers: readonly SampledAnswer[], own: boolean): Promise<Answer[]>;
+  /** Replies of the reward's judge since the last time; undefined where the reward is none. */
+  replies(): Replies | undefined;
 }
 
-/** Loads the reward models that an evaluation names, and scores answers with them and with the gold scorer. */
-export async function loadAnswerScores(setup: TrainerSetup<StageParameters<"evaluate">>, candidate: InputArtifact): Promise<AnswerScores> {
+/** Loads the reward models that an evaluation names, and scores answers with them and with the gold scorer. Servers are asked nothing that is remembered. */
+export async function loadAnswerScores(
+  setup: TrainerSetup<StageParameters<"evaluate">>, candidate: InputArtifact, remembered: RememberedReplies,
+): Promise<AnswerScores> {
   const { reward: named } = setup.parameters;
-  const beyond = named === undefined || typeof named === "string" ? undefined : await beyondModels(setup, named);
+  const replies = typeof named === "object" && "judge" in named ? new ReplyCount() : undefined;
+  const beyond = named === undefined || typeof named === "string" ? undefined : await beyondModels(setup, named, { remembered, replies });
   const gold = setup.parameters.gold === undefined ? undefined : goldScorer(setup.parameters.gold);
   const reward = await loadScorer(setup, "reward", candidate);
   const heldOut = await loadScorer(setup, "heldOutReward", candidate);
@@ -32,6 +38,7 @@ export async function loadAnswerScores(setup: TrainerSetup<StageParameters<"eval
     (scorer === undefined ? undefined : proxyScores(setup.backend, scorer, answers, own && scorer.sharesTokenizer));
   return {
     reward,
+    replies: () => replies?.take(),
     async score(answers, own) {
       const proxies = await beyond?.(answers) ?? await scores(reward, answers, own);
       const unseen = await scores(heldOut, answers, own);
@@ -46,8 +53,10 @@ export async function loadAnswerScores(setup: TrainerSetup<StageParameters<"eval
 }
 
 /** A reward that is no model: a module, a server, or a model that judges. */
-async function beyondModels(setup: TrainerSetup<unknown>, spec: TextReward): Promise<(answers: readonly SampledAnswer[]) => Promise<number[]>> {
-  const score = new Received().over(await textScorer(setup, spec, "reward"));
+async function beyondModels(
+  setup: TrainerSetup<unknown>, spec: TextReward, asking: Parameters<typeof textScorer>[3],
+): Promise<(answers: readonly SampledAnswer[]) => Promise<number[]>> {
+  const score = await textScorer(setup, spec, "reward", asking);
   const { mean, std } = spec.normalize !== undefined && "mean" in spec.normalize ? spec.normalize : { mean: 0, std: 1 };
   return async (answers) => (await score(answers.map(({ prompt, answer: { text, finished, tokens } }) =>
     ({ prompt: prompt.messages, answer: text, finished, tokens, tags: prompt.tags })))).map((each) => (each - mean) / std);

@@ -6,7 +6,7 @@ import { canonicalJson } from "../foundation/canonical.js";
 import { TruelineError } from "../foundation/errors.js";
 import { RememberedReplies } from "../foundation/http/remembered-replies.js";
 import { Tokenizer } from "../models/tokenizer.js";
-import { ANSWERS_FILE, answeredPromptSchema, REPORT_FILE, reportSchema, type Answer, type AnsweredPrompt } from "../schemas/report.js";
+import { ANSWERS_FILE, answeredPromptSchema, repliesSchema, REPORT_FILE, reportSchema, type Answer, type AnsweredPrompt } from "../schemas/report.js";
 import type { StageParameters } from "../schemas/stages/table.js";
 import { loadAnswerScores, type LoadedScorer } from "./answer-scores.js";
 import { sampleAnswers } from "./answering.js";
@@ -21,11 +21,12 @@ import { judged, judgesOf } from "./judges.js";
 import { loadFrozen, readCheckpointState, requireData, requireInput, saveCheckpoint } from "./models.js";
 import { accuracyOf, pairFitting, scoreDifferences } from "./pairs.js";
 import { fitPrompts } from "./prompts.js";
+import { sumOf, unreadableShare } from "./rewards/replies.js";
 import { fitOptions, fitRows } from "./row-limits.js";
 import { dataCounts } from "./supervised.js";
 import type { InputArtifact, Trainer, TrainerSetup } from "./trainer.js";
 
-const stateSchema = z.strictObject({ answered: z.array(answeredPromptSchema), differences: z.array(z.number()) });
+const stateSchema = z.strictObject({ answered: z.array(answeredPromptSchema), differences: z.array(z.number()), replies: repliesSchema.optional() });
 
 /**
  * Answers held-out prompts with candidate and baseline and lets the judges compare: those that the stage lists, or one, the gold
@@ -46,7 +47,7 @@ export async function createEvaluate(setup: TrainerSetup<StageParameters<"evalua
   const prompts = setup.data["prompts"];
   const fitted = await fitPrompts(requireData(setup, "prompts").prompts.heldOut, parameters, candidate.tokenizer, context, fitOptions(setup, "prompts"));
   const baseline = await baselineOf(setup, candidateInput, candidate.tokenizer, asking);
-  const scores = await loadAnswerScores(setup, candidateInput);
+  const scores = await loadAnswerScores(setup, candidateInput, asking.remembered);
   const { reward } = scores;
   if (judges.length === 0 && judging.judge === "reward-model" && reward === undefined) {
     throw new TruelineError("TL_SPEC_CONFLICT", "The evaluation has no judge.", { hint: "Name a gold scorer in `gold` or a reward model in `reward`." });
@@ -56,8 +57,9 @@ export async function createEvaluate(setup: TrainerSetup<StageParameters<"evalua
   if (promptBatches.length === 0) throw nothingToTrainOn();
   const pairs = reward === undefined ? [] : await heldOutPairs(setup, reward);
   const pairBatches = Math.ceil(pairs.length / batch);
-  const { answered, differences } = resume === undefined
-    ? { answered: [], differences: [] } : await readCheckpointState(resume.directory, stateSchema);
+  const state = resume && await readCheckpointState(resume.directory, stateSchema);
+  const { answered, differences } = state ?? { answered: [], differences: [] };
+  let replies = state?.replies;
 
   const answer = async (rows: readonly PromptRow[], index: number): Promise<AnsweredPrompt[]> => {
     const sampled = await sampleAnswers(backend, candidate, rows, parameters, seed, ["candidate", index]);
@@ -81,23 +83,27 @@ export async function createEvaluate(setup: TrainerSetup<StageParameters<"evalua
       const rows = promptBatches[index];
       if (rows !== undefined) {
         answered.push(...await answer(rows, index));
-        return figuresOf(summarize(answered, judging));
+        replies = sumOf([replies, scores.replies()]);
+        return { ...figuresOf(summarize(answered, judging)), ...unreadableShare("eval/unreadable", replies) };
       }
       const first = (index - promptBatches.length) * batch;
       const some = Array.from({ length: Math.min(batch, pairs.length - first) }, (_, pair) => pairs.at(first + pair)!);
       differences.push(...await scoreDifferences(backend, reward!.model, some, batch));
       return { "rm/accuracy": accuracyOf(differences) };
     },
-    checkpoint: (directory) => saveCheckpoint(backend, directory, [], { answered, differences }),
+    checkpoint: (directory) => saveCheckpoint(backend, directory, [], { answered, differences, ...(replies && { replies }) }),
     async finish(directory) {
       // Canonical, because answers that came through a checkpoint may have their members in another order.
       const report = buildReport(answered, differences, judging, {
-        ...parameters, baselineIs: baseline.kind, ...(judges.length > 0 && { judgeNames: judges.map(({ name }) => name) }),
+        ...parameters, baselineIs: baseline.kind, ...(judges.length > 0 && { judgeNames: judges.map(({ name }) => name) }), ...(replies && { rewardReplies: replies }),
       });
       await writeFile(join(directory, REPORT_FILE), `${canonicalJson(reportSchema.parse(report))}\n`, { flush: true });
       await writeFile(join(directory, ANSWERS_FILE), answered.map((row) => `${canonicalJson(row)}\n`).join(""), { flush: true });
       return {
-        figures: { ...figuresOf(report.overall), ...figuresOfJudges(report.judges), ...(report.rewardModel && { "rm/accuracy": report.rewardModel.accuracy.value }) },
+        figures: {
+          ...figuresOf(report.overall), ...figuresOfJudges(report.judges), ...unreadableShare("eval/unreadable", replies),
+          ...(report.rewardModel && { "rm/accuracy": report.rewardModel.accuracy.value }),
+        },
         data: dataCounts(prompts!, fitted.counts),
       };
     },

@@ -1,7 +1,7 @@
 import type { PromptRow } from "../data/types.js";
 import { canonicalJson } from "../foundation/canonical.js";
 import { randomAt } from "../foundation/random.js";
-import type { AnsweredPrompt, Report } from "../schemas/report.js";
+import type { AnsweredPrompt, Replies, Report } from "../schemas/report.js";
 import type { SamplingSettings } from "./answering.js";
 import { describeIntervals, outcomesOf, summarize, summarizeByTag, type Judging } from "./evaluation.js";
 import { wilson } from "./intervals.js";
@@ -27,6 +27,7 @@ export function buildReport(
     readonly baselineSamples: number; readonly samples: number; readonly baselineIs: Report["baselineIs"];
     /** Whose verdicts the answers hold, where several judge. */
     readonly judgeNames?: readonly string[];
+    readonly rewardReplies?: Replies;
   },
 ): Report {
   const { temperature, topP, topK, repetitionPenalty, maxNewTokens, baselineSamples } = settings;
@@ -44,6 +45,7 @@ export function buildReport(
         judge, verdicts: answered.map(({ verdicts }) => verdicts![judge]!), orders: answered.flatMap(({ asked }) => (asked?.[judge] === undefined ? [] : [asked[judge]])),
       })), judging.seed),
     }),
+    ...(settings.rewardReplies && { rewardReplies: settings.rewardReplies }),
     ...(differences.length > 0 && {
       rewardModel: {
         pairs: differences.length,

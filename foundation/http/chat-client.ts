@@ -2,7 +2,7 @@ import { z } from "zod";
 import { TruelineError } from "../errors.js";
 import { hostOf } from "../text.js";
 import { JsonEndpoint, type EndpointSettings, type EndpointSurroundings } from "./json-endpoint.js";
-import type { ChatReply, RememberedReplies } from "./remembered-replies.js";
+import type { RememberedReplies } from "./remembered-replies.js";
 
 export interface ChatMessage {
   readonly role: "system" | "user" | "assistant";
@@ -18,6 +18,11 @@ export interface ChatSettings extends EndpointSettings {
   /** Tokens that a reply may have at most. */
   readonly maxTokens: number;
 }
+
+const chatReplySchema = z.strictObject({ text: z.string(), finished: z.boolean() });
+
+/** What a model said, and whether it came to an end of its own. */
+export type ChatReply = z.output<typeof chatReplySchema>;
 
 export interface ChatSurroundings extends EndpointSurroundings {
   /** Where replies are kept, and looked for before the server is asked. */
@@ -50,7 +55,7 @@ export class ChatClient {
     const { model, temperature, topP, maxTokens, url } = this.settings;
     const body = { model, messages, temperature, ...(topP !== undefined && { top_p: topP }), max_tokens: maxTokens, seed };
     const ask = () => this.post(body);
-    return this.surroundings.remembered?.reply({ url, ...body }, ask) ?? ask();
+    return this.surroundings.remembered?.reply({ url, ...body }, chatReplySchema, ask) ?? ask();
   }
 
   private async post(body: object): Promise<ChatReply> {
@@ -68,16 +73,17 @@ export class ChatClient {
 
   /**
    * What `read` makes of a reply; asked again, with another seed, while it makes nothing of it. `unread` is the last of `attempts` replies
-   * of which it made nothing. Errors: as `complete`.
+   * of which it made nothing. `heard` is told of each reply whether something was made of it. Errors: as `complete`.
    */
   async ask<Verdict>(
     messages: readonly ChatMessage[], read: (reply: string) => Verdict | undefined,
-    { attempts, seed = 0 }: { readonly attempts: number; readonly seed?: number },
+    { attempts, seed = 0, heard }: { readonly attempts: number; readonly seed?: number; readonly heard?: (isRead: boolean) => void },
   ): Promise<{ readonly verdict: Verdict } | { readonly unread: string }> {
     let reply = "";
     for (let attempt = 0; attempt < attempts; attempt++) {
       reply = await this.complete(messages, seed + attempt);
       const verdict = read(reply);
+      heard?.(verdict !== undefined);
       if (verdict !== undefined) return { verdict };
     }
     return { unread: reply };

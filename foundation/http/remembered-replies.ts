@@ -4,18 +4,19 @@ import { z } from "zod";
 import { digestOf } from "../canonical.js";
 import { makeFolder } from "../files.js";
 
-const replySchema = z.strictObject({ text: z.string(), finished: z.boolean() });
-const lineSchema = z.strictObject({ asked: z.string(), reply: replySchema });
+const lineSchema = z.strictObject({ asked: z.string(), reply: z.json() });
 
-/** What a model said, and whether it came to an end of its own. */
-export type ChatReply = z.output<typeof replySchema>;
+/** How several questions are asked that have no reply yet, each of them once; gives their replies in parts, as they come. */
+export type Ask<Question, Reply> = (fresh: readonly Question[]) => readonly { readonly to: readonly Question[]; readonly replies: Promise<readonly Reply[]> }[];
 
 /**
  * What servers have replied, kept in a file line by line as the replies come, so that whoever goes on after a kill asks nothing
  * a second time that was answered. A line that was cut short counts as not written.
  */
 export class RememberedReplies {
-  private readonly replies = new Map<string, Promise<ChatReply>>();
+  /** Replies that are on disk, by the digest of what was asked. */
+  private readonly written = new Map<string, unknown>();
+  private readonly underWay = new Map<string, Promise<unknown>>();
   private writing: Promise<unknown> = Promise.resolve();
 
   /** @param start what the next line begins with: an end for the one that a kill has cut short. */
@@ -30,34 +31,43 @@ export class RememberedReplies {
     const remembered = new RememberedReplies(path, text === "" || text.endsWith("\n") ? "" : "\n");
     for (const line of text.split("\n")) {
       const { data } = lineSchema.safeParse(parsed(line));
-      if (data !== undefined) remembered.replies.set(data.asked, Promise.resolve(data.reply));
+      if (data !== undefined) remembered.written.set(data.asked, data.reply);
     }
     return remembered;
   }
 
   /** The reply to a question that was asked before, or what `ask` gets, which is on disk before it is given. */
-  reply(question: unknown, ask: () => Promise<ChatReply>): Promise<ChatReply> {
-    const asked = digestOf(question);
-    const known = this.replies.get(asked);
-    if (known !== undefined) return known;
-    const fresh = ask().then(async (reply) => {
-      await this.keep(`${JSON.stringify({ asked, reply })}\n`);
-      return reply;
-    });
-    this.replies.set(asked, fresh);
-    // A question that got no answer may be asked again.
-    fresh.catch(() => this.replies.delete(asked));
-    return fresh;
+  async reply<Reply>(question: unknown, schema: z.ZodType<Reply>, ask: () => Promise<Reply>): Promise<Reply> {
+    const [reply] = await this.replies([question], schema, (to) => [{ to, replies: ask().then((only) => [only]) }]);
+    return reply!;
   }
 
-  /** One line after another: two at once could mingle. */
-  private keep(line: string): Promise<unknown> {
+  /** The replies to some questions, each asked once; those of a part are on disk together. */
+  async replies<Question, Reply>(questions: readonly Question[], schema: z.ZodType<Reply>, ask: Ask<Question, Reply>): Promise<Reply[]> {
+    const digests = new Map(questions.map((question) => [digestOf(question), question]));
+    const fresh = [...digests].filter(([asked]) => !this.underWay.has(asked) && !schema.safeParse(this.written.get(asked)).success);
+    if (fresh.length > 0) for (const { to, replies } of ask(fresh.map(([, question]) => question))) this.expect(to.map(digestOf), replies);
+    await Promise.all([...digests.keys()].map((asked) => this.underWay.get(asked)));
+    return questions.map((question) => schema.parse(this.written.get(digestOf(question))));
+  }
+
+  /** A question that gets no reply may be asked again. */
+  private expect(asked: readonly string[], replies: Promise<readonly unknown[]>): void {
+    const known = replies.then(async (come) => {
+      await this.keep(asked.map((each, index) => `${JSON.stringify({ asked: each, reply: come[index] })}\n`).join(""));
+      asked.forEach((each, index) => this.written.set(each, come[index]));
+    }).finally(() => asked.forEach((each) => this.underWay.delete(each)));
+    for (const each of asked) this.underWay.set(each, known);
+  }
+
+  /** Some lines after others: what is written at once could mingle. */
+  private keep(lines: string): Promise<unknown> {
     const { path } = this;
     if (path === undefined) return Promise.resolve();
     const first = this.writing;
     this.writing = first.catch(() => undefined).then(async () => {
       await makeFolder(dirname(path));
-      await appendFile(path, this.start + line, { flush: true });
+      await appendFile(path, this.start + lines, { flush: true });
       this.start = "";
     });
     return this.writing;

@@ -90,6 +90,7 @@ const cases: readonly (readonly [name: string, change: Change, field: string, co
   ["`against` without a fall", guarding({ metric: "objective/scores", against: "objective/kl", above: 1 }), "stages.ppo.guards.g.against", "TL_SPEC_CONFLICT", "goes with `fallsBy`"],
   ["a metric against itself", guarding({ metric: "objective/kl", against: "objective/kl", fallsBy: 1 }), "stages.ppo.guards.g.against", "TL_SPEC_CONFLICT", "the same"],
   ["a gold score that is not taken", guarding({ metric: "objective/gold", below: 1 }), "stages.ppo.guards.g.metric", "TL_SPEC_CONFLICT", "does not report", "`gold`"],
+  ["a judge's metric without one", guarding({ metric: "objective/unreadable", above: 0.1 }), "stages.ppo.guards.g.metric", "TL_SPEC_CONFLICT", "does not report", "`judge`"],
   ["a held-out score that is not taken", guarding({ metric: "objective/scores", against: "objective/held_out_scores", fallsBy: 1 }), "stages.ppo.guards.g.against", "TL_SPEC_CONFLICT", "does not report", "`heldOutReward`"],
   ["a figure of a trick that is off", guarding({ metric: "objective/kl_coefficient", above: 1 }, { tricks: { klPenalty: false } }), "stages.ppo.guards.g.metric", "TL_SPEC_CONFLICT", "does not report", "`klPenalty`"],
   ["the running statistics of a trick that is off", guarding({ metric: "reward/running_std", above: 1 }, { tricks: { rewardNormalization: false } }), "stages.ppo.guards.g.metric", "TL_SPEC_CONFLICT", "does not report", "`rewardScaling`"],

@@ -121,6 +121,9 @@ describe("warnings", () => {
 
   it("say when the judge is what training aimed at, and when the reward model guesses", () => {
     expect(warnings({ ...report, judge: "reward-model" })).toHaveLength(1);
+    expect(warnings({ ...report, rewardReplies: { heard: 40, unreadable: 6 } })).toEqual(["6 of 40 replies of the reward's judge held no number of its scale."]);
+    expect(warnings({ ...report, rewardReplies: { heard: 40, unreadable: 4 } })).toEqual([]);
+    expect(renderReport({ ...report, rewardReplies: { heard: 40, unreadable: 4 } }, [], heading)).toContain("Of 40 replies of the reward's judge 4 held no number of its scale.");
     expect(warnings({ ...report, rewardModel: { ...report.rewardModel!, accuracy: { value: 0.52, low: 0.47, high: 0.57 } } })).toHaveLength(1);
   });
 });

@@ -9,7 +9,7 @@ import { answeredPromptSchema, reportSchema } from "../../schemas/report.js";
 import { createEvaluate } from "../../training/evaluate.js";
 import { serve, type Answer } from "../foundation/http/server.js";
 import { parseEvaluation, type ChatEvaluation } from "./chat-evaluation.js";
-import { runToEnd, temporaryDirectory, tinyModel, type Start } from "./support.js";
+import { runInterrupted, runToEnd, temporaryDirectory, tinyModel, type Start } from "./support.js";
 
 const prompts = ["ab", "cd", "ef", "gh", "ij", "kl"].map((text, index) => ({ text, tags: { part: index < 2 ? "harmful" : "helpful" } }));
 const reply = (content: string, more: object = {}): Answer => ({ json: { choices: [{ message: { content }, finish_reason: "stop", ...more }] } });
@@ -72,6 +72,26 @@ describe("a language model as judge", () => {
   });
 });
 
+describe("a language model that is asked for a number, as reward", () => {
+  it("has its unreadable replies counted, and what it can't rate is rated as the spec says", async () => {
+    // Of "ab" it says nothing at first, of "cd" never.
+    const { url, received } = await serve(({ body }) => {
+      const { messages, seed } = bodySchema.parse(body);
+      return reply(/user: (ab\n)/.test(messages[0]!.content) && seed === 0 || /user: cd\n/.test(messages[0]!.content) ? "Hm." : "10");
+    });
+    const of = await evaluation({ reward: { judge: { url, model: "judge-1", retries: 0, attempts: 2, unreadable: 1 } }, batch: 2 });
+    const { directory, metadata, files } = await runToEnd(start(of));
+    const { report, answers } = await read(directory);
+    const scores = answers.map(({ prompt, candidate, baseline }) => [prompt[0]!.content, candidate.proxy, baseline[0]!.proxy]);
+    expect(scores.sort()).toEqual(prompts.map(({ text }) => [text, ...text === "cd" ? [0, 0] : [1, 1]]));
+    // Two answers to each prompt: those to "ab" and "cd" are asked about twice.
+    expect(report.rewardReplies).toEqual({ heard: 16, unreadable: 2 + 4 });
+    expect(metadata.figures["eval/unreadable"]).toBe(6 / 16);
+    expect(received).toHaveLength(16);
+    expect((await runInterrupted(start(of), 1)).files).toEqual(files);
+  });
+});
+
 describe("a model behind an HTTP API as baseline", () => {
   it("answers with the stage's sampling, each round with a seed of its own; what is cut has no end", async () => {
     const { url, received } = await serve(({ body }) => {
@@ -92,20 +112,28 @@ describe("a model behind an HTTP API as baseline", () => {
   });
 });
 
+/** What is asked for by the text of an answer. */
+const parity = (text: string) => text.length % 2;
+const answersSchema = z.object({ answers: z.array(z.object({ answer: z.string() })) });
+
 describe("an evaluation that is killed", () => {
-  it("asks nothing a second time that was answered, though it saved no checkpoint, and ends with the same report", async () => {
+  it.each([
+    ["a judge that compares", (url: string) => judge(url, { concurrency: 2 }), (body: unknown) => reply(`Verdict: ${parity(question(body).first) === 0 ? "A" : "B"}`)],
+    ["a judge as reward", (url: string) => ({ reward: { judge: { url, model: "judge-1", retries: 0, concurrency: 2 } } }), (body: unknown) => reply(`${1 + parity(JSON.stringify(body))}`)],
+    ["a server as reward", (url: string) => ({ reward: { url, retries: 0, concurrency: 2, batch: 1 } }), (body: unknown): Answer => ({ json: { scores: answersSchema.parse(body).answers.map(({ answer }) => parity(answer)) } })],
+  ])("asks nothing of %s a second time that was answered, though it saved no checkpoint, and ends with the same report", async (_, parameters, respond) => {
     const answered: string[] = [];
     let held = 0;
-    let answersLeft = 9;
+    let answersLeft = 6;
     const { url } = await serve(({ body }) => {
       if (answersLeft-- <= 0) {
         held++;
         return { hang: true };
       }
       answered.push(JSON.stringify(body));
-      return reply(`Verdict: ${question(body).first.length % 2 === 0 ? "A" : "B"}`);
+      return respond(body);
     });
-    const of = await evaluation(judge(url, { concurrency: 2 }));
+    const of = await evaluation(parameters(url));
     const folder = await temporaryDirectory();
     const [workspace, output, replies] = ["workspace", "output", "replies.jsonl"].map((name) => join(folder, name)) as [string, string, string];
     for (const path of [workspace, output]) await mkdir(path);
@@ -113,7 +141,7 @@ describe("an evaluation that is killed", () => {
     onTestFinished(() => { child.kill("SIGKILL"); });
     await vi.waitFor(async () => {
       expect(held).toBe(2);
-      expect((await readFile(replies, "utf8")).trimEnd().split("\n")).toHaveLength(9);
+      expect((await readFile(replies, "utf8")).trimEnd().split("\n")).toHaveLength(6);
     }, { timeout: 60_000, interval: 50 });
     child.kill("SIGKILL");
     await once(child, "exit");

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { stageMetrics, type GuardedKind } from "../../schemas/metrics.js";
 import { trickNames } from "../../schemas/tricks.js";
 import { createTrainer } from "../../training/registry.js";
+import { serve } from "../foundation/http/server.js";
 import { assistant, dialogueRow, pairRow, promptRow, runToEnd, stageData, textRow, tinyModel, tinyRewardModel, user } from "./support.js";
 
 const context = 160;
@@ -43,7 +44,9 @@ describe("the metrics that guards may watch", () => {
   it.each(Object.keys(kinds) as GuardedKind[])("are all that a %s stage reports, and no others", async (kind) => {
     const [model, reward, heldOutReward] = [await tinyModel(1, context), await tinyRewardModel(2, context), await tinyRewardModel(3, context)];
     const { data, parameters } = kinds[kind];
-    const reported = await Promise.all([{}, ...kind === "ppo" ? [criticless] : []].map(async (more) => {
+    const { url } = await serve(() => ({ json: { choices: [{ message: { content: "7" } }] } }));
+    const judging = kind === "ppo" || kind === "critic-pretrain" ? [{ reward: { judge: { url, model: "j" } } }] : [];
+    const reported = await Promise.all([{}, ...kind === "ppo" ? [criticless] : [], ...judging].map(async (more) => {
       const { metrics } = await runToEnd((attempt) => createTrainer(kind, {
         ...attempt, seed: 3, data, parameters: { kind, ...parameters, ...more }, artifacts: { model, policy: model, init: model, critic: model, reward, heldOutReward },
       }));

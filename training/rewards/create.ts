@@ -1,17 +1,18 @@
-import type { EndpointSurroundings } from "../../foundation/http/json-endpoint.js";
+import type { RememberedReplies } from "../../foundation/http/remembered-replies.js";
 import { lazily } from "../../foundation/lazily.js";
 import type { Tokenizer } from "../../models/tokenizer.js";
 import { combinedOf, termInput, termsOf, type RewardSpec, type RewardTerm, type TextReward } from "../../schemas/reward.js";
 import { mean } from "../experience.js";
 import { loadFrozen, requireInput } from "../models.js";
 import type { StagePrompts } from "../prompts.js";
-import type { TrainerSetup } from "../trainer.js";
+import type { Metrics, TrainerSetup } from "../trainer.js";
 import { combined } from "./combine.js";
 import { endpointScorer } from "./endpoint.js";
 import { judgeScorer } from "./judge.js";
 import { startModule } from "./module.js";
 import { normalizationFor, type Normalization } from "./normalization.js";
 import { Received } from "./received.js";
+import { ReplyCount, sumOf, unreadableShare } from "./replies.js";
 import { modelScores } from "./reward-model.js";
 import type { Reward, RewardState, SampledBatch, TextScorer, WrittenAnswer } from "./reward.js";
 
@@ -37,6 +38,8 @@ interface Term {
   readonly input: string;
   readonly score: (batch: ReadableBatch) => Promise<Float64Array>;
   readonly received?: Received;
+  /** Of a judge. */
+  readonly replies?: ReplyCount;
   /** As it was measured. */
   readonly normalization?: Normalization;
 }
@@ -52,16 +55,17 @@ export async function createReward(setup: Setup, place: RewardPlace): Promise<Re
   const terms: Term[] = [];
   for (const [index, spec] of specs.entries()) terms.push(await createTerm(setup, place, spec, combination === undefined ? "reward" : termInput(index)));
   const [only] = terms;
+  const names = specs.map(nameOf);
   return {
     async score(batch) {
       const readable = readableBatch(batch, place);
-      if (combination === undefined) return { scores: await only!.score(readable), metrics: {} };
+      if (combination === undefined) return { scores: await only!.score(readable), metrics: shareUnread(terms) };
       const scores: Float64Array[] = [];
       for (const term of terms) scores.push(await term.score(readable));
       const weights = specs.map((spec) => (typeof spec === "object" ? spec.weight : undefined) ?? 1);
       return {
         scores: Float64Array.from(batch.answers, (_, row) => combined(combination, scores.map((each) => each[row]!), weights)),
-        metrics: Object.fromEntries(specs.map((spec, index) => [`objective/scores/${nameOf(spec, index)}`, mean(scores[index]!)])),
+        metrics: { ...Object.fromEntries(names.map((name, index) => [`objective/scores/${name}`, mean(scores[index]!)])), ...shareUnread(terms, names) },
       };
     },
     state: () => stateOf(terms),
@@ -73,6 +77,13 @@ function nameOf(spec: RewardTerm, index: number): string {
   return (typeof spec === "object" ? spec.name : undefined) ?? String(index + 1);
 }
 
+/** The share of judges' replies to an iteration that could not be read; with `names` of each judge, too. */
+function shareUnread(terms: readonly Term[], names: readonly string[] = []): Metrics {
+  const replies = terms.map((term) => term.replies?.take());
+  const ofEach = names.flatMap((name, index) => Object.entries(unreadableShare(`objective/unreadable/${name}`, replies[index])));
+  return { ...unreadableShare("objective/unreadable", sumOf(replies)), ...Object.fromEntries(ofEach) };
+}
+
 async function createTerm(setup: Setup, place: RewardPlace, spec: RewardTerm, input: string): Promise<Term> {
   if (typeof spec === "string" || "from" in spec) {
     const from = requireInput(setup, input);
@@ -81,22 +92,30 @@ async function createTerm(setup: Setup, place: RewardPlace, spec: RewardTerm, in
     return { input, score };
   }
   const received = "module" in spec ? undefined : new Received(place.before?.received?.[input]);
-  const raw = await textScorer(setup, spec, input);
+  const replies = "judge" in spec ? new ReplyCount() : undefined;
+  const raw = await textScorer(setup, spec, input, { replies });
   const score = received?.over(raw) ?? raw;
   const isMeasured = spec.normalize !== undefined && "answers" in spec.normalize;
   if (isMeasured) setup.phase("scoring answers of the policy as it starts");
   const normalization = await normalizationFor(spec, place.before?.normalization?.[input], async (round) => score(readableBatch(await place.draw(round), place).written()));
+  replies?.take();
   return {
-    input, ...(received && { received }), ...(isMeasured && { normalization }),
+    input, ...(received && { received }), ...(replies && { replies }), ...(isMeasured && { normalization }),
     score: async (batch) => Float64Array.from(await score(batch.written()), (each) => (each - normalization.mean) / normalization.std),
   };
 }
 
-/** Starts what scores text; `input` is what the plan calls the file of a module. */
-export async function textScorer(setup: Parameters<typeof startModule>[0] & Pick<Setup, "signal">, spec: TextReward, input: string): Promise<TextScorer> {
+/**
+ * Starts what scores text. `input` is what the plan calls the file of a module, `replies` counts those of a judge; servers are asked nothing
+ * that is remembered.
+ */
+export async function textScorer(
+  setup: Parameters<typeof startModule>[0] & Pick<Setup, "signal">, spec: TextReward, input: string,
+  { remembered, replies }: { readonly remembered?: RememberedReplies; readonly replies?: ReplyCount | undefined },
+): Promise<TextScorer> {
   if ("module" in spec) return startModule(setup, spec, input);
-  const surroundings: EndpointSurroundings = setup.signal === undefined ? {} : { signal: setup.signal };
-  return "judge" in spec ? judgeScorer(spec, surroundings) : endpointScorer(spec, surroundings);
+  const surroundings = { ...(setup.signal && { signal: setup.signal }), ...(remembered && { remembered }) };
+  return "judge" in spec ? judgeScorer(spec, surroundings, replies?.heard) : endpointScorer(spec, surroundings);
 }
 
 function readableBatch(batch: SampledBatch, { prompts: { rows }, tokenizer }: RewardPlace): ReadableBatch {

@@ -1,7 +1,8 @@
 import { z } from "zod";
 import { secondsOf } from "../../foundation/durations.js";
 import { TruelineError } from "../../foundation/errors.js";
-import { JsonEndpoint, type EndpointSettings, type EndpointSurroundings } from "../../foundation/http/json-endpoint.js";
+import type { ChatSurroundings } from "../../foundation/http/chat-client.js";
+import { JsonEndpoint, type EndpointSettings } from "../../foundation/http/json-endpoint.js";
 import { hostOf } from "../../foundation/text.js";
 import type { EndpointReward } from "../../schemas/reward.js";
 import { chunks } from "../batches.js";
@@ -16,9 +17,9 @@ export function endpointSettings({ url, secret, timeout, retries, concurrency }:
 
 /**
  * Scores from a server: a POST of {"answers": [{prompt, answer, finished, tokens, tags}, …]}, answered with {"scores": [number, …]}.
- * Errors: TL_ENDPOINT_SECRET; of the scorer those of JsonEndpoint.post, and TL_REWARD_SCORES.
+ * An answer whose score is remembered is not asked about. Errors: TL_ENDPOINT_SECRET; of the scorer those of JsonEndpoint.post, and TL_REWARD_SCORES.
  */
-export function endpointScorer(spec: EndpointReward, surroundings?: EndpointSurroundings): TextScorer {
+export function endpointScorer(spec: EndpointReward, { remembered, ...surroundings }: ChatSurroundings = {}): TextScorer {
   const endpoint = new JsonEndpoint(endpointSettings(spec), surroundings);
   const ask = async (answers: readonly WrittenAnswer[]): Promise<number[]> => {
     const said = await endpoint.post({ answers });
@@ -30,7 +31,9 @@ export function endpointScorer(spec: EndpointReward, surroundings?: EndpointSurr
       throw wrong(spec.url, `gave ${JSON.stringify(score)} for ${rowOf(answers, row)}`);
     });
   };
-  return async (answers) => (await Promise.all(chunks(answers, spec.batch).map(ask))).flat();
+  if (remembered === undefined) return async (answers) => (await Promise.all(chunks(answers, spec.batch).map(ask))).flat();
+  return (answers) => remembered.replies(answers.map((answer) => ({ url: spec.url, answer })), z.number(), (fresh) =>
+    chunks(fresh, spec.batch).map((to) => ({ to, replies: ask(to.map(({ answer }) => answer)) })));
 }
 
 function wrong(url: string, what: string): TruelineError {

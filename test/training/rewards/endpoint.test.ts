@@ -1,4 +1,5 @@
 import { expect, it } from "vitest";
+import { RememberedReplies } from "../../../foundation/http/remembered-replies.js";
 import { endpointReward } from "../../../schemas/reward.js";
 import { endpointScorer } from "../../../training/rewards/endpoint.js";
 import { Received } from "../../../training/rewards/received.js";
@@ -36,6 +37,19 @@ it("the same answer is asked about once; a server that is of another mind later 
   const resumed = new Received(before.state()).over(endpointScorer(endpointReward.parse({ url })));
   expect(await resumed([answers[2]!, answers[0]!])).toEqual([3, 1]);
   expect(received.map(({ body }) => (body as { answers: unknown[] }).answers.length)).toEqual([2, 1]);
+});
+
+it("a score that is remembered is asked for no more, whatever batch it came in, and a wrong answer is not remembered", async () => {
+  const remembered = await RememberedReplies.open(undefined);
+  const good = await serve(lengths);
+  const scorer = (url: string, batch: number) => endpointScorer(endpointReward.parse({ url, batch, retries: 0 }), { remembered });
+  expect(await scorer(good.url, 2)(answers.slice(0, 3))).toEqual([1, 2, 3]);
+  expect(await scorer(good.url, 32)([...answers, answers[4]!])).toEqual([1, 2, 3, 4, 5, 5]);
+  expect(good.received.map(({ body }) => (body as { answers: WrittenAnswer[] }).answers.map((each) => each.answer).join())).toEqual(expect.arrayContaining(["a,bb", "ccc", "dddd,eeeee"]));
+  expect(good.received).toHaveLength(3);
+  const mending = await serve((request, count) => (count === 1 ? { json: { scores: ["high"] } } : lengths(request)));
+  await expect(scorer(mending.url, 1)([answers[1]!])).rejects.toMatchObject({ code: "TL_REWARD_SCORES" });
+  expect(await scorer(mending.url, 1)([answers[1]!])).toEqual([2]);
 });
 
 it("the newest 50,000 scores are kept", async () => {

@@ -52,6 +52,29 @@ it("so does one that a server rewards which is of another mind each time: scores
   expect(stopped.metrics).toHaveLength(3);
 });
 
+it("the share of a judge's replies that could not be read is a metric, of each judge where there are several", async () => {
+  // Every question is asked twice: the first reply to it is none.
+  const seen = new Set<string>();
+  const { url } = await serve(({ body }) => {
+    const { messages } = body as { messages: { content: string }[] };
+    const isFirst = !seen.has(messages[0]!.content);
+    seen.add(messages[0]!.content);
+    return { json: { choices: [{ message: { content: isFirst ? "Well." : "7" } }] } };
+  });
+  const plain = await serve(() => ({ json: { choices: [{ message: { content: "3" } }] } }));
+  const judge = (at: string) => ({ judge: { url: at, model: "m", retries: 0 } });
+  const one = { maxNewTokens: 1, topK: 1, steps: 2 };
+  const [first, second] = (await runToEnd(await ppo(judge(url), one))).metrics;
+  expect(first!["objective/unreadable"]).toBe(0.5);
+  // The greedy policy answers five prompts with a token each: six rollouts ask about all of them, and later ones about nothing new.
+  expect(second).not.toHaveProperty("objective/unreadable");
+  seen.clear();
+  const [both] = (await runToEnd(await ppo([{ ...judge(url), name: "hasty" }, { ...judge(plain.url), normalize: { answers: 4 } }], one))).metrics;
+  expect(both).toMatchObject({ "objective/unreadable": 0.5, "objective/unreadable/hasty": 0.5 });
+  // The other was asked about the same answers when its normalisation was measured, which is no iteration.
+  expect(both).not.toHaveProperty("objective/unreadable/2");
+});
+
 it("terms are summed by their weights, each with its mean as a metric", async () => {
   const lower = "export const reward = (answers) => answers.map(({ answer }) => -answer.length);";
   const rm = await tinyRewardModel(2);
