@@ -1,7 +1,9 @@
 import type { JSONPath } from "jsonc-parser";
 import type { ErrorCode } from "../foundation/errors.js";
 import { TruelineError } from "../foundation/errors.js";
+import { withoutKeys } from "../foundation/secrets.js";
 import { displayWidth } from "../foundation/text.js";
+import { keysIn } from "./secrets.js";
 import { spanOf, type Source, type Span } from "./source.js";
 
 /** Something wrong with a spec: at a path, or for faults of the text itself at a stretch of it. */
@@ -41,13 +43,15 @@ export class SpecError extends TruelineError {
   }
 }
 
-/** Faults in the order of their places, each once. */
+/** Faults in the order of their places, each once, without keys that stand in the text. */
 export function diagnose(source: Source, faults: readonly Fault[]): Diagnostic[] {
   const placed = faults.map((fault) => ({ fault, span: fault.span ?? spanOf(source.root, fault.path ?? [], fault.part ?? "value") }));
   placed.sort((a, b) => a.span.offset - b.span.offset);
+  const keys = keysIn(source.value);
+  const shown = withoutKeys(source.text, keys);
   const diagnostics = placed.map(({ fault, span }) => ({
-    code: fault.code, file: source.file, ...position(source.text, span.offset), field: (fault.path ?? []).join("."),
-    message: fault.message, ...(fault.hint !== undefined && { hint: fault.hint }), frame: codeFrame(source.text, span),
+    code: fault.code, file: source.file, ...position(source.text, span.offset), field: withoutKeys((fault.path ?? []).join("."), keys),
+    message: withoutKeys(fault.message, keys), ...(fault.hint !== undefined && { hint: withoutKeys(fault.hint, keys) }), frame: codeFrame(shown, span),
   }));
   const seen = new Set<string>();
   return diagnostics.filter(({ line, column, message }) => {

@@ -5,6 +5,7 @@ import type { PlannedSweep } from "../schemas/sweep.js";
 import { membersOf } from "./members.js";
 import { diagnose, SpecError, type Fault } from "./fault.js";
 import { schemaFaults } from "./schema-faults.js";
+import { secretFaults } from "./secrets.js";
 import { parseSource, type Source } from "./source.js";
 import { expandSweep, type Expansion } from "./sweep/expand.js";
 import type { Place } from "./sweep/places.js";
@@ -37,7 +38,9 @@ export function interpretSpec(file: string, text: string): SpecReading {
   const { value, sweep, faults: ofSweep, place } = expanded(source.value);
   const reading = { source, value, sweep, place };
   if (value === undefined) return { ...reading, spec: undefined, faults: syntax };
-  const faults = [...syntax, ...ofSweep, ...place(schemaFaults(value))];
+  const secrets = secretFaults(source.value);
+  const told = new Set(secrets.map(({ path = [] }) => path.join("\n")));
+  const faults = [...syntax, ...ofSweep, ...secrets, ...place(schemaFaults(value)).filter(({ path = [] }) => !told.has(path.join("\n")))];
   if (faults.length > 0) return { ...reading, spec: undefined, faults };
   const parsed = specSchema.safeParse(value);
   if (parsed.success) return { ...reading, spec: parsed.data, faults };

@@ -2,6 +2,7 @@ import { Ajv, type ErrorObject, type ValidateFunction } from "ajv";
 import type { JSONPath } from "jsonc-parser";
 import { pipelineJsonSchema } from "../schemas/json-schema.js";
 import { stageKinds } from "../schemas/stages/table.js";
+import { namesKey, withoutKeys } from "../foundation/secrets.js";
 import { suggestion } from "../foundation/suggest.js";
 import type { Fault } from "./fault.js";
 import { formsInWords, meantForm, namingMembers, objectForms } from "./forms.js";
@@ -70,7 +71,8 @@ type Report = Omit<Fault, "path">;
 const reports: Readonly<Record<string, (problem: Problem, value: unknown) => Report & { readonly child?: string }>> = {
   additionalProperties: ({ params, parentSchema, instancePath }, value) => {
     const name = String(params["additionalProperty"]);
-    const hint = suggestion(name, Object.keys(asObject(parentSchema?.["properties"])));
+    const known = Object.keys(asObject(parentSchema?.["properties"]));
+    const hint = namesKey(name) && known.includes("secret") ? "name an environment variable that holds it in `secret`" : suggestion(name, known);
     return {
       code: "TL_SPEC_UNKNOWN_FIELD", child: name, part: "key", message: `\`${name}\` is no ${memberOf(pathOf(instancePath), value)}`,
       ...(hint && { hint: hint.startsWith("did") ? `\`${name}\`: ${hint}` : hint }),
@@ -215,7 +217,7 @@ function pathOf(pointer: string): JSONPath {
 }
 
 function quoted(data: unknown): string {
-  const text = JSON.stringify(data) ?? String(data);
+  const text = withoutKeys(JSON.stringify(data) ?? String(data));
   return text.length > 60 ? `${text.slice(0, 57)}…` : text;
 }
 

@@ -47,6 +47,11 @@ export const specErrors = {
     meaning: "A value has the right type and still can't be used: out of range, not among the choices, or at odds with another field.",
     remedy: "Write what the message allows.",
   },
+  TL_SPEC_SECRET: {
+    exit: 5, retry: false,
+    meaning: "A key or password stands in the spec itself, which is kept, shown and shared. It is told nowhere.",
+    remedy: "Set an environment variable of the workers to it, name the variable in `secret`, and change a key that others have seen.",
+  },
   TL_SPEC_UNKNOWN_REFERENCE: {
     exit: 5, retry: false,
     meaning: "A name refers to nothing in the spec.",

@@ -1,4 +1,5 @@
 import type { JSONPath } from "jsonc-parser";
+import { keyInAddress } from "../../foundation/secrets.js";
 import { randomAt } from "../../foundation/random.js";
 import type { Axis, Sweep } from "../../schemas/sweep.js";
 import { isObject, membersOf } from "../members.js";
@@ -173,7 +174,7 @@ function labelOf(value: unknown): string | undefined {
   if (value === null) return "none";
   if (typeof value === "number") return String(value).replace("+", "");
   if (typeof value === "boolean") return String(value);
-  if (typeof value !== "string") return undefined;
+  if (typeof value !== "string" || keyInAddress(value) !== undefined) return undefined;
   const label = value.replaceAll(/[^A-Za-z0-9]+/g, "-").replaceAll(/^-|-$/g, "");
   return label === "" || label.length > longestLabel ? undefined : label;
 }

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -48,6 +48,15 @@ describe("validate", () => {
     const { code, stdout, stderr } = await trueline(["validate", spec, "--json"]);
     expect([code, stderr]).toEqual([5, ""]);
     expect(JSON.parse(stdout)).toMatchObject({ valid: false, faults: [{ code: "TL_SPEC_UNKNOWN_FIELD", field: "stages.ppo.tricks.klPenality", column: 9 }] });
+  });
+
+  it.each([["validate"], ["validate", "--json"], ["plan"], ["run"], ["run", "--json"], ["submit"], ["data"]])("tells no key that stands in the spec, and keeps nothing of it: %s", async (...words) => {
+    await write(({ stages }) => { stages["ppo"]!["reward"] = { url: "https://me:hunter22@scores.example", secret: "hunter22" }; });
+    const { code, stdout, stderr } = await trueline([...words, spec]);
+    expect(code).toBe(5);
+    expect(stdout + stderr).toContain("TL_SPEC_SECRET");
+    expect(stdout + stderr).not.toContain("hunter22");
+    await expect(readdir(join(folder, "home"))).rejects.toMatchObject({ code: "ENOENT" });
   });
 
   it("counts a missing data file as a fault, exit 5, and a missing spec as not found, exit 3", async () => {

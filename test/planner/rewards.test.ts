@@ -96,7 +96,7 @@ it.each([
   [{ module: "./reward.mjs", timelimit: "5s" }, /^stages\.ppo\.reward\.timelimit TL_SPEC_UNKNOWN_FIELD/],
   [{ module: "./reward.mjs", timeLimit: 5 }, /^stages\.ppo\.reward\.timeLimit TL_SPEC_WRONG_TYPE/],
   [{ url: "ftp://x" }, /^stages\.ppo\.reward\.url TL_SPEC_WRONG_VALUE/],
-  [{ url: "https://user:pass@x.example/" }, /^stages\.ppo\.reward\.url TL_SPEC_WRONG_VALUE/],
+  [{ url: "https://user:pass@x.example/" }, /^stages\.ppo\.reward\.url TL_SPEC_SECRET/],
   [{ url: "https://x.example", secret: "AWS_SECRET_ACCESS_KEY" }, /^stages\.ppo\.reward\.secret TL_SPEC_WRONG_VALUE/],
   [["rm", "rmm"], /^stages\.ppo\.reward\.1 TL_SPEC_UNKNOWN_REFERENCE/],
   [{ combine: "min", terms: ["rm", { from: "sft" }] }, /^stages\.ppo\.reward\.terms\.1\.from TL_SPEC_WRONG_REFERENCE/],
