@@ -11,6 +11,7 @@ import type { Fault } from "./fault.js";
 import { fileDigest } from "./file-digest.js";
 import { membersOf } from "./members.js";
 import { collectModels, type ModelFact } from "./model-facts.js";
+import { checkModule } from "./module-check.js";
 import { rewardModules } from "./rewards.js";
 
 /** What the planner has to know of the world outside the spec. */
@@ -89,7 +90,11 @@ export async function collectFacts(draft: Draft, { specPath, allowPaths }: Place
   for (const [name, stage] of draft.stages) {
     const found = new Map<string, FileFact>();
     for (const { way, input, path } of rewardModules(stage?.written["reward"])) {
-      const fact = await lookUp(["stages", name, "reward", ...way], () => file(path));
+      const fact = await lookUp(["stages", name, "reward", ...way], async () => {
+        const found = await file(path);
+        await checkModule(found.path, found.digest);
+        return found;
+      });
       if (fact) found.set(input, fact);
     }
     if (found.size > 0) modules.set(name, found);

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { access, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
@@ -89,6 +89,31 @@ it("a module is found as data is: neither `..`, nor links, nor absolute paths le
   } finally {
     await rm(outside, { recursive: true });
   }
+});
+
+it.each([
+  ["reward.ts", "export const reward = (answers: string[]) => answers.map(() => 1);", /^reward\.ts is no module that Node\.js imports/, /esbuild reward\.ts .* --outfile=reward\.mjs/],
+  ["reward.py", "def reward(answers): return 1", /takes JavaScript, \.mjs, \.js or \.cjs/, /exports `reward`/],
+  ["wrong.mjs", "// a comment\nexport const reward = (answers) => answers map;\n", /^wrong\.mjs can't be loaded: Unexpected identifier 'map' in line 2\.$/, /node --check/],
+  ["wrong.cjs", "exports.reward = () => {\n", /^wrong\.cjs can't be loaded: Unexpected end of input in line 2\.$/, /node --check/],
+])("a module that can't be loaded is a fault before its stage runs: %s", async (name, text, message, hint) => {
+  await writeFile(join(folder, name), text);
+  const path = join(folder, "spec.json");
+  for (const [way, reward] of [["", { module: name }], [".1", ["rm", { module: name }]]] as const) {
+    await writeFile(path, JSON.stringify(pipeline(({ stages }) => { stages["ppo"]!["reward"] = reward; }), undefined, 2));
+    const error: unknown = await createPlan(path).catch((caught: unknown) => caught);
+    if (!(error instanceof SpecError)) throw new Error("no faults");
+    expect(error.diagnostics).toEqual([expect.objectContaining({ code: "TL_REWARD_MODULE", field: `stages.ppo.reward${way}.module`, message: expect.stringMatching(message), hint: expect.stringMatching(hint) })]);
+  }
+});
+
+it("checking a module runs none of it, and modules of any name that Node.js imports pass", async () => {
+  const mark = join(folder, "ran");
+  for (const name of ["effect.mjs", "effect.cjs"]) {
+    await writeFile(join(folder, name), `${name.endsWith(".cjs") ? "const { writeFileSync } = require('node:fs')" : "import { writeFileSync } from 'node:fs'"};\nwriteFileSync(${JSON.stringify(mark)}, "");\n`);
+    expect((await planWith({ module: name })).inputs["reward"]).toMatchObject({ from: "file" });
+  }
+  await expect(access(mark)).rejects.toMatchObject({ code: "ENOENT" });
 });
 
 it.each([
