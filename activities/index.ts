@@ -11,6 +11,7 @@ import { failed } from "./ending.js";
 import { withReport } from "./evaluate.js";
 import { withChoicePage } from "./multiple-choice.js";
 import { notify } from "./notify.js";
+import { withPreferencesPage } from "./preferences.js";
 import { withDeadline } from "./pulse.js";
 import { attemptStage, type StageWork } from "./stage.js";
 import { trainStage, type StartBackend } from "./train.js";
@@ -28,7 +29,9 @@ export interface ActivityOptions {
 type Activities = Readonly<Record<string, (input: never) => Promise<unknown>>>;
 
 /** What a kind does beyond training. */
-const extras: Partial<Record<StageKind, (work: StageWork) => StageWork>> = { evaluate: withReport, "multiple-choice": withChoicePage };
+const extras: Partial<Record<StageKind, (work: StageWork) => StageWork>> = {
+  preferences: withPreferencesPage, evaluate: withReport, "multiple-choice": withChoicePage,
+};
 
 /** One activity for each stage kind, named as the kind, and those by which a workflow reads and writes its run's ledger. */
 export function createActivities({ store, startBackend = startNamed, stallSeconds, rights }: ActivityOptions): Activities {

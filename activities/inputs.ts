@@ -1,6 +1,7 @@
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { combineDatasets, readDataset, type Dataset } from "../data/dataset.js";
+import { madeSource } from "../data/made-data.js";
 import { TruelineError } from "../foundation/errors.js";
 import { makeFolder } from "../foundation/files.js";
 import { tokenizerDirectory } from "../models/adapter-files.js";
@@ -56,7 +57,7 @@ export async function readFiles({ task }: Pick<Attempt, "task">): Promise<Record
 }
 
 /** The data that a stage names, read and split. Errors: TL_STAGE_INPUT_CHANGED when a file is not the one planned with. */
-export async function readData(attempt: Pick<Attempt, "task" | "scratch"> & { readonly pulse: Pick<Attempt["pulse"], "phase"> }): Promise<Record<string, StageData>> {
+export async function readData(attempt: Pick<Attempt, "task" | "store" | "scratch"> & { readonly pulse: Pick<Attempt["pulse"], "phase"> }): Promise<Record<string, StageData>> {
   const found: Record<string, StageData> = {};
   for (const [name, input] of Object.entries(attempt.task.stage.inputs)) {
     if (input.from !== "data") continue;
@@ -64,7 +65,8 @@ export async function readData(attempt: Pick<Attempt, "task" | "scratch"> & { re
     const datasets: Dataset[] = [];
     for (const entry of input.entries) {
       const onProgress = (rows: number) => attempt.pulse.phase(`reading ${entry.name}: ${rows} rows`);
-      datasets.push(await readDataset(entry, [input.use], { folder: attempt.scratch, onProgress }));
+      const source = "stage" in entry ? madeSource(entry, (await finishedArtifact(attempt, entry.stage)).directory) : entry;
+      datasets.push(await readDataset(source, [input.use], { folder: attempt.scratch, onProgress }));
     }
     found[name] = combineDatasets(datasets, input.weights);
   }

@@ -212,7 +212,7 @@ function inputDigests({ stage, artifacts }: StageTask): Record<string, string[]>
       case "directory": return [name, [input, ...input.under ?? []].map(({ digest }) => digest)];
       case "file": return [name, [input.digest]];
       case "scratch": return [name, [artifacts[input.tokenizer]!]];
-      case "data": return [name, input.entries.flatMap((entry) => filesOf(entry).map(({ digest }) => digest))];
+      case "data": return [name, input.entries.flatMap((entry) => "stage" in entry ? [artifacts[entry.stage]!] : filesOf(entry).map(({ digest }) => digest))];
     }
   }));
 }

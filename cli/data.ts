@@ -1,13 +1,14 @@
 import { join } from "node:path";
 import { z } from "zod";
-import { combineDatasets, readDataset, type Dataset } from "../data/dataset.js";
+import { combineDatasets, readDataset, type Dataset, type DataSource } from "../data/dataset.js";
+import { madeSource } from "../data/made-data.js";
 import { TruelineError } from "../foundation/errors.js";
 import { suggestion } from "../foundation/suggest.js";
 import { tokenizerDirectory } from "../models/adapter-files.js";
 import { describeModel } from "../models/configuration.js";
 import { Tokenizer } from "../models/tokenizer.js";
 import { createPlan } from "../planner/plan.js";
-import type { Plan, PlanInput, PlannedStage } from "../schemas/plan.js";
+import type { MadeEntry, Plan, PlanInput, PlannedStage } from "../schemas/plan.js";
 import { rowLimits } from "../schemas/stages/common.js";
 import { readIfThere } from "../store/files.js";
 import type { Store } from "../store/store.js";
@@ -34,7 +35,8 @@ export const dataCommand = defineCommand({
   summary: "say what a spec's data hold, and what its stages make of them",
   details: "Reads every data entry that a stage names, or the one given: rows, bad ones, held-out ones; for each stage that reads it the\n"
     + "lengths of its rows, what its limits cut or leave out, and samples as the model sees them. Lengths are in tokens where the stage's\n"
-    + "tokenizer is there, from a model's files or an earlier run, else in characters. Nothing is run or written.",
+    + "tokenizer is there, from a model's files or an earlier run, else in characters. Pairs that a stage makes are shown once it has.\n"
+    + "Nothing is run or written.",
   examples: ["trueline data pipelines/quickstart.json", "trueline data my.json helpful --samples 3", "trueline data my.json --json"],
   options: {
     json: jsonOption, allowPath: allowPathOption,
@@ -48,7 +50,12 @@ export const dataCommand = defineCommand({
     const counts: Record<string, Readonly<Record<string, number>>> = {};
     const readings: Reading[] = [];
     for (const entry of chosen) {
-      const dataset = await readDataset(entry, undefined, { onProgress: (rows) => output.note(`reading ${entry.name}: ${rows} rows`) });
+      const source = "stage" in entry ? await madeBy(plan, store, entry) : entry;
+      if (source === undefined) {
+        output.note(`${entry.name}: stage ${entry.name} has not made its pairs yet`);
+        continue;
+      }
+      const dataset = await readDataset(source, undefined, { onProgress: (rows) => output.note(`reading ${entry.name}: ${rows} rows`) });
       Object.assign(counts, dataset.counts);
       for (const [stage, field, input] of readersOf(plan, entry.name)) {
         output.note(`measuring ${entry.name} for ${stage.name}`);
@@ -56,12 +63,12 @@ export const dataCommand = defineCommand({
       }
     }
     if (options.json) {
-      output.json({ spec: plan.specPath, entries: chosen.map((entry) => ({ ...entry, counts: counts[entry.name] })), readings });
+      output.json({ spec: plan.specPath, entries: chosen.map((entry) => ({ ...entry, ...(counts[entry.name] && { counts: counts[entry.name] }) })), readings });
       return 0;
     }
-    output.data(table(["data", "format", "rows", "bad", "same prompt", "train", "held out"], chosen.map(({ name: entry, format }) => {
-      const { rows, bad, duplicates, train, heldOut } = counts[entry]!;
-      return [entry, format, ...[rows, bad, duplicates, train, heldOut].map(String)];
+    output.data(table(["data", "format", "rows", "bad", "same prompt", "train", "held out"], chosen.map(({ name: entry, format, ...origin }) => {
+      const { rows, bad, duplicates, train, heldOut } = counts[entry] ?? {};
+      return [entry, "stage" in origin ? `${format}, of a stage` : format, ...[rows, bad, duplicates, train, heldOut].map((value) => value === undefined ? "" : String(value))];
     })));
     output.data(`\n${table(["stage", "reads", "in", "shortest", "median", "95 %", "longest", "used", "cut", "left out"], readings.map(rowOf))}`);
     for (const { entry, stage, samples } of readings) {
@@ -70,6 +77,12 @@ export const dataCommand = defineCommand({
     return 0;
   },
 });
+
+/** What a stage has made in an earlier run; undefined where it has not, or where that is damaged. */
+async function madeBy(plan: Plan, store: Store, entry: MadeEntry): Promise<DataSource | undefined> {
+  const result = await store.results.find(stageNamed(plan, entry.stage).key);
+  return result === undefined || await store.artifacts.fault(result.artifact) !== undefined ? undefined : madeSource(entry, store.artifacts.directory(result.artifact));
+}
 
 function rowOf({ stage, entry, unit, lengths, fitted }: Reading): string[] {
   const { min, median, p95, max } = lengths ?? {};

@@ -15,9 +15,9 @@ export interface DataSource {
   readonly name: string;
   readonly format: DataFormat;
   readonly path: string;
-  /** Where they are several, in their order; `path` then says where they were found. */
-  readonly files?: readonly { readonly path: string }[];
-  /** Share of the keys that is held out. */
+  /** Where they are several, in their order; `path` then says where they were found. All rows of a file with a `side` are on that. */
+  readonly files?: readonly { readonly path: string; readonly side?: "train" | "heldOut" }[];
+  /** Share of the keys that is held out, of files without a side. */
   readonly holdout: number;
   /** More unusable rows than this share is an error. */
   readonly maxBadShare: number;
@@ -65,7 +65,7 @@ export async function readDataset(source: DataSource, uses?: readonly DataUse[],
   const count = { rows: 0, bad: 0, train: 0, heldOut: 0, duplicates: 0 };
   const faults: PlacedFault[] = [];
   const seen = new KeySet();
-  for await (const { path, row } of rowsOf(source)) {
+  for await (const { path, side: given, row } of rowsOf(source)) {
     if (++count.rows % rowsAReport === 0) onProgress?.(count.rows);
     if ("fault" in row) {
       count.bad++;
@@ -73,7 +73,7 @@ export async function readDataset(source: DataSource, uses?: readonly DataUse[],
       continue;
     }
     const key = keyOf(row.content);
-    const side = isHeldOut(row.group ?? key, source.holdout) ? "heldOut" : "train";
+    const side = given ?? (isHeldOut(row.group ?? key, source.holdout) ? "heldOut" : "train");
     const repeated = row.content.is !== "text" && !seen.add(key);
     count[side]++;
     if (repeated) count.duplicates++;
@@ -103,7 +103,7 @@ interface PlacedFault extends BadRow {
 
 /** The rows of all files of an entry. Errors: TL_DATA_UNREADABLE. */
 async function* rowsOf({ path, files = [{ path }], format }: Pick<DataSource, "path" | "files" | "format">) {
-  for (const file of files) for await (const row of readRows(file.path, format)) yield { path: file.path, row };
+  for (const file of files) for await (const row of readRows(file.path, format)) yield { ...file, row };
 }
 
 /**

@@ -1,7 +1,7 @@
 import { TruelineError } from "../foundation/errors.js";
 import { listFiles, type FileList } from "../foundation/file-list.js";
 import { hashFile } from "../foundation/files.js";
-import { filesOf, type PlanInput } from "../schemas/plan.js";
+import { filesOf, type FileEntry, type PlanInput } from "../schemas/plan.js";
 import { digestModelDirectory } from "./directory-digest.js";
 
 /** A file or model directory outside the store that a planned stage reads, or the names of files that a pattern matches. */
@@ -16,7 +16,7 @@ export type Source = {
 /** What an input of a stage, named `field`, reads from outside the store; nothing where it comes from other stages. */
 export function sourcesOf(field: string, input: PlanInput): Source[] {
   switch (input.from) {
-    case "data": return input.entries.flatMap(entrySources);
+    case "data": return input.entries.flatMap((entry) => ("stage" in entry ? [] : entrySources(entry)));
     case "directory": return [
       { kind: "directory", path: input.path, digest: input.digest, name: `the model of \`${field}\`` },
       ...(input.under ?? []).map(({ path, digest }): Source => ({ kind: "directory", path, digest, name: `the model under the adapter of \`${field}\`` })),
@@ -26,7 +26,7 @@ export function sourcesOf(field: string, input: PlanInput): Source[] {
   }
 }
 
-function entrySources(entry: Extract<PlanInput, { from: "data" }>["entries"][number]): Source[] {
+function entrySources(entry: FileEntry): Source[] {
   const name = `the data entry "${entry.name}"`;
   const files = filesOf(entry);
   return [

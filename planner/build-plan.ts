@@ -6,7 +6,7 @@ import { paperDecoding } from "../schemas/stages/common.js";
 import type { PlannedSweep } from "../schemas/sweep.js";
 import { stageKinds, type ArtifactType, type DataUse, type StageKindDeclaration } from "../schemas/stages/table.js";
 import { taskQueueFor } from "../schemas/task-queue.js";
-import { upstreamOf, type Draft, type DraftStage, type Reference } from "./draft.js";
+import { madeFormat, makerOf, targetOf, upstreamOf, type Draft, type DraftStage, type Reference } from "./draft.js";
 import type { Facts } from "./facts.js";
 import { decisiveGuards, plannedGuards } from "./guards.js";
 import { sizesOf } from "./model-sizes.js";
@@ -14,7 +14,6 @@ import { topologicalOrder } from "./order.js";
 import { resolveCriticTricks, resolvePpoTricks } from "./presets.js";
 import { writtenTricks } from "./constraints.js";
 import { typeOf } from "./references.js";
-import { targetOf } from "./draft.js";
 import { decisiveChats } from "./chat.js";
 import { decisiveReward } from "./rewards.js";
 import { sweepWarnings } from "./sweep/warnings.js";
@@ -103,12 +102,18 @@ function resolvedParameters(stage: DraftStage, complete: StageSpec, facts: Facts
       return jsonOf({ ...parameters, tricks: resolveCriticTricks(writtenTricks(stage)) });
     case "evaluate": {
       const answers = facts.answers.get(stage.name);
-      const decoding = parameters.decoding === undefined ? {} : withoutMembers(paperDecoding, Object.keys(stage.written));
-      return jsonOf({ ...parameters, ...decoding, ...(answers !== undefined && { baseline: { answers: answers.path } }) });
+      return jsonOf({ ...parameters, ...decodingOf(stage, parameters), ...(answers !== undefined && { baseline: { answers: answers.path } }) });
     }
+    case "preferences":
+      return jsonOf({ ...parameters, ...decodingOf(stage, parameters) });
     case "tokenizer": case "pretrain": case "sft": case "reward-model": case "dpo": case "multiple-choice":
       return jsonOf(parameters);
   }
+}
+
+/** What a decoding that the stage names by its name sets, but for what the stage sets itself. */
+function decodingOf({ written }: DraftStage, { decoding }: { readonly decoding?: "paper" | undefined }): JsonObject {
+  return decoding === undefined ? {} : withoutMembers(paperDecoding, Object.keys(written));
 }
 
 function inputsOf(draft: Draft, facts: Facts, stage: DraftStage, parameters: JsonObject): Record<string, PlanInput> {
@@ -133,6 +138,8 @@ function dataInput(draft: Draft, facts: Facts, references: readonly Reference[],
   const isMixture = references.some(({ weight }) => weight !== undefined);
   return {
     from: "data", use, ...(isMixture && { weights: references.map(({ weight }) => weight ?? 1) }), entries: references.map(({ name }) => {
+      const maker = makerOf(draft, name);
+      if (maker !== undefined) return { name, format: madeFormat(maker)!, stage: name };
       const { format, holdout, maxBadShare } = draft.data.get(name)!;
       return { name, format, ...facts.data.get(name)!, holdout, maxBadShare };
     }),
@@ -164,7 +171,11 @@ function identityOf(input: PlanInput, planned: ReadonlyMap<string, PlannedStage>
       return { scratch: input.configuration, tokenizer: planned.get(input.tokenizer)!.key };
     case "data":
       return {
-        data: input.entries.map(({ format, digest, holdout, maxBadShare }) => ({ format, digest, holdout, maxBadShare })),
+        data: input.entries.map((entry): JsonValue => {
+          if ("stage" in entry) return { stage: planned.get(entry.stage)!.key };
+          const { format, digest, holdout, maxBadShare } = entry;
+          return { format, digest, holdout, maxBadShare };
+        }),
         ...(input.weights !== undefined && { weights: input.weights }),
       };
   }

@@ -118,7 +118,7 @@ function settingsOf(stage: PlannedStage | undefined): Value {
 function dataOf({ stages }: Plan): Map<string, Value> {
   const found = new Map<string, Value>();
   for (const { inputs } of stages) for (const [field, input] of Object.entries(inputs)) {
-    if (input.from === "data") for (const { name, ...entry } of input.entries) found.set(name, entry);
+    if (input.from === "data") for (const { name, ...entry } of input.entries) if (!("stage" in entry)) found.set(name, entry);
     if (input.from === "file") found.set(`module of ${field}`, { path: input.path, digest: input.digest });
     if (input.from === "directory") found.set(`model of ${field}`, { path: input.path, digest: input.digest, ...(input.under !== undefined && { under: input.under.map(({ digest }) => digest) }) });
   }

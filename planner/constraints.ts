@@ -4,7 +4,7 @@ import type { PlannedSweep } from "../schemas/sweep.js";
 import { scoreJudgeNames, scoreJudges } from "../schemas/stages/evaluate.js";
 import { ancestryOf } from "./ancestry.js";
 import { criticFaults } from "./critic.js";
-import type { Draft, DraftStage } from "./draft.js";
+import { holdsOut, makerOf, type Draft, type DraftStage } from "./draft.js";
 import type { Facts } from "./facts.js";
 import type { Fault } from "./fault.js";
 import { guardFaults } from "./guards.js";
@@ -29,7 +29,7 @@ export function constraintFaults(draft: Draft, facts: Facts, sweep?: PlannedSwee
 /** Models that go back to a directory which the embedded backend refuses are for the torch backend alone. */
 function backendFaults(draft: Draft, facts: Facts, { name: stage, references }: DraftStage, { resources }: StageSpec): Fault[] {
   if (resources.backend === "torch") return [];
-  return references.flatMap(({ field, name }): Fault[] => {
+  return references.filter(({ declaration }) => "accepts" in declaration).flatMap(({ field, name }): Fault[] => {
     const refusal = facts.models.get(ancestryOf(draft, facts, name)?.root ?? "")?.refusal;
     return refusal === undefined ? [] : [{ code: "TL_MODEL_UNSUPPORTED", path: ["stages", stage, field], message: refusal.message, ...(refusal.hint !== undefined && { hint: refusal.hint }) }];
   });
@@ -75,9 +75,8 @@ function stageFaults(draft: Draft, stage: DraftStage, complete: StageSpec): Faul
     case "evaluate": {
       const faults = (["prompts", "pairs"] as const).flatMap((field): Fault[] => {
         const name = complete[field];
-        return name !== undefined && draft.data.get(name)?.holdout === 0
-          ? [fault("TL_SPEC_CONFLICT", [field], `evaluation uses held-out rows alone, and \`${name}\` holds none out`, `give the data entry \`${name}\` a \`holdout\`, such as 0.1`)]
-          : [];
+        return name === undefined || holdsOut(draft, name) ? []
+          : [fault("TL_SPEC_CONFLICT", [field], `evaluation uses held-out rows alone, and \`${name}\` holds none out`, holdoutHint(draft, name))];
       });
       const names = (complete.judges ?? []).map((judge) => typeof judge === "string" ? judge : judge.name);
       for (const [index, judge] of (complete.judges ?? []).entries()) {
@@ -106,6 +105,15 @@ function stageFaults(draft: Draft, stage: DraftStage, complete: StageSpec): Faul
       }
       return faults;
     }
+    case "preferences": {
+      const needed = complete.judge === undefined ? undefined : scoreJudges[complete.judge];
+      if (needed !== undefined && complete[needed] === undefined) {
+        return [fault("TL_SPEC_CONFLICT", ["judge"], `the judge \`${complete.judge!}\` needs \`${needed}\`, which the stage does not give`,
+          needed === "gold" ? "name a scorer in `gold`, such as \"sample\"" : "name a reward model in `reward`")];
+      }
+      return complete.gold === undefined && complete.reward === undefined
+        ? [fault("TL_SPEC_CONFLICT", [], "nothing labels the pairs", "name a reward model in `reward`, or a scorer in `gold`", "key")] : [];
+    }
     case "dpo":
       return complete.labelSmoothing > 0 && complete.loss !== "sigmoid"
         ? [fault("TL_SPEC_CONFLICT", ["labelSmoothing"], `\`labelSmoothing\` is of the loss \`sigmoid\`, and \`loss\` is \`${complete.loss}\``, "leave it out, or take the loss `sigmoid`")] : [];
@@ -115,6 +123,13 @@ function stageFaults(draft: Draft, stage: DraftStage, complete: StageSpec): Faul
     case "tokenizer": case "pretrain": case "sft": case "multiple-choice":
       return [];
   }
+}
+
+/** Where rows are to be held out that a stage wants. */
+function holdoutHint(draft: Draft, name: string): string {
+  const maker = makerOf(draft, name);
+  return maker === undefined ? `give the data entry \`${name}\` a \`holdout\`, such as 0.1`
+    : `it holds out what its prompts do: give their data entry a \`holdout\`, such as 0.1${maker.written["maxHeldOutPrompts"] === 0 ? ", and the stage a `maxHeldOutPrompts` above 0" : ""}`;
 }
 
 /** A minibatch that was asked for and can't be had. */

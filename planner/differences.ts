@@ -1,7 +1,7 @@
 import { basename } from "node:path";
 import { z } from "zod";
 import { canonicalJson } from "../foundation/canonical.js";
-import { filesOf, type DataFile, type Plan, type PlanInput, type PlannedStage } from "../schemas/plan.js";
+import { filesOf, type DataFile, type FileEntry, type Plan, type PlanInput, type PlannedStage } from "../schemas/plan.js";
 
 /**
  * What changed between two plans of a stage, in words, one phrase a change: everything that makes its key another one,
@@ -88,16 +88,17 @@ function inputChanges(before: PlannedStage, now: PlannedStage, willRun: Readonly
   return [...new Set(fields.flatMap((field) => {
     const [old, fresh] = [memberOf(identitiesBefore, field), memberOf(identitiesNow, field)];
     if (canonicalJson(old ?? null) === canonicalJson(fresh ?? null)) return [];
-    return inputChange(field, now.name, before.inputs[field], now.inputs[field], willRun);
+    const isSame = (entry: number) => canonicalJson(entryOf(old, entry)) === canonicalJson(entryOf(fresh, entry));
+    return inputChange(field, now.name, before.inputs[field], now.inputs[field], willRun, isSame);
   }))];
 }
 
 function inputChange(
-  field: string, stage: string, before: PlanInput | undefined, now: PlanInput | undefined, willRun: ReadonlySet<string> | undefined,
+  field: string, stage: string, before: PlanInput | undefined, now: PlanInput | undefined, willRun: ReadonlySet<string> | undefined, isSame: (entry: number) => boolean,
 ): string[] {
   if (now === undefined) return [`${stage} no longer reads \`${field}\``];
   if (before === undefined) return [`${stage} now reads \`${field}\``];
-  if (before.from === "data" && now.from === "data") return dataChanges(field, stage, before, now);
+  if (before.from === "data" && now.from === "data") return dataChanges(field, stage, before, now, willRun, isSame);
   if (before.from === "stage" && now.from === "stage" && before.stage === now.stage) return upstream(now.stage, willRun);
   if (before.from === "scratch" && now.from === "scratch") {
     const sizes = memberChanges(before.configuration, now.configuration, `model ${now.model}`);
@@ -117,12 +118,19 @@ function upstream(stage: string, willRun: ReadonlySet<string> | undefined): stri
 
 type DataInput = Extract<PlanInput, { readonly from: "data" }>;
 
-function dataChanges(field: string, stage: string, before: DataInput, now: DataInput): string[] {
+/** `isSame`: whether the key counts the entry at a place as it did before. */
+function dataChanges(
+  field: string, stage: string, before: DataInput, now: DataInput, willRun: ReadonlySet<string> | undefined, isSame: (entry: number) => boolean,
+): string[] {
   const names = (input: DataInput): string => input.entries.map(({ name }) => name).join(", ");
   if (before.entries.length !== now.entries.length) return [`${field} of ${stage} changed from ${names(before)} to ${names(now)}`];
   const reweighed = scalarChange(`weights of ${field} of ${stage}`, jsonOf(before.weights), jsonOf(now.weights));
   return [...reweighed, ...now.entries.flatMap((entry, index) => {
     const old = before.entries[index]!;
+    if ("stage" in old || "stage" in entry) {
+      if (isSame(index)) return [];
+      return "stage" in entry && old.name === entry.name ? upstream(entry.stage, willRun) : [`${field} of ${stage} is now \`${entry.name}\` instead of \`${old.name}\``];
+    }
     return [
       ...contentChange(field, stage, old, entry),
       ...scalarChange(`format of data entry ${entry.name}`, old.format, entry.format),
@@ -132,7 +140,7 @@ function dataChanges(field: string, stage: string, before: DataInput, now: DataI
   })];
 }
 
-function contentChange(field: string, stage: string, before: DataInput["entries"][number], now: DataInput["entries"][number]): string[] {
+function contentChange(field: string, stage: string, before: FileEntry, now: FileEntry): string[] {
   if (before.digest === now.digest) return [];
   if (before.files !== undefined || now.files !== undefined) return fileChanges(filesOf(before), filesOf(now), now.name);
   if (before.path === now.path) return [`the content of ${basename(now.path)} changed`];
@@ -173,6 +181,12 @@ const membersIn = (value: Value): string[] => isObject(value) ? Object.keys(valu
 
 /** A value as plain JSON, members that are undefined left out. */
 const jsonOf = (value: unknown): Value => value === undefined ? undefined : z.json().parse(JSON.parse(JSON.stringify(value)));
+
+/** What a key counts of an entry of data. */
+const entryOf = (identity: Value, entry: number): Exclude<Value, undefined> => {
+  const entries = memberOf(identity, "data");
+  return (Array.isArray(entries) ? entries[entry] : undefined) ?? null;
+};
 
 const memberOf = (value: Value, name: string): Value => isObject(value) ? value[name] : undefined;
 

@@ -1,8 +1,8 @@
 import type { JSONPath } from "jsonc-parser";
 import { z } from "zod";
 import { entryNameSchema } from "../schemas/name.js";
-import { dataEntrySchema, modelEntrySchema, type DataEntry, type ModelEntry, type StageSpec } from "../schemas/spec.js";
-import { stageKinds, type ArtifactType, type InputDeclaration, type StageKind } from "../schemas/stages/table.js";
+import { dataEntrySchema, modelEntrySchema, type DataEntry, type DataFormat, type ModelEntry, type StageSpec } from "../schemas/spec.js";
+import { artifactFormats, stageKinds, type ArtifactType, type InputDeclaration, type StageKind } from "../schemas/stages/table.js";
 import { membersOf } from "./members.js";
 import { rewardReferences } from "./rewards.js";
 
@@ -83,10 +83,32 @@ export function targetOf(draft: Draft, name: string): Target | undefined {
   return entry === undefined ? undefined : { from: "model", name, entry };
 }
 
+/** The format of the rows that a stage makes; undefined where what it leaves is no data. */
+export function madeFormat({ kind }: DraftStage): DataFormat | undefined {
+  const formats: Partial<Record<ArtifactType, DataFormat>> = artifactFormats;
+  return formats[stageKinds[kind].output];
+}
+
+/** The stage that a name means where data is asked for; undefined where it means an entry, or nothing. */
+export function makerOf(draft: Draft, name: string): DraftStage | undefined {
+  const stage = draft.data.has(name) ? undefined : draft.stages.get(name);
+  return stage !== undefined && madeFormat(stage) !== undefined ? stage : undefined;
+}
+
+/** Whether data has rows for evaluation alone: an entry that holds some out, or a stage whose prompts do. True where that is not known. */
+export function holdsOut(draft: Draft, name: string, seen: readonly string[] = []): boolean {
+  const maker = makerOf(draft, name);
+  if (maker === undefined) return draft.data.get(name)?.holdout !== 0;
+  // A circle is a fault of its own.
+  if (seen.includes(name)) return true;
+  const prompts = maker.references.filter(({ declaration }) => "data" in declaration);
+  return maker.written["maxHeldOutPrompts"] !== 0 && prompts.some((reference) => holdsOut(draft, reference.name, [...seen, name]));
+}
+
 /** The stages that a stage waits for: those it names, and the tokenizer of a model from scratch that it names. */
 export function upstreamOf(draft: Draft, stage: DraftStage): string[] {
   const names = stage.references.flatMap(({ name, declaration }) => {
-    if (!("accepts" in declaration)) return [];
+    if ("data" in declaration) return makerOf(draft, name)?.name ?? [];
     const target = targetOf(draft, name);
     if (target === undefined) return [];
     if (target.from === "stage") return [target.stage.name];

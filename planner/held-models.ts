@@ -23,6 +23,7 @@ const roles: Readonly<Record<StageKind, Roles>> = {
   // The reference is the policy as it was, unless the stage names another.
   "ppo": { trained: ["policy", "critic"], frozen: ["policy", "reward", "heldOutReward"] },
   "dpo": { trained: ["policy"], frozen: ["policy"] },
+  "preferences": { trained: [], frozen: ["policy", "reward"] },
   "evaluate": { trained: [], frozen: ["candidate", "baseline", "reward", "heldOutReward"] },
   "multiple-choice": { trained: [], frozen: ["model"] },
 };

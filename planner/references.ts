@@ -1,7 +1,7 @@
 import { dataUses } from "../data/formats.js";
-import { dataFormats, type ModelEntry } from "../schemas/spec.js";
-import { stageKinds, type ArtifactType } from "../schemas/stages/table.js";
-import { targetOf, upstreamOf, type Draft, type DraftStage, type Reference, type Target } from "./draft.js";
+import { dataFormats, type DataFormat, type ModelEntry } from "../schemas/spec.js";
+import { artifactFormats, stageKinds, type ArtifactType, type DataUse } from "../schemas/stages/table.js";
+import { madeFormat, makerOf, targetOf, upstreamOf, type Draft, type DraftStage, type Reference, type Target } from "./draft.js";
 import type { Facts } from "./facts.js";
 import type { Fault } from "./fault.js";
 import { findCycles } from "./order.js";
@@ -34,10 +34,18 @@ export function typeOf(target: Target, facts: Facts): ArtifactType | undefined {
 }
 
 function takenNames(draft: Draft): Fault[] {
-  return [...draft.models.keys()].filter((name) => draft.stages.has(name)).map((name) => ({
+  const both = (other: string) => (name: string): Fault => ({
     code: "TL_SPEC_NAME_TAKEN", path: ["stages", name], part: "key",
-    message: `\`${name}\` names a stage and a model; a reference could mean either`, hint: "rename one of them",
-  }));
+    message: `\`${name}\` names a stage and ${other}; a reference could mean either`, hint: "rename one of them",
+  });
+  const makesData = (name: string): boolean => {
+    const stage = draft.stages.get(name);
+    return stage !== undefined && madeFormat(stage) !== undefined;
+  };
+  return [
+    ...[...draft.models.keys()].filter((name) => draft.stages.has(name)).map(both("a model")),
+    ...[...draft.data.keys()].filter(makesData).map(both("a data entry")),
+  ];
 }
 
 function tokenizerFaults(draft: Draft, model: string, entry: ModelEntry): Fault[] {
@@ -85,27 +93,38 @@ function baseFaults({ models, stages }: Draft, model: string, entry: ModelEntry)
   return [];
 }
 
-function dataFaults(draft: Draft, stage: DraftStage, reference: Reference, use: Parameters<typeof serving>[0]): Fault[] {
+function dataFaults(draft: Draft, stage: DraftStage, reference: Reference, use: DataUse): Fault[] {
   const path = pathOf(stage, reference);
   const { field, name } = reference;
-  if (!draft.data.has(name)) {
-    const other = draft.stages.has(name) ? "a stage" : draft.models.has(name) ? "a model" : undefined;
+  const maker = makerOf(draft, name);
+  if (!draft.data.has(name) && maker === undefined) {
+    const named = draft.stages.get(name);
+    const other = named !== undefined ? withArticle(typeWords[stageKinds[named.kind].output]) : draft.stages.has(name) ? "a stage" : draft.models.has(name) ? "a model" : undefined;
+    const kinds = makingKinds(use);
+    const wanted = ["a data entry", ...(kinds.length === 0 ? [] : [`a stage of kind ${kinds.map((kind) => `\`${kind}\``).join(" or ")}`])].join(" or ");
+    const makers = [...draft.stages.keys()].filter((each) => makerOf(draft, each) !== undefined && each !== stage.name);
     return [{
       code: other === undefined ? "TL_SPEC_UNKNOWN_REFERENCE" : "TL_SPEC_WRONG_REFERENCE", path,
-      message: other === undefined ? `there is no data entry \`${name}\`` : `\`${name}\` is ${other}; \`${field}\` wants a data entry`,
-      hint: suggestion(name, draft.data.keys()) ?? "add it under `data`",
+      message: other === undefined ? `there is no data entry \`${name}\`` : `\`${name}\` is ${other}; \`${field}\` wants ${wanted}`,
+      hint: suggestion(name, [...draft.data.keys(), ...makers]) ?? "add it under `data`",
     }];
   }
-  const entry = draft.data.get(name);
-  if (entry === undefined || dataUses(entry.format).includes(use)) return [];
+  const format = maker === undefined ? draft.data.get(name)?.format : madeFormat(maker);
+  if (format === undefined || dataUses(format).includes(use)) return [];
   return [{
     code: "TL_SPEC_DATA_USE", path,
-    message: `\`${name}\` has the format ${entry.format}, which holds no ${use}; \`${field}\` of a ${stage.kind} stage needs them`,
+    message: `\`${name}\` ${maker === undefined ? "has" : "makes data of"} the format ${format}, which holds no ${use}; \`${field}\` of a ${stage.kind} stage needs them`,
     hint: `formats that serve: ${serving(use).join(", ")}`,
   }];
 }
 
-const serving = (use: ReturnType<typeof dataUses>[number]): string[] => dataFormats.options.filter((format) => dataUses(format).includes(use));
+/** Stage kinds that make data for a use. */
+const makingKinds = (use: DataUse): string[] => {
+  const formats: Partial<Record<ArtifactType, DataFormat>> = artifactFormats;
+  return Object.entries(stageKinds).flatMap(([kind, { output }]) => (formats[output] !== undefined && dataUses(formats[output]).includes(use) ? [kind] : []));
+};
+
+const serving = (use: DataUse): string[] => dataFormats.options.filter((format) => dataUses(format).includes(use));
 
 function modelFaults(draft: Draft, facts: Facts, stage: DraftStage, reference: Reference, accepts: readonly ArtifactType[]): Fault[] {
   const path = pathOf(stage, reference);
@@ -153,7 +172,7 @@ function cycleFaults(draft: Draft, stages: readonly DraftStage[]): Fault[] {
 }
 
 const typeWords: Readonly<Record<ArtifactType, string>> = {
-  tokenizer: "tokenizer", "language-model": "language model", "reward-model": "reward model", "value-model": "value model", report: "report",
+  tokenizer: "tokenizer", "language-model": "language model", "reward-model": "reward model", "value-model": "value model", preferences: "set of preference pairs", report: "report",
 };
 
 const withArticle = (word: string): string => `a ${word}`;

@@ -3,7 +3,7 @@ import { stageFigures, stageMetrics } from "../schemas/metrics.js";
 import type { StageSpec } from "../schemas/spec.js";
 import type { ResolvedTricks } from "../schemas/tricks.js";
 import { ancestryOf } from "./ancestry.js";
-import type { Draft, DraftStage } from "./draft.js";
+import { holdsOut, type Draft, type DraftStage } from "./draft.js";
 import type { Facts } from "./facts.js";
 import { membersOf } from "./members.js";
 import { resolveCriticTricks, resolvePpoTricks } from "./presets.js";
@@ -46,6 +46,11 @@ export function whatItTakes(draft: Draft, facts: Facts, stage: DraftStage, compl
 function needsOf(draft: Draft, facts: Facts, stage: DraftStage, complete: StageSpec): Needs {
   switch (complete.kind) {
     case "ppo": case "critic-pretrain": return rolloutNeeds(stage, complete);
+    case "preferences": return {
+      "preferences/held_out_pairs": [holdsOut(draft, stage.name), "give the data entry of its prompts a `holdout`"],
+      "preferences/unreadable": [isJudge(complete.reward), "only a reward that is a `judge` has replies"],
+      "preferences/gold_agreement": [complete.judge === "reward-model" && complete.gold !== undefined, "name a scorer in `gold`, and write `\"judge\": \"reward-model\"`"],
+    };
     case "evaluate": return evaluationNeeds(draft, facts, complete);
     case "reward-model": return { ...heldOutNeeds(draft, stage, complete), "loss/lm": [complete.lmCoefficient > 0, "`lmCoefficient` is 0; set it above"] };
     case "pretrain": case "sft": case "dpo": return heldOutNeeds(draft, stage, complete);
@@ -58,7 +63,7 @@ const needAlike = (names: readonly string[], has: boolean, hint: string): Needs 
 
 function heldOutNeeds(draft: Draft, stage: DraftStage, complete: StageSpec): Needs {
   const names = stage.references.flatMap(({ name, declaration }) => "data" in declaration ? [name] : []);
-  const held = names.some((name) => (draft.data.get(name)?.holdout ?? 0) > 0);
+  const held = names.some((name) => holdsOut(draft, name));
   return needAlike(metricsOf(complete).filter((name) => name.includes("held_out")), held, `give the data entry ${names.map((name) => `\`${name}\``).join(" or ")} a \`holdout\``);
 }
 
@@ -101,6 +106,6 @@ export function tricksOf(stage: DraftStage, complete: StageSpec): ResolvedTricks
   switch (complete.kind) {
     case "ppo": return resolvePpoTricks(complete.preset, written, complete.pretrainingData !== undefined);
     case "critic-pretrain": return resolveCriticTricks(written);
-    case "tokenizer": case "pretrain": case "sft": case "reward-model": case "dpo": case "evaluate": case "multiple-choice": return {};
+    case "tokenizer": case "pretrain": case "sft": case "reward-model": case "dpo": case "preferences": case "evaluate": case "multiple-choice": return {};
   }
 }

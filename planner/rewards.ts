@@ -88,8 +88,8 @@ export function rewardFaults({ name: stage }: DraftStage, reward: RewardSpec, ki
           ? [fault([...way, "judge", "prompt"], "the `prompt` does not show the answer that is to be judged", "write {answer} where it belongs, and {dialogue} for what it answers")] : []),
         ...("judge" in term && typeof term.judge.unreadable === "number" && (term.judge.unreadable < term.judge.scale.low || term.judge.unreadable > term.judge.scale.high)
           ? [fault([...way, "judge", "unreadable"], `${term.judge.unreadable} is no number of the scale`, `write one from ${term.judge.scale.low} to ${term.judge.scale.high}, or "fail"`)] : []),
-        ...(kind === "evaluate" && "normalize" in term && term.normalize !== undefined && "answers" in term.normalize
-          ? [fault([...way, "normalize"], "an evaluation has no first step before which scores could be measured", "write `mean` and `std`, or leave it out")] : []),
+        ...((kind === "evaluate" || kind === "preferences") && "normalize" in term && term.normalize !== undefined && "answers" in term.normalize
+          ? [fault([...way, "normalize"], "a stage that trains nothing has no first step before which scores could be measured", "write `mean` and `std`, or leave it out")] : []),
       ];
     }),
   ];

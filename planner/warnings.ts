@@ -40,7 +40,7 @@ function stageWarnings(draft: Draft, facts: Facts, stage: DraftStage, complete: 
       return [...device, ...evaluateWarnings(draft, facts, complete)];
     case "reward-model":
       return [...device, ...paddingWarnings(draft, facts, complete.model)];
-    case "tokenizer": case "pretrain": case "sft": case "dpo": case "multiple-choice":
+    case "tokenizer": case "pretrain": case "sft": case "dpo": case "preferences": case "multiple-choice":
       return device;
   }
 }

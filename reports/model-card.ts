@@ -39,6 +39,7 @@ const tasks: Readonly<Record<ArtifactType, { readonly task?: string; readonly wo
   "reward-model": { task: "text-classification", words: "A reward model: one score for a conversation", loader: "AutoModelForSequenceClassification" },
   "value-model": { task: "token-classification", words: "A value model, the critic of PPO: one value for every token", loader: "AutoModelForTokenClassification" },
   tokenizer: { words: "A tokenizer" },
+  preferences: { words: "Preference pairs of a policy's answers" },
   report: { words: "A report" },
 };
 

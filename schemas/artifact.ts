@@ -2,7 +2,7 @@ import { z } from "zod";
 
 const digest = z.string().regex(/^[0-9a-f]{64}$/);
 
-export const artifactTypes = z.enum(["tokenizer", "language-model", "reward-model", "value-model", "report"]);
+export const artifactTypes = z.enum(["tokenizer", "language-model", "reward-model", "value-model", "preferences", "report"]);
 
 const directorySchema = z.strictObject({ path: z.string(), digest });
 

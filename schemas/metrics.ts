@@ -107,11 +107,17 @@ export const choiceFigureNames: readonly string[] = [
   ...["choice/accuracy", "choice/normalized_accuracy"].flatMap((name) => [name, `${name}_low`, `${name}_high`]), "choice/chance", "choice/questions",
 ];
 
+/** What the result of a preferences stage says, by name. */
+export const preferenceFigureNames: readonly string[] = [
+  "pairs", "held_out_pairs", "score", "score_std", "length", "longer_preferred", "gold_agreement", "unreadable",
+].map((name) => `preferences/${name}`);
+
 /** The figures that results of a stage kind can be sorted by, with some setting or other; of an evaluation's judges there are more. */
 export function stageFigures(kind: string): readonly string[] {
   switch (kind) {
     case "evaluate": return evaluationFigures;
     case "multiple-choice": return choiceFigureNames;
+    case "preferences": return preferenceFigureNames;
     default: return Object.keys(Object.entries(stageMetrics).find(([name]) => name === kind)?.[1] ?? {});
   }
 }

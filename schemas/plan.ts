@@ -4,6 +4,20 @@ import { plannedSweepSchema } from "./sweep.js";
 
 const digest = z.string().regex(/^[0-9a-f]{64}$/);
 
+const fileEntrySchema = z.strictObject({
+  name: z.string(), format: dataFormats,
+  /** The file and its digest; of an entry with `files` where they are, and the digest of theirs. */
+  path: z.string(), digest,
+  holdout: z.number(), maxBadShare: z.number(),
+  /** In their order, where the entry does not name one file by its path. */
+  files: z.array(z.strictObject({ path: z.string(), digest })).optional(),
+  /** Where they were found, so that files that come later are noticed. */
+  lists: z.array(z.strictObject({ folder: z.string(), glob: z.string() })).optional(),
+});
+
+/** The rows that an earlier stage has made, and held out as its prompts are. */
+const madeEntrySchema = z.strictObject({ name: z.string(), format: dataFormats, stage: z.string() });
+
 /** Where an input of a stage comes from once the plan is frozen. */
 export const planInputSchema = z.discriminatedUnion("from", [
   /** The artifact of an earlier stage. */
@@ -14,22 +28,13 @@ export const planInputSchema = z.discriminatedUnion("from", [
   z.strictObject({ from: z.literal("scratch"), model: z.string(), configuration: z.record(z.string(), z.json()), tokenizer: z.string() }),
   /** A file of the user's that the stage runs. */
   z.strictObject({ from: z.literal("file"), path: z.string(), digest }),
-  /** One or more data entries, resolved to files. */
+  /** One or more data entries, resolved to files, and stages that make data. */
   z.strictObject({
     from: z.literal("data"),
     use: z.enum(["text", "dialogues", "pairs", "prompts", "questions"]),
     /** Of a mixture, one for each entry. */
     weights: z.array(z.number()).optional(),
-    entries: z.array(z.strictObject({
-      name: z.string(), format: dataFormats,
-      /** The file and its digest; of an entry with `files` where they are, and the digest of theirs. */
-      path: z.string(), digest,
-      holdout: z.number(), maxBadShare: z.number(),
-      /** In their order, where the entry does not name one file by its path. */
-      files: z.array(z.strictObject({ path: z.string(), digest })).optional(),
-      /** Where they were found, so that files that come later are noticed. */
-      lists: z.array(z.strictObject({ folder: z.string(), glob: z.string() })).optional(),
-    })).min(1),
+    entries: z.array(z.union([fileEntrySchema, madeEntrySchema])).min(1),
   }),
 ]);
 
@@ -76,6 +81,8 @@ export const planSchema = z.strictObject({
 });
 
 export type PlanInput = z.output<typeof planInputSchema>;
+export type FileEntry = z.output<typeof fileEntrySchema>;
+export type MadeEntry = z.output<typeof madeEntrySchema>;
 export type PlannedStage = z.output<typeof plannedStageSchema>;
 export type Plan = z.output<typeof planSchema>;
 

@@ -131,8 +131,9 @@ function tracedInputs(input: string, digests: readonly string[], planned: Planne
       case "directory": return { input, from: "directory", name: [source, ...source.under ?? []][index]?.path ?? source.path, digest };
       case "file": return { input, from: "file", name: source.path, digest };
       case "data": {
-        const file = source.entries.flatMap((entry) => filesOf(entry).map(({ path }) => ({ path, format: entry.format })))[index];
-        return { input, from: "file", name: file?.path ?? input, digest, format: file?.format };
+        const read = source.entries.flatMap((entry): Pick<TracedInput, "from" | "name" | "format">[] => "stage" in entry
+          ? [{ from: "stage", name: entry.stage }] : filesOf(entry).map(({ path }) => ({ from: "file", name: path, format: entry.format })))[index];
+        return { input, ...(read ?? { from: "file", name: input }), digest };
       }
       case undefined: return { input, from: "stage", name: input, digest };
     }

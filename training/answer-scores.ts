@@ -24,10 +24,11 @@ export interface AnswerScores {
   replies(): Replies | undefined;
 }
 
-/** Loads the reward models that an evaluation names, and scores answers with them and with the gold scorer. Servers are asked nothing that is remembered. */
-export async function loadAnswerScores(
-  setup: TrainerSetup<StageParameters<"evaluate">>, candidate: InputArtifact, remembered: RememberedReplies,
-): Promise<AnswerScores> {
+/** What a stage says of its scores. */
+type Scoring = Pick<StageParameters<"evaluate">, "reward" | "gold">;
+
+/** Loads the reward models that a stage names, and scores answers with them and with the gold scorer. Servers are asked nothing that is remembered. */
+export async function loadAnswerScores(setup: TrainerSetup<Scoring>, candidate: InputArtifact, remembered: RememberedReplies): Promise<AnswerScores> {
   const { reward: named } = setup.parameters;
   const replies = typeof named === "object" && "judge" in named ? new ReplyCount() : undefined;
   const beyond = named === undefined || typeof named === "string" ? undefined : await beyondModels(setup, named, { remembered, replies });

@@ -11,7 +11,7 @@ export function criticHead({ type, metadata }: InputArtifact): LoadRequest["newH
   switch (type) {
     case "value-model": return undefined;
     case "reward-model": return { init: "fromScore", ...(metadata.scoreNormalization ?? { mean: 0, std: 1 }) };
-    case "language-model": case "tokenizer": case "report": return { init: "zero" };
+    case "language-model": case "tokenizer": case "preferences": case "report": return { init: "zero" };
   }
 }
 
@@ -20,6 +20,6 @@ export function headOrigin({ type }: InputArtifact): NonNullable<ArtifactMetadat
   switch (type) {
     case "value-model": return "its own";
     case "reward-model": return "score head";
-    case "language-model": case "tokenizer": case "report": return "new";
+    case "language-model": case "tokenizer": case "preferences": case "report": return "new";
   }
 }

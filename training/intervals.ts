@@ -25,6 +25,23 @@ export function sharesInterval(shares: readonly number[], most: number): Interva
   return score(value, Math.min(Math.max(effective, shares.length), shares.length * most));
 }
 
+/**
+ * 95 % interval of the share of successes among observations that come in clusters, such as pairs of answers to one prompt: Wilson's score
+ * with as many observations as would give the spread that the clusters have, no fewer than there are clusters and no more than there are
+ * observations. Undefined without an observation. Source: as `sharesInterval`, whose clusters are all of one size.
+ */
+export function clusteredShare(all: readonly { readonly count: number; readonly total: number }[]): Interval | undefined {
+  const clusters = all.filter(({ total }) => total > 0);
+  const sum = (of: (cluster: { readonly count: number; readonly total: number }) => number) => clusters.reduce((running, cluster) => running + of(cluster), 0);
+  const total = sum((cluster) => cluster.total);
+  if (total === 0) return undefined;
+  const value = sum(({ count }) => count) / total;
+  // The variance of a ratio, by its first-order expansion.
+  const spread = clusters.length / Math.max(1, clusters.length - 1) * sum((cluster) => (cluster.count - value * cluster.total) ** 2) / total ** 2;
+  const effective = isSure(value) || spread === 0 ? clusters.length : (value * (1 - value)) / spread;
+  return score(value, Math.min(Math.max(effective, clusters.length), total));
+}
+
 /** Nobody disagrees: how far the prompts could have differed is not known. */
 const isSure = (value: number): boolean => value === 0 || value === 1;
 

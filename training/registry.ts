@@ -18,6 +18,7 @@ const trainers: Readonly<Record<StageKind, Create>> = {
   "critic-pretrain": async (setup) => (await import("./critic-pretrain.js")).createCriticPretrain(complete("critic-pretrain", setup)),
   ppo: async (setup) => (await import("./ppo.js")).createPpo(complete("ppo", setup)),
   dpo: async (setup) => (await import("./dpo.js")).createDpo(complete("dpo", setup)),
+  preferences: async (setup) => (await import("./preferences.js")).createPreferences(complete("preferences", setup)),
   evaluate: async (setup) => (await import("./evaluate.js")).createEvaluate(complete("evaluate", setup)),
   "multiple-choice": async (setup) => (await import("./multiple-choice.js")).createMultipleChoice(complete("multiple-choice", setup)),
 };

@@ -32,4 +32,9 @@ export const trainingErrors = {
     meaning: "No row is left that a stage could use.",
     remedy: "Check the data entry's `holdout` and the stage's row limits.",
   },
+  TL_PREFERENCES_NONE: {
+    exit: 1, retry: false,
+    meaning: "A stage of kind preferences has sampled answers, and no two to the same training prompt differ enough in score to be a pair.",
+    remedy: "Lower its `margin`, or raise `temperature` or `samples`; look at the policy's answers.",
+  },
 } as const satisfies Record<string, ErrorEntry>;

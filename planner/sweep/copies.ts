@@ -86,7 +86,7 @@ export class Copies {
     };
     if (section === "stages" && isObject(written)) {
       written = withReferences(written, (reference) => "data" in reference.declaration
-        ? refer("data", reference.name) : refer(this.has("stages", reference.name) ? "stages" : "models", reference.name));
+        ? refer(this.has("data", reference.name) ? "data" : "stages", reference.name) : refer(this.has("stages", reference.name) ? "stages" : "models", reference.name));
     }
     if (section === "models" && isObject(written)) {
       const { tokenizer } = membersOf(written);

@@ -77,6 +77,7 @@ export const rowLimits = {
 
 /** Decoding as in P §4.3, without its length penalty of 1.2, which ranks the beams of a beam search and has no part in sampling. */
 export const paperDecoding = { temperature: 0.8, topP: 0.9, repetitionPenalty: 1.1 } as const;
+export const paperDecodingWords = `As in P §4.3: temperature ${paperDecoding.temperature}, topP ${paperDecoding.topP}, repetitionPenalty ${paperDecoding.repetitionPenalty}, where the stage does not give them. Its length penalty belongs to beam search, and there is none.`;
 
 export const sampling = {
   temperature: z.number().min(0).default(0.8),

@@ -2,11 +2,9 @@ import { z } from "zod";
 import { rowCount, tokenCount } from "../counts.js";
 import { endpointFields } from "../endpoint.js";
 import { nameSchema } from "../name.js";
-import { operationalParameters, paperDecoding, reference, rowLimits, sampling } from "./common.js";
+import { operationalParameters, paperDecodingWords, reference, rowLimits, sampling } from "./common.js";
 import { singleReward } from "../reward.js";
 import { goldScorers } from "./ppo.js";
-
-const { temperature, topP, repetitionPenalty } = paperDecoding;
 
 /** Judges that go by a score of each answer, and the fields that name what gives it. */
 export const scoreJudges = { gold: "gold", "reward-model": "reward", "held-out-reward-model": "heldOutReward" } as const;
@@ -59,8 +57,7 @@ export const evaluateParameters = z.strictObject({
   maxNewTokens: tokenCount.default(48),
   batch: rowCount.default(64).describe("Prompts a step."),
   samples: z.number().int().min(0).max(100_000).default(20).describe("Answers shown side by side in the report."),
-  decoding: z.literal("paper").optional()
-    .describe(`As in P §4.3: temperature ${temperature}, topP ${topP}, repetitionPenalty ${repetitionPenalty}, where the stage does not give them. Its length penalty belongs to beam search, and there is none.`),
+  decoding: z.literal("paper").optional().describe(paperDecodingWords),
   ...sampling,
   ...rowLimits,
   ...operationalParameters,

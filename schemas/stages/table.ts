@@ -4,20 +4,24 @@ import { dpoParameters } from "./dpo.js";
 import { evaluateParameters } from "./evaluate.js";
 import { multipleChoiceParameters } from "./multiple-choice.js";
 import { ppoParameters } from "./ppo.js";
+import { preferencesParameters } from "./preferences.js";
 import { pretrainParameters } from "./pretrain.js";
 import { rewardModelParameters } from "./reward-model.js";
 import { sftParameters } from "./sft.js";
 import { tokenizerParameters } from "./tokenizer.js";
 
-export type ArtifactType = "tokenizer" | "language-model" | "reward-model" | "value-model" | "report";
+export type ArtifactType = "tokenizer" | "language-model" | "reward-model" | "value-model" | "preferences" | "report";
 /** What a data entry can serve as. */
 export type DataUse = "text" | "dialogues" | "pairs" | "prompts" | "questions";
 
-/** An input that a stage names in a field: artifacts of one of `accepts`, or data that serves as `data`. */
+/** An input that a stage names in a field: artifacts of one of `accepts`, or data that serves as `data`, from files or made by a stage. */
 export type InputDeclaration =
   /** `rewards`: the field may also hold what is no artifact, or several terms. */
   | { readonly accepts: readonly ArtifactType[]; readonly optional?: boolean; readonly rewards?: true }
   | { readonly data: DataUse; readonly optional?: boolean; readonly many?: boolean };
+
+/** Artifacts that are data, too: the format of their rows. */
+export const artifactFormats = { preferences: "preference" } as const satisfies Partial<Record<ArtifactType, string>>;
 
 export interface StageKindDeclaration<Schema extends z.ZodType = z.ZodType> {
   readonly parameters: Schema;
@@ -74,6 +78,10 @@ export const stageKinds = {
   dpo: {
     parameters: dpoParameters, version: 1, output: "language-model", backend: true, timeouts: training,
     inputs: { policy: languageModel, reference: { ...languageModel, optional: true }, data: { data: "pairs", many: true } },
+  },
+  preferences: {
+    parameters: preferencesParameters, version: 1, output: "preferences", backend: true, timeouts: training,
+    inputs: { policy: languageModel, prompts: { data: "prompts", many: true }, reward: { ...reward, optional: true } },
   },
   evaluate: {
     parameters: evaluateParameters, version: 1, output: "report", backend: true, timeouts: training,

@@ -206,7 +206,7 @@ describe("inputs", () => {
     const entry = { name: "texts", format: "text" as const, path, digest: sha256("one\ntwo\n"), holdout: 0, maxBadShare: 0 };
     const given = (digest: string) => ({
       task: { ...task, stage: { ...stage, inputs: { data: { from: "data" as const, use: "text" as const, entries: [{ ...entry, digest }] } } } },
-      scratch: dirname(path), pulse: { phase: () => undefined },
+      store, scratch: dirname(path), pulse: { phase: () => undefined },
     });
     expect((await readData(given(entry.digest)))["data"]!.text.train.length).toBeGreaterThan(0);
     await expect(readData(given(keyOf("other")))).rejects.toMatchObject({ code: "TL_STAGE_INPUT_CHANGED", entry: { retry: false } });

@@ -52,8 +52,7 @@ async function expectAnswers(of: Project, id: string): Promise<void> {
   expect(told("cancel-requested"), "who stopped it").toMatchObject([{ actor: me }]);
   expect(told("stage-stopped"), "why, and with which checkpoint").toMatchObject([{ stage: "base", cause: "cancelled", checkpoint: expect.any(Number) as number }]);
   expect(told("run-resumed"), "who resumed it, from what state, with which program").toMatchObject([{ actor: me, attempt: 2, found: "cancelled", versions }]);
-  const documents = plan.stages[0]!.inputs["data"]!;
-  const data = documents.from === "data" ? documents.entries[0]!.digest : "";
+  const { digest: data } = z.object({ entries: z.tuple([z.object({ digest: z.string() })]) }).parse(plan.stages[0]!.inputs["data"]).entries[0];
   const [tokenizer] = told("stage-finished");
   expect(told("stage-started"), "where, on which versions and device, from which data and artifacts").toMatchObject([
     { stage: "bpe", worker: { host: hostname() }, versions, inputs: { data: [data] } },

@@ -24,8 +24,9 @@ async function planned(path: string | readonly string[]): Promise<PlannedStage> 
 
 const entryOf = ({ inputs }: PlannedStage) => {
   const input = inputs["data"]!;
-  if (input.from !== "data") throw new Error("no data");
-  return input.entries[0]!;
+  const [entry] = input.from === "data" ? input.entries : [];
+  if (entry === undefined || "stage" in entry) throw new Error("no data from files");
+  return entry;
 };
 
 async function refusalNow({ inputs }: PlannedStage): Promise<string> {

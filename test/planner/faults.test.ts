@@ -50,7 +50,7 @@ const cases: readonly (readonly [name: string, change: Change, field: string, co
   ["a reward model as policy", inStage("ppo", { policy: "rm" }), "stages.ppo.policy", "TL_SPEC_WRONG_REFERENCE", "`rm` is a reward model; `policy` wants a language model", "`sft`"],
   ["a value model as reward", inStage("ppo", { reward: "critic" }), "stages.ppo.reward", "TL_SPEC_WRONG_REFERENCE", "is a value model", "`rm` would do"],
   ["a data entry as model", inStage("sft", { model: "hh" }), "stages.sft.model", "TL_SPEC_WRONG_REFERENCE", "is a data entry"],
-  ["a stage as data", inStage("sft", { data: "base" }), "stages.sft.data", "TL_SPEC_WRONG_REFERENCE", "is a stage"],
+  ["a stage as data", inStage("sft", { data: "base" }), "stages.sft.data", "TL_SPEC_WRONG_REFERENCE", "a data entry or a stage of kind `preferences`"],
   ["plain text where pairs are needed", inStage("rm", { data: "book" }), "stages.rm.data", "TL_SPEC_DATA_USE", "holds no pairs", "hh-rlhf, preference"],
   ["a tokenizer that is another kind", (spec) => { spec.models["tiny"]!["tokenizer"] = "sft"; }, "models.tiny.tokenizer", "TL_SPEC_WRONG_REFERENCE", "stage of kind `tokenizer`", "`bpe`"],
   ["a tokenizer that is not there", (spec) => { spec.models["tiny"]!["tokenizer"] = "bp"; }, "models.tiny.tokenizer", "TL_SPEC_UNKNOWN_REFERENCE", "no stage `bp`", "`bpe`"],
