@@ -20,7 +20,7 @@ export const moduleReward = z.strictObject({
   module: z.string().min(1).describe("Path of a JavaScript module that exports `reward`, looked for as data files are; the key counts its content, not that of what it imports."),
   options: z.record(z.string(), z.json()).optional().describe("Given to the module as `options`."),
   timeLimit: durationSchema.default("60s").describe("For one batch of answers; loading it has at least a minute. Does not change keys."),
-  memory: memorySchema.default("1GB").describe("Heap that the module may fill. Does not change keys."),
+  memory: memorySchema.default("1GB").describe("What the module may take of memory, its heap and its buffers. Does not change keys."),
   ...normalizeField,
 });
 

@@ -9,12 +9,12 @@ export const rewardErrors = {
   },
   TL_REWARD_FAILED: {
     exit: 1, retry: false,
-    meaning: "A module that scores answers threw, ended its thread, or took more memory than its `memory` allows.",
+    meaning: "A module that scores answers threw, also in a timer or in a promise that nobody awaits, ended its thread or its process, or took more memory than its `memory` allows.",
     remedy: "Mend the module; the message holds the answer that it failed on and the place in its code where they are known.",
   },
   TL_REWARD_TIMEOUT: {
     exit: 1, retry: false,
-    meaning: "A module that scores answers took longer for a batch than its `timeLimit`; its thread was ended.",
+    meaning: "A module that scores answers took longer for a batch than its `timeLimit`; its process was ended.",
     remedy: "Look for a loop or a promise that never ends, or raise `timeLimit` in the spec.",
   },
   TL_REWARD_SCORES: {

@@ -1,8 +1,8 @@
-import { basename } from "node:path";
+import { setImmediate as turn } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
-import { inspect } from "node:util";
 import { parentPort, workerData } from "node:worker_threads";
-import { moduleTaskSchema, type ModuleAnswer } from "./module-messages.js";
+import { moduleTaskSchema, type ModuleAnswer, type ModuleWord } from "./module-messages.js";
+import { shown, wordsOf } from "./module-words.js";
 import type { WrittenAnswer } from "./reward.js";
 
 // The thread of a reward module: loads it, then answers every batch of answers with its scores.
@@ -16,7 +16,7 @@ async function load(): Promise<Score | Extract<ModuleAnswer, { is: "unloadable" 
   try {
     exported = await import(pathToFileURL(path).href);
   } catch (error) {
-    return { is: "unloadable", why: wordsOf(error) };
+    return { is: "unloadable", why: wordsOf(error, path) };
   }
   const { reward } = exported;
   if (typeof reward !== "function") return { is: "no-function", exports: Object.keys(exported) };
@@ -28,7 +28,7 @@ async function judge(score: Score, answers: readonly WrittenAnswer[]): Promise<M
   try {
     given = await score(answers);
   } catch (error) {
-    return { is: "threw", why: wordsOf(error), ...await rowThatThrows(score, answers) };
+    return { is: "threw", why: wordsOf(error, path), ...await rowThatThrows(score, answers) };
   }
   const scores = listOf(given);
   if (scores === undefined) return { is: "no-list", found: shown(given) };
@@ -54,22 +54,13 @@ function listOf(given: unknown): readonly unknown[] | undefined {
   return Array.isArray(given) ? given : undefined;
 }
 
-function shown(value: unknown): string {
-  const text = inspect(value, { depth: 0, breakLength: Infinity });
-  return text.length > 80 ? `${text.slice(0, 80)}…` : text;
-}
-
-/** An error with the place in the module where it was thrown, where that is known. */
-function wordsOf(error: unknown): string {
-  if (!(error instanceof Error)) return shown(error);
-  const line = (error.stack ?? "").split("\n").find((each) => each.startsWith("    at ") && each.includes(`/${basename(path)}:`));
-  const place = line?.slice(line.lastIndexOf("/") + 1).replace(/\)$/, "");
-  return `${error.name}: ${error.message}${place === undefined ? "" : ` (${place})`}`;
-}
-
 const loaded = await load();
-const say = (answer: ModuleAnswer) => parentPort?.postMessage(answer);
+const say = (batch: number, said: ModuleAnswer) => parentPort?.postMessage({ batch, said } satisfies ModuleWord);
 if (typeof loaded === "function") {
-  parentPort?.on("message", (answers: readonly WrittenAnswer[]) => void judge(loaded, answers).then(say));
-  say({ is: "ready" });
-} else say(loaded);
+  parentPort?.on("message", ({ batch, answers }: { readonly batch: number; readonly answers: readonly WrittenAnswer[] }) => void judge(loaded, answers).then(async (said) => {
+    // A promise that was rejected and that nobody awaits ends the thread first: such scores are none.
+    await turn();
+    say(batch, said);
+  }));
+  say(0, { is: "ready" });
+} else say(0, loaded);

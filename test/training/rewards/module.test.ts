@@ -1,8 +1,12 @@
-import { writeFile } from "node:fs/promises";
+import { spawn } from "node:child_process";
+import { readFile, writeFile } from "node:fs/promises";
+import { hostname } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { expect, it, onTestFinished, vi } from "vitest";
 import { TruelineError } from "../../../foundation/errors.js";
 import { moduleReward, type ModuleReward } from "../../../schemas/reward.js";
+import { isAlive } from "../../../store/processes.js";
 import { startModule } from "../../../training/rewards/module.js";
 import type { TextScorer, WrittenAnswer } from "../../../training/rewards/reward.js";
 import { temporaryDirectory, user } from "../support.js";
@@ -71,19 +75,47 @@ it("a message tells where in the module it threw", async () => {
 });
 
 it.each([
-  ["setTimeout(() => { throw new Error('later'); }); return new Promise(() => {});", "TL_REWARD_FAILED", /ended by an error outside of its function: later/],
+  ["setTimeout(() => { throw new Error('later'); }); return new Promise(() => {});", "TL_REWARD_FAILED", /ended by an error outside of its function, .*: Error: later \(reward\.mjs:1:/],
+  ["Promise.reject(new Error('nobody waits')); return [1, 1, 1];", "TL_REWARD_FAILED", /ended by an error outside of its function, .*: Error: nobody waits/],
   ["process.exit(4);", "TL_REWARD_FAILED", /ended its thread with exit code 4/],
+  ["process.kill(process.pid, 'SIGTERM'); return new Promise(() => {});", "TL_REWARD_FAILED", /had its process ended by SIGTERM/],
+  ["process.kill(process.pid, 'SIGKILL'); return new Promise(() => {});", "TL_REWARD_FAILED", /had its process ended by SIGKILL/],
+  ["parentPort.postMessage('done'); return [1, 1, 1];", "TL_REWARD_FAILED", /sent its parent a message of its own/],
   ["for (;;);", "TL_REWARD_TIMEOUT", /has not scored 3 answers within 0\.3 s/],
   ["return new Promise(() => {});", "TL_REWARD_TIMEOUT", /has not scored 3 answers within 0\.3 s/],
 ])("what ends the thread, or never ends, is an error, and stays one: %s", async (body, code, message) => {
-  const score = await scorer(reward(`if (answers.length > 1) { ${body} } return [1];`), { timeLimit: "0.3s" });
+  const score = await scorer(`import { parentPort } from "node:worker_threads"; ${reward(`if (answers.length > 1) { ${body} } return [1];`)}`, { timeLimit: code === "TL_REWARD_TIMEOUT" ? "0.3s" : "60s" });
   await expect(score(three)).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
   await expect(score([three[0]!])).rejects.toMatchObject({ code });
 });
 
-it("one that fills the memory is ended, and this process is not", async () => {
-  const score = await scorer(reward("const held = []; for (;;) held.push(new Array(1e5).fill({}));"), { memory: "64MB" });
+it.each(["held.push(new Array(1e5).fill({}))", "held.push(Buffer.alloc(1e6, 1))"])("one that fills the memory is ended, and this process is not: %s", async (body) => {
+  const score = await scorer(reward(`const held = []; for (let times = 0; times < 4000; times++) ${body}; return new Promise(() => {});`), { memory: "64MB" });
   await expect(score(three)).rejects.toMatchObject({ code: "TL_REWARD_FAILED", message: expect.stringContaining("took more than 64MB of memory") });
+});
+
+it("of a flood of words the beginning is passed on, and it ends nothing", async () => {
+  const errors = vi.spyOn(process.stderr, "write").mockReturnValue(true);
+  onTestFinished(() => errors.mockRestore());
+  const score = await scorer(reward("for (let line = 0; line < 3e4; line++) console.log('x'.repeat(99)); return answers.map(() => 1);"));
+  expect(await score(three)).toEqual([1, 1, 1]);
+  await vi.waitFor(() => expect(errors.mock.calls.map(([text]) => String(text)).join("")).toContain("prints more than 1000000 bytes: the rest is left out"), 10_000);
+  expect(errors.mock.calls.reduce((bytes, [text]) => bytes + String(text).length, 0)).toBeLessThan(1_000_200);
+});
+
+it("one that never ends does not outlive a worker that was killed", async () => {
+  const folder = await temporaryDirectory();
+  await writeFile(join(folder, "reward.mjs"), `import { writeFileSync } from "node:fs"; export function reward() { writeFileSync(${JSON.stringify(join(folder, "pid"))}, String(process.pid)); for (;;); }`);
+  const worker = spawn(process.execPath, ["--import", "tsx", "--input-type=module", "--eval", `
+    const { startModule } = await import(${JSON.stringify(fileURLToPath(new URL("../../../training/rewards/module.ts", import.meta.url)))});
+    const score = await startModule({ files: { reward: { path: ${JSON.stringify(join(folder, "reward.mjs"))} } }, phase: () => {} }, { module: "reward.mjs", timeLimit: "600s", memory: "1GB" }, "reward");
+    await score([]);
+  `], { stdio: "inherit" });
+  const pid = await vi.waitFor(async () => Number(await readFile(join(folder, "pid"), "utf8")), 60_000);
+  const module = { pid, host: hostname(), started: "" };
+  expect(isAlive(module)).toBe(true);
+  worker.kill("SIGKILL");
+  await vi.waitFor(() => expect(isAlive(module)).toBe(false), 10_000);
 });
 
 it("a worker that runs none says so, before it runs anything", async () => {
