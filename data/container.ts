@@ -27,6 +27,11 @@ function endingOf(path: string): string {
   return /\.[^./\\]*$/.exec(name)?.[0].toLowerCase() ?? "";
 }
 
+/** Whether a file's first line names the members of its rows. */
+export function hasHeader(path: string): boolean {
+  return endingOf(path) === ".csv";
+}
+
 /** Endings of names of files that data are kept in: what a folder is searched for. */
 export const dataEndings: readonly string[] = [...Object.keys(containers), ".txt"];
 

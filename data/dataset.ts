@@ -3,6 +3,7 @@ import { formatShapes, type DataFormat } from "../schemas/spec.js";
 import type { DataUse } from "../schemas/stages/table.js";
 import { Collection } from "./collection.js";
 import { dataUses, fittingFormats } from "./formats.js";
+import { headerFault } from "./header.js";
 import { readRows, type BadRow } from "./rows.js";
 import { KeySet } from "./key-set.js";
 import { indicesWhere, joined, selected, type Rows } from "./row-list.js";
@@ -79,8 +80,8 @@ export async function readDataset(source: DataSource, uses?: readonly DataUse[],
     if (repeated) count.duplicates++;
     sides[side].add(row, path, !repeated);
   }
-  if (count.rows === 0) throw empty(source);
-  if (count.bad > source.maxBadShare * count.rows || count.bad === count.rows) throw badRows(source, count, faults);
+  if (count.rows === 0) throw await empty(source);
+  if (count.bad > source.maxBadShare * count.rows || count.bad === count.rows) throw await badRows(source, count, faults);
   const split = <Use extends DataUse>(use: Use) => ({ train: sides.train[use], heldOut: sides.heldOut[use] });
   return {
     text: split("text"), dialogues: split("dialogues"), pairs: split("pairs"), prompts: split("prompts"), questions: split("questions"),
@@ -117,9 +118,9 @@ export async function checkDataset(source: Pick<DataSource, "name" | "format" | 
     faults.push({ ...row, path });
     if (faults.length === 20) break;
   }
-  if (faults.length === 0) throw empty(source);
+  if (faults.length === 0) throw await empty(source);
   throw new TruelineError("TL_DATA_BAD_ROWS", `No row of the first ${faults.length} of ${source.path} can be read as ${source.format}:\n${listed(faults)}`, {
-    hint: formatHint(source.format, faults),
+    hint: await formatHint(source.format, faults),
   });
 }
 
@@ -148,8 +149,10 @@ export function combineDatasets(datasets: readonly Dataset[], weights?: readonly
 }
 
 /** What rows of the format look like, and of which format those are that were found instead. */
-function formatHint(format: DataFormat, faults: readonly BadRow[]): string {
+async function formatHint(format: DataFormat, faults: readonly PlacedFault[]): Promise<string> {
   const fitting = fittingFormats(faults.flatMap(({ value }) => (value === undefined ? [] : [value])));
+  const header = fitting.length === 0 && faults[0] !== undefined ? await headerFault(faults[0].path, format) : undefined;
+  if (header !== undefined) return header;
   const shape = `A row of format ${format} is ${formatShapes[format]}`;
   return fitting.length === 0 ? `${shape}; docs/data.md shows one of each format.` : `${shape}; these can be read as ${fitting.join(" or ")}.`;
 }
@@ -161,12 +164,12 @@ function checkUse(name: string, format: DataFormat, use: DataUse): void {
   });
 }
 
-function badRows(source: DataSource, { bad, rows }: { bad: number; rows: number }, faults: readonly PlacedFault[]): TruelineError {
+async function badRows(source: DataSource, { bad, rows }: { bad: number; rows: number }, faults: readonly PlacedFault[]): Promise<TruelineError> {
   const more = bad > faults.length ? `\n… and ${bad - faults.length} more` : "";
   return new TruelineError(
     "TL_DATA_BAD_ROWS",
     `Data entry "${source.name}": ${bad} of ${rows} rows can't be read as ${source.format}; at most ${source.maxBadShare * 100} % may be.\n${listed(faults)}${more}`,
-    { hint: formatHint(source.format, faults) },
+    { hint: await formatHint(source.format, faults) },
   );
 }
 
@@ -174,6 +177,7 @@ function listed(faults: readonly PlacedFault[]): string {
   return faults.slice(0, shownFaults).map(({ path, line, fault }) => `  ${path}:${line}: ${fault}`).join("\n");
 }
 
-function empty({ path }: Pick<DataSource, "path">): TruelineError {
-  return new TruelineError("TL_DATA_EMPTY", `${path} holds no row.`, { hint: "Check that the path names the right file." });
+async function empty({ path, files: [first] = [{ path }], format }: Pick<DataSource, "path" | "files" | "format">): Promise<TruelineError> {
+  const header = first && await headerFault(first.path, format);
+  return new TruelineError("TL_DATA_EMPTY", `${path} holds no row.`, { hint: header ?? "Check that the path names the right file." });
 }

@@ -16,6 +16,8 @@ import { readText } from "./readers/text.js";
 interface Format {
   readonly read: Reader;
   readonly uses: readonly DataUse[];
+  /** Members of its rows, as the header line of a csv names them; none where a row is a list. */
+  readonly columns: readonly string[];
 }
 
 // Pairs give dialogues (their chosen side) and prompts; whatever holds dialogues gives them as plain text too, so that
@@ -25,23 +27,28 @@ const dialogues = ["dialogues", "prompts", "text"] as const;
 
 /** Every format of rows: what reads a row of it, and what its rows can serve as. */
 const formats: Readonly<Record<DataFormat, Format>> = {
-  "hh-rlhf": { read: readTranscripts, uses: pairs },
-  preference: { read: readPreference, uses: pairs },
-  dialogue: { read: readDialogue, uses: dialogues },
-  "prompt-completion": { read: readPromptCompletion, uses: dialogues },
-  prompt: { read: readPrompt, uses: ["prompts"] },
-  text: { read: readText, uses: ["text"] },
-  sharegpt: { read: readShareGpt, uses: dialogues },
-  alpaca: { read: readAlpaca, uses: dialogues },
-  moss: { read: readMossDialogue, uses: dialogues },
-  "moss-prompt": { read: readMossPrompt, uses: ["prompts"] },
-  "moss-preference": { read: readMossPreference, uses: pairs },
-  "multiple-choice": { read: readMultipleChoice, uses: ["questions"] },
+  "hh-rlhf": { read: readTranscripts, uses: pairs, columns: ["chosen", "rejected"] },
+  preference: { read: readPreference, uses: pairs, columns: ["prompt", "chosen", "rejected"] },
+  dialogue: { read: readDialogue, uses: dialogues, columns: ["messages", "prompt", "response"] },
+  "prompt-completion": { read: readPromptCompletion, uses: dialogues, columns: ["prompt", "completion"] },
+  prompt: { read: readPrompt, uses: ["prompts"], columns: ["prompt"] },
+  text: { read: readText, uses: ["text"], columns: ["text"] },
+  sharegpt: { read: readShareGpt, uses: dialogues, columns: ["conversations"] },
+  alpaca: { read: readAlpaca, uses: dialogues, columns: ["instruction", "input", "output"] },
+  moss: { read: readMossDialogue, uses: dialogues, columns: [] },
+  "moss-prompt": { read: readMossPrompt, uses: ["prompts"], columns: [] },
+  "moss-preference": { read: readMossPreference, uses: pairs, columns: ["chosen", "rejected"] },
+  "multiple-choice": { read: readMultipleChoice, uses: ["questions"], columns: ["question", "A", "B", "C", "D", "answer"] },
 };
 
 /** The uses that a data entry of this format can be put to. */
 export function dataUses(format: DataFormat): readonly DataUse[] {
   return formats[format].uses;
+}
+
+/** The members that rows of this format have, in the order in which people write them; none where a row is a list. */
+export function columnsOf(format: DataFormat): readonly string[] {
+  return formats[format].columns;
 }
 
 /** What reads a row of this format. */

@@ -120,7 +120,10 @@ function stageFaults(draft: Draft, stage: DraftStage, complete: StageSpec): Faul
     case "reward-model":
       return complete.maxPairs !== undefined && stage.references.some(({ weight }) => weight !== undefined)
         ? [fault("TL_SPEC_CONFLICT", ["maxPairs"], "`maxPairs` chooses pairs before a mixture draws them by weight", "leave it out, and write `maxSteps` to train for less")] : [];
-    case "tokenizer": case "pretrain": case "sft": case "multiple-choice":
+    case "multiple-choice":
+      return stage.written["fewShot"] !== undefined && complete.fewShot > 0 && complete.shots === undefined
+        ? [fault("TL_SPEC_CONFLICT", ["fewShot"], `\`fewShot\` asks for ${complete.fewShot} examples before a question, and the stage names no \`shots\``, "name a data entry with other questions in `shots`, or leave `fewShot` out")] : [];
+    case "tokenizer": case "pretrain": case "sft":
       return [];
   }
 }

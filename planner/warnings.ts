@@ -40,7 +40,9 @@ function stageWarnings(draft: Draft, facts: Facts, stage: DraftStage, complete: 
       return [...device, ...evaluateWarnings(draft, facts, complete)];
     case "reward-model":
       return [...device, ...paddingWarnings(draft, facts, complete.model)];
-    case "tokenizer": case "pretrain": case "sft": case "dpo": case "preferences": case "multiple-choice":
+    case "multiple-choice":
+      return [...device, ...shotWarnings(facts, complete)];
+    case "tokenizer": case "pretrain": case "sft": case "dpo": case "preferences":
       return device;
   }
 }
@@ -144,6 +146,18 @@ function evaluateWarnings(draft: Draft, facts: Facts, complete: Stage<"evaluate"
     ...(complete.pairs !== undefined && complete.reward === undefined
       ? ["`pairs` gives a reward model's accuracy, and no `reward` is named: the pairs are not used"] : []),
   ];
+}
+
+/** Examples that are the questions themselves, told with their answers. */
+function shotWarnings(facts: Facts, { questions, shots, fewShot }: Stage<"multiple-choice">): string[] {
+  if (shots === undefined || fewShot === 0) return [];
+  const digests = (name: string): string[] => {
+    const fact = facts.data.get(name);
+    return fact === undefined ? [] : (fact.files ?? [fact]).map(({ digest }) => digest);
+  };
+  const asked = new Set(digests(questions));
+  const shared = shots === questions || digests(shots).some((digest) => asked.has(digest));
+  return shared ? [`\`shots\` and \`questions\` are ${shots === questions ? `both \`${shots}\`` : "of the same file"}: questions are shown with their answers before they are asked; name other questions in \`shots\``] : [];
 }
 
 /** What PEFT wrote of the model under an adapter is a name or a path of another machine: one that does not fit the base is worth a look. */

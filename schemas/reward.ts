@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { tokenCount } from "./counts.js";
 import { endpointFields } from "./endpoint.js";
 import { nameSchema } from "./name.js";
 import { durationSchema, reference } from "./stages/common.js";
@@ -39,7 +40,7 @@ export const judgeReward = z.strictObject({
     prompt: z.string().min(1).optional().describe("The whole question in words of your own, in which {dialogue}, {answer}, {rubric}, {low} and {high} are filled in."),
     scale: z.strictObject({ low: z.number().default(1), high: z.number().default(10) }).prefault({}).describe("Numbers that it may give; as a reward `low` is 0 and `high` is 1."),
     temperature: z.number().min(0).default(0),
-    maxTokens: z.number().int().positive().default(16).describe("Tokens that its reply may have."),
+    maxTokens: tokenCount.default(16).describe("Tokens that its reply may have."),
     attempts: z.number().int().min(1).max(10).default(3).describe("Replies that are asked for, until one holds a number of the scale."),
     unreadable: z.union([z.literal("fail"), z.number()]).default("fail").describe("After the last attempt: fail the stage, or take this number of the scale."),
     ...versionField,

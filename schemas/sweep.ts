@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { stepCount } from "./counts.js";
 import { nameSchema } from "./name.js";
 
 /** Variants that a sweep may have, and stages that it may come to. */
@@ -38,7 +39,7 @@ const halvingSchema = z.strictObject({
   ...goalMembers,
   stage: z.string().min(1).describe("Name of a stage that trains and that the sweep multiplies."),
   metric: z.string().min(1).describe("A metric of its training, such as \"objective/gold\": the mean of its last five values, over the seeds of a variant."),
-  every: z.number().int().positive().describe("Steps between two rungs."),
+  every: stepCount.describe("Steps between two rungs."),
   keep: z.number().gt(0).lt(1).default(0.5).describe("Share of the variants that goes on from a rung, rounded up."),
 }).describe("Ends the worst variants early: at each rung all wait, with a checkpoint, until each has come there; the best go on from it, and what comes after the others is not run. Changes no result of those that go on.");
 
@@ -46,7 +47,7 @@ export const sweepSchema = z.strictObject({
   description: z.string().optional(),
   axes: z.record(nameSchema, axisSchema).default({}).describe("What is varied, by name. Every value of each is combined with every value of the others, and with every variant."),
   variants: z.record(nameSchema, changesSchema).default({}).describe("Named sets of changes: fields, such as \"stages.ppo.preset\", with their values; null takes a field away."),
-  parallel: z.number().int().positive().optional().describe("Most stages of variants that are under way at once; default: as many as the workers take."),
+  parallel: count.optional().describe("Most stages of variants that are under way at once; default: as many as the workers take."),
   objective: z.strictObject(goalMembers).optional().describe("What the table of results is sorted by."),
   halving: halvingSchema.optional(),
 }).describe("Makes variants of the pipeline. Stages that no change touches, directly or through what they read, are there once for all.");

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { rowCount, tokenCount } from "./counts.js";
+import { rowCount, stepCount, tokenCount } from "./counts.js";
 
 const positive = z.number().positive();
 const fraction = z.number().min(0).max(1);
@@ -79,7 +79,7 @@ export const trickParameters = {
     klWeight: z.enum(["probability", "balanced", "off"]).default("probability")
       .describe("What an answer's KL penalty is multiplied by: its probability of the high group, which about halves the penalty; that over its mean, which keeps it; or nothing."),
     classifierLearningRate: positive.default(0.1).describe("Of the group classifier's plain gradient ascent. Our choice."),
-    classifierSteps: z.number().int().positive().default(10).describe("Its steps over each iteration's answers. Our choice."),
+    classifierSteps: stepCount.default(10).describe("Its steps over each iteration's answers. Our choice."),
     classifierWeightDecay: z.number().min(0).default(0.01).describe("Our choice."),
   }).describe("Group-invariant learning, after arXiv 2310.11971: a classifier on the critic's features finds two groups of answers with the greatest variance of returns between them; the policy is to have little of it, and keeps to the reference where returns are high."),
 } as const;

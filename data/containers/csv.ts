@@ -16,21 +16,33 @@ const recordSchema = z.object({ record: z.array(z.string()), info: z.object({ li
  * Errors: TL_DATA_UNREADABLE for a file without columns, with cells that other marks than commas part, with one twice, or with quotes that don't fit; as `readBytes`.
  */
 export async function* readCsv(path: string, limits: DataLimits = limitsNow()): AsyncGenerator<RawRow> {
+  let columns: readonly string[] | undefined;
+  for await (const { line, record } of records(path, limits)) {
+    if (columns === undefined) columns = named(path, record);
+    else yield cellsOf(line, columns, record);
+  }
+}
+
+/** The names of a csv file's columns, which are its first line's cells; undefined where it is empty. Errors: as `readCsv`. */
+export async function csvColumns(path: string, limits: DataLimits = limitsNow()): Promise<readonly string[] | undefined> {
+  for await (const { record } of records(path, limits)) return record;
+  return undefined;
+}
+
+async function* records(path: string, limits: DataLimits): AsyncGenerator<{ readonly line: number; readonly record: readonly string[] }> {
   const parser = parse({
     bom: true, info: true, record_delimiter: ["\r\n", "\n"], relax_column_count: true, skip_empty_lines: true, max_record_size: limits.lineBytes,
   });
   const stop = new AbortController();
   // A failure of the file reaches the reader through the parser.
   const fed = pipeline(Readable.from(text(path, limits), { objectMode: false }), parser, { signal: stop.signal }).catch(() => undefined);
-  let columns: readonly string[] | undefined;
   let before = 0;
   try {
     for await (const item of parser) {
       const { record, info } = recordSchema.parse(item);
       const line = before + 1;
       before = info.lines;
-      if (columns === undefined) columns = named(path, record);
-      else yield cellsOf(line, columns, record);
+      yield { line, record };
     }
   } catch (error) {
     if (!(error instanceof CsvError)) throw error;

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { rowCount, stepCount } from "../counts.js";
 import { guardsSchema } from "../guards.js";
 import { dataReferences, mixtureWords, loraParameters, operationalParameters, optimizerParameters, reference, rowLimits } from "./common.js";
 
@@ -18,9 +19,9 @@ export const dpoParameters = z.strictObject({
     .describe("Of Δ, by how much more the policy than the reference prefers the chosen answer: −log σ(βΔ), max(0, 1 − βΔ), or (Δ − 1/(2β))², Δ then of log-probabilities per token."),
   beta: z.number().positive().default(0.1).describe("β: how strongly the policy is held to the reference."),
   labelSmoothing: z.number().min(0).lt(0.5).default(0).describe("Share of pairs whose labels are taken to be wrong (cDPO); of the loss `sigmoid`."),
-  epochs: z.number().positive().default(1),
-  maxSteps: z.number().int().positive().optional().describe("Ends earlier than the epochs would."),
-  batch: z.number().int().positive().default(32).describe("Pairs a step."),
+  epochs: z.number().positive().max(10_000).default(1),
+  maxSteps: stepCount.optional().describe("Ends earlier than the epochs would."),
+  batch: rowCount.default(32).describe("Pairs a step."),
   ...rowLimits,
   ...optimizerParameters,
   learningRate: optimizerParameters.learningRate.default(1e-4),

@@ -23,7 +23,7 @@ export const chatJudge = z.strictObject({
     ...chatFields,
     rubric: z.string().min(1).optional().describe("What it is told to look at; default: helpfulness, or harmlessness where a tag of the prompt is `harmful` or `harmless`, or both where none says."),
     temperature: z.number().min(0).default(0),
-    maxTokens: z.number().int().positive().default(256).describe("Tokens that a reply may have."),
+    maxTokens: tokenCount.default(256).describe("Tokens that a reply may have."),
     attempts: z.number().int().min(1).max(10).default(3).describe("Replies that are asked for until one holds a verdict; after the last the comparison is a tie, and counted as unread."),
   }).describe("An OpenAI-compatible API; `url` is the whole address, such as https://api.openai.com/v1/chat/completions."),
 }).describe("A language model that compares two answers. It is asked twice, the answers changing places: one wins only where it wins both times, else it is a tie.");

@@ -9,6 +9,11 @@ const criticless = (members: Members): Change => (spec) => { without("ppo", "cri
 
 const guarding = (guard: Members, members: Members = {}): Change => inStage("ppo", { ...members, guards: { g: guard } });
 
+const quizzing = (members: Members): Change => ({ data, stages }) => {
+  data["quiz"] = { format: "multiple-choice", path: "quiz.csv" };
+  stages["quiz"] = { kind: "multiple-choice", model: "sft", questions: "quiz", ...members };
+};
+
 /** What is changed, the field at fault, its code, words of the message, words of the hint. */
 const cases: readonly (readonly [name: string, change: Change, field: string, code: string, message: string, hint?: string])[] = [
   ["a misspelt trick", inStage("ppo", { tricks: { klPenality: {} } }), "stages.ppo.tricks.klPenality", "TL_SPEC_UNKNOWN_FIELD", "no trick", "`klPenality`: did you mean `klPenalty`?"],
@@ -77,6 +82,9 @@ const cases: readonly (readonly [name: string, change: Change, field: string, co
   ["pairs for DPO from plain text", (spec) => { spec.stages["dpo"] = { kind: "dpo", policy: "sft", data: "book" }; }, "stages.dpo.data", "TL_SPEC_DATA_USE", "holds no pairs", "hh-rlhf, preference"],
   ["a reward model as DPO's policy", (spec) => { spec.stages["dpo"] = { kind: "dpo", policy: "rm", data: "hh" }; }, "stages.dpo.policy", "TL_SPEC_WRONG_REFERENCE", "wants a language model", "`sft`"],
   ["a held-out metric of DPO without held-out pairs", (spec) => { delete spec.data["hh"]!["holdout"]; delete spec.stages["eval"]; spec.stages["dpo"] = { kind: "dpo", policy: "sft", data: "hh", guards: { g: { metric: "rewards/held_out_margins", below: 0 } } }; }, "stages.dpo.guards.g.metric", "TL_SPEC_CONFLICT", "does not report", "`holdout`"],
+  ["examples that nobody gives", quizzing({ fewShot: 3 }), "stages.quiz.fewShot", "TL_SPEC_CONFLICT", "asks for 3 examples", "in `shots`"],
+  ["more questions than there are anywhere", quizzing({ maxQuestions: 1e9 }), "stages.quiz.maxQuestions", "TL_SPEC_WRONG_VALUE", "at most 1000000"],
+  ["a batch of questions that no machine holds", quizzing({ batch: 1e9 }), "stages.quiz.batch", "TL_SPEC_WRONG_VALUE", "at most 1000000"],
   ["a misspelt metric", guarding({ metric: "objective/klp", above: 1 }), "stages.ppo.guards.g.metric", "TL_SPEC_WRONG_VALUE", "objective/klp", "`objective/kl`"],
   ["a metric of another kind", (spec) => { spec.stages["sft"]!["guards"] = { g: { metric: "objective/kl", above: 1 } }; }, "stages.sft.guards.g.metric", "TL_SPEC_WRONG_VALUE", "objective/kl", "`loss/sft`"],
   ["a misspelt field of a guard", guarding({ metric: "objective/kl", abov: 1 }), "stages.ppo.guards.g.abov", "TL_SPEC_UNKNOWN_FIELD", "`g`", "`above`"],

@@ -237,6 +237,7 @@ const cases: readonly (readonly [name: string, sweep: Members, field: string, co
   ["halving by a stage that does not train", { axes: { kl }, halving: { stage: "eval", metric: "eval/gold", every: 5 } }, "sweep.halving.metric", "TL_SPEC_WRONG_VALUE", "`eval` has no `eval/gold`", "a stage that trains"],
   ["halving by a misspelt metric", { axes: { kl }, halving: { stage: "ppo", metric: "objective/glod", every: 5 } }, "sweep.halving.metric", "TL_SPEC_WRONG_VALUE", "`ppo` has no `objective/glod`", "`objective/gold`"],
   ["halving without a rung", { axes: { kl }, halving: { stage: "ppo", metric: "objective/kl", every: 80 } }, "sweep.halving.every", "TL_SPEC_WRONG_VALUE", "at most 80 steps: there is no rung", "less than 80"],
+  ["more stages at once than a sweep can have", { axes: { kl }, parallel: 1e6 }, "sweep.parallel", "TL_SPEC_WRONG_VALUE", "at most 1000"],
   ["halving that keeps all", { axes: { kl }, halving: { stage: "ppo", metric: "objective/kl", every: 8, keep: 1 } }, "sweep.halving.keep", "TL_SPEC_WRONG_VALUE", "less than 1"],
 ];
 

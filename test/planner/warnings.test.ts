@@ -62,6 +62,17 @@ describe("a warning", () => {
     expect(stage("ppo", { reward: ["rm", server] }).join()).not.toContain("normalised");
   });
 
+  it("tells of examples that are the questions themselves, by name or by file", () => {
+    const asked = (members: Members, path = "other.csv") => warningsFor(pipeline(({ data, stages }) => {
+      data["quiz"] = { format: "multiple-choice", path: "quiz.csv" };
+      data["examples"] = { format: "multiple-choice", path };
+      stages["quiz-sft"] = { kind: "multiple-choice", model: "sft", questions: "quiz", ...members };
+    })).filter((text) => text.startsWith("quiz-sft: "));
+    expect(asked({ shots: "quiz" })).toEqual([expect.stringContaining("`shots` and `questions` are both `quiz`")]);
+    expect(asked({ shots: "examples" }, "quiz.csv")).toEqual([expect.stringContaining("are of the same file")]);
+    for (const members of [{}, { shots: "examples" }, { shots: "quiz", fewShot: 0 }]) expect(asked(members)).toEqual([]);
+  });
+
   it("tells of data and models that no stage uses, and of cuda without a GPU", () => {
     const spec = pipeline(({ data, models, stages }) => {
       data["spare"] = { format: "text", path: "spare.txt" };
