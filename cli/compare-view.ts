@@ -10,16 +10,14 @@ const headline = [
 /** Common steps that a table shows. */
 const shownSteps = 6;
 
-interface Labels {
+export interface Labels {
   readonly before: string;
   readonly now: string;
 }
 
 /** A comparison for people: what differs, section by section. */
 export function comparisonText({ spec, data, environment, stages }: Comparison, labels: Labels, all: boolean, { colors }: Pick<Output, "colors">): string {
-  const section = (title: string, pairs: readonly Pair<Value>[]) => pairs.length === 0 ? [] : [
-    colors.bold(title), table(["", labels.before, labels.now], pairs.map(({ name, before, now }) => [name, brief(before), brief(now)])), "",
-  ];
+  const section = (title: string, pairs: readonly Pair<Value>[]) => sectionText(title, pairs, labels, colors);
   const same = stages.filter(({ standing }) => standing === "same-key" || standing === "same-bytes");
   const others = stages.filter((stage) => all || !same.includes(stage));
   const lines = [
@@ -30,11 +28,17 @@ export function comparisonText({ spec, data, environment, stages }: Comparison, 
   return (lines.length === 0 ? ["Nothing differs."] : lines).join("\n").trimEnd();
 }
 
+/** A table of what differs, with a title and a line after it; nothing where nothing does. */
+export function sectionText(title: string, pairs: readonly Pair<Value>[], labels: Labels, colors: Output["colors"]): string[] {
+  return pairs.length === 0 ? [] : [colors.bold(title), table(["", labels.before, labels.now], pairs.map(({ name, before, now }) => [name, brief(before), brief(now)])), ""];
+}
+
 function sameText({ name, standing }: ComparedStage): string {
   return standing === "same-key" ? name : `${name} (other settings, the same bytes)`;
 }
 
-function stageText({ name, kind, only, figures, curves, artifacts, steps }: ComparedStage, labels: Labels, all: boolean, colors: Output["colors"]): string[] {
+/** What differs in a stage: whether it is there and finished, its figures, its curves. */
+export function stageText({ name, kind, only, figures, curves, artifacts, steps }: ComparedStage, labels: Labels, all: boolean, colors: Output["colors"]): string[] {
   const title = `${colors.bold(name)}  ${kind}`;
   if (only !== undefined) return [`${title}: only in ${labels[only]}`];
   const differing = figures.filter(({ difference }) => all || difference !== 0);
@@ -68,7 +72,7 @@ function spread(numbers: readonly number[], count: number): number[] {
 }
 
 const known = (value: number | undefined): string => value === undefined ? "" : number(value);
-const signed = (value: number): string => `${value > 0 ? "+" : ""}${number(value)}`;
+export const signed = (value: number): string => `${value > 0 ? "+" : ""}${number(value)}`;
 /** Digests are cut as everywhere; long values so that a line stays one. */
 const brief = (value: Value): string => {
   const text = shown(value).replaceAll(/\b([0-9a-f]{12})[0-9a-f]{52}\b/g, "$1");

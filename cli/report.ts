@@ -36,7 +36,8 @@ export const reportCommand = defineCommand({
   summary: "compare a run's PPO and DPO stages, or the variants of its sweep: a row each, and their curves as a picture or a page",
   details: "The figures are those of the evaluation that has the stage as its candidate. In the picture a thin line is a seed\n"
     + "and a thick one the mean over the seeds of a setting. Of a sweep each variant has a row, its seeds pooled: the mean, the sample\n"
-    + "standard deviation, and in brackets the range of the objective, by which the rows are sorted.",
+    + "standard deviation, and in brackets the range of the objective, by which the rows are sorted; in its picture each variant has a\n"
+    + "line, the mean over its seeds, with their range as a band.",
   examples: ["trueline report vanilla-against-max-20260101-abcdef --svg comparison.svg", "trueline report sweep-20260101-abcdef --html sweep.html"],
   options: {
     json: jsonOption,
@@ -46,8 +47,8 @@ export const reportCommand = defineCommand({
   async run({ arguments: [id = ""], options, output }) {
     const store = openStore();
     const plan = await store.runs.plan(id);
-    if (plan.sweep !== undefined && options.svg === undefined) return reportSweep(store, id, { ...plan, sweep: plan.sweep }, options, output);
-    if (options.html !== undefined) throw new TruelineError("TL_USAGE", "--html is the page of a sweep.", { hint: plan.sweep === undefined ? `Run ${id} is none; --svg draws its PPO stages.` : "Ask for --html and --svg one after the other." });
+    if (plan.sweep !== undefined) return reportSweep(store, id, { ...plan, sweep: plan.sweep }, options, output);
+    if (options.html !== undefined) throw new TruelineError("TL_USAGE", "--html is the page of a sweep.", { hint: `Run ${id} is none; --svg draws its PPO stages.` });
     const compared = await comparableStages(plan, await stageArtifacts(store, id));
     if (compared.length === 0) {
       throw new TruelineError("TL_RUN_STAGE_UNFINISHED", `Run ${id} has no finished PPO or DPO stage.`, { hint: `\`trueline status ${id}\` says how far it is.` });

@@ -59,7 +59,8 @@ export function resultsText({ objective, columns, variants }: SweepResults): str
   return table(["variant", "seeds", ...titles.map((title) => title.replace(/eval\//, "")), "stages"], rows, [1, ...titles.map((_, index) => index + 2)]);
 }
 
-function pooledText(value: Pooled | undefined, withRange: boolean): string {
+/** A figure with its deviation over the seeds, and its range; empty where there is none. */
+export function pooledText(value: Pooled | undefined, withRange: boolean): string {
   if (value === undefined) return "";
   const { mean, min, max, deviation } = value;
   if (deviation === undefined) return number(mean);

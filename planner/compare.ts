@@ -50,8 +50,11 @@ export interface AlignedCurve {
   readonly points: readonly (readonly [step: number, before: number, now: number])[];
 }
 
+/** A field of the spec; of a stage's field its stage, as ComparedStage names it. */
+export type SpecField = Pair<Value> & { readonly stage?: string };
+
 export interface Comparison {
-  readonly spec: readonly Pair<Value>[];
+  readonly spec: readonly SpecField[];
   readonly data: readonly Pair<Value>[];
   readonly environment: readonly Pair<Value>[];
   readonly stages: readonly ComparedStage[];
@@ -63,8 +66,8 @@ export interface Comparison {
  */
 export function compareRuns(before: Side, now: Side, { named = [], all = false }: { readonly named?: readonly (readonly [string, string])[]; readonly all?: boolean } = {}): Comparison {
   const pairs = stagePairs(before.plan, now.plan, named);
-  const fields = (list: readonly Pair<Value>[]) => list.flatMap((pair) => fieldChanges(pair.before, pair.now, { path: [pair.name], all }))
-    .map(({ path, ...values }): Pair<Value> => ({ name: path.join("."), ...values }));
+  const fields = (list: readonly SpecField[]) => list.flatMap(({ name, stage, ...sides }) => fieldChanges(sides.before, sides.now, { path: [name], all })
+    .map(({ path, ...values }): SpecField => ({ name: path.join("."), ...(stage !== undefined && { stage }), ...values })));
   return {
     spec: fields(specSections(before.plan, now.plan, pairs)),
     data: fields(paired(dataOf(before.plan), dataOf(now.plan))),
@@ -90,11 +93,11 @@ function stagePairs(before: Plan, now: Plan, named: readonly (readonly [string, 
 /** Sections of a spec that say more than the resolved stages do. */
 const sections = ["name", "seed", "models", "deadline", "approval", "notify"] as const;
 
-function specSections(before: Plan, now: Plan, pairs: readonly StagePair[]): Pair<Value>[] {
+function specSections(before: Plan, now: Plan, pairs: readonly StagePair[]): SpecField[] {
   const [one, other] = [writtenIn(before), writtenIn(now)];
   return [
     ...sections.map((name): Pair<Value> => ({ name, before: one[name], now: other[name] })),
-    ...pairs.map((pair): Pair<Value> => ({ name: `stages.${pair.name}`, before: settingsOf(pair.before), now: settingsOf(pair.now) })),
+    ...pairs.map((pair): SpecField => ({ name: `stages.${pair.name}`, stage: pair.name, before: settingsOf(pair.before), now: settingsOf(pair.now) })),
   ];
 }
 

@@ -26,9 +26,9 @@ export function drawFigure(option: EChartsCoreOption, { width, height }: Size): 
   }
 }
 
-/** A figure that is a file of its own: with its ground, and with its dark colours for readers in the dark. */
-export function standaloneFigure(svg: string): string {
-  return svg.replace(/(<svg[^>]*>)/, `$1<style>${darkFigureRules}</style>`);
+/** A figure that is a file of its own: with its ground, and with its dark colours for readers in the dark; `more` are rules for colours beyond. */
+export function standaloneFigure(svg: string, more = ""): string {
+  return svg.replace(/(<svg[^>]*>)/, `$1<style>${darkFigureRules}${more}</style>`);
 }
 
 /** An axis in the page's manner; more settings go on top. */

@@ -11,7 +11,7 @@ const colors = {
   purple: ["#7a4bc2", "#b193ea"],
 } as const satisfies Record<string, readonly [string, string]>;
 
-/** More series than that are told apart on pages of sweeps alone, which have `moreColorRules`. */
+/** More series than that are told apart on pages and pictures of sweeps alone, which have `moreColorRules`. */
 const moreColors = {
   red: ["#c0304a", "#f07f92"],
   teal: ["#11808c", "#4cc2ce"],
@@ -40,7 +40,7 @@ export const darkFigureRules = darkRules(namesOf(colors));
 /** The same colours as custom properties of a page. */
 export const colorProperties = properties(namesOf(colors), "color-scheme:light dark;");
 
-/** What a page adds to both for `manyColors`. */
+/** What a page or a picture adds to both for `manyColors`. */
 export const moreColorRules = properties(namesOf(moreColors)) + darkRules(namesOf(moreColors));
 
 function darkRules(names: readonly ColorName[]): string {

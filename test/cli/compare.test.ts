@@ -113,6 +113,6 @@ describe("compare", () => {
   it("knows no other runs and stages, and no pair that is none", async () => {
     expect(await trueline(["compare", "first", "secnd"])).toMatchObject({ code: 3 });
     expect(await trueline(["compare", "first", "first", "--stage", "pop=ppo"])).toMatchObject({ code: 3, stderr: expect.stringContaining("did you mean `ppo`?") });
-    expect(await trueline(["compare", "first", "first", "--stage", "ppo"])).toMatchObject({ code: 2 });
+    expect(await trueline(["compare", "first", "first", "--stage", "ppo="])).toMatchObject({ code: 2 });
   });
 });

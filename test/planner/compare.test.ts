@@ -42,7 +42,7 @@ describe("a comparison", () => {
     }));
     expect(comparison.spec).toEqual(expect.arrayContaining([
       { name: "seed", before: 7, now: 8 }, { name: "models.tiny.layers", before: 2, now: 3 },
-      { name: "stages.ppo.tricks.klPenalty.coefficient", before: 0.05, now: 0.1 }, { name: "stages.ppo.preset", before: "ppo-max", now: "vanilla" },
+      { name: "stages.ppo.tricks.klPenalty.coefficient", stage: "ppo", before: 0.05, now: 0.1 }, { name: "stages.ppo.preset", stage: "ppo", before: "ppo-max", now: "vanilla" },
     ]));
     expect(comparison.stages.map(({ standing }) => standing)).toEqual(comparison.stages.map(() => "differs"));
   });
@@ -85,7 +85,7 @@ describe("a comparison", () => {
     expect([stageIn(loose, "ppo").standing, stageIn(loose, "ppo-long").standing]).toEqual(["one", "one"]);
     const told = compareRuns(side("a"), side("b", other), { named: [["ppo", "ppo-long"]] });
     expect(told.stages.map(({ name }) => name)).toEqual(["bpe", "base", "sft", "rm", "critic", "ppo = ppo-long", "eval"]);
-    expect(told.spec).toContainEqual({ name: "stages.ppo = ppo-long.steps", before: 80, now: 100 });
+    expect(told.spec).toContainEqual({ name: "stages.ppo = ppo-long.steps", stage: "ppo = ppo-long", before: 80, now: 100 });
   });
 });
 

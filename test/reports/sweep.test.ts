@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { bandOf, renderSweep } from "../../reports/sweep-page.js";
+import { bandOf } from "../../reports/bands.js";
+import { renderSweep } from "../../reports/sweep-page.js";
+import { renderSweepPicture } from "../../reports/sweep-picture.js";
 import { pooled, sweepResults, type StageOutcome } from "../../reports/sweep-results.js";
 import type { PlannedSweep } from "../../schemas/sweep.js";
 import { exampleMetrics } from "./examples.js";
@@ -88,5 +90,37 @@ describe("the page of a sweep", () => {
   it("pools curves that end at different steps as far as each goes", () => {
     const { mean, low, high } = bandOf([[[1, 0], [2, 2]], [[1, 4]]]);
     expect([mean, low, high]).toEqual([[[1, 2], [2, 2]], [[1, 0], [2, 2]], [[1, 4], [2, 2]]]);
+  });
+});
+
+describe("the picture of a sweep", () => {
+  const variants = Array.from({ length: 20 }, (_, index) => ({ name: `kl-${index}`, seeds: [1, 2].map((seed) => exampleMetrics(10 * index + seed, index / 20, 40)) }));
+  const losses = (more: number) => [Array.from({ length: 5 }, (_, step) => ({ step: step + 1, "loss/sft": 3 - step / 5 + more }))];
+  const picture = renderSweepPicture([
+    { stage: "ppo", kind: "ppo", variants }, { stage: "sft", kind: "sft", variants: variants.map(({ name }, index) => ({ name, seeds: losses(index) })) },
+    { stage: "later", kind: "ppo", variants: variants.map(({ name }) => ({ name, seeds: [] })) },
+  ]);
+  const count = (pattern: RegExp) => picture.match(pattern)?.length ?? 0;
+
+  it("is one SVG that stands alone, in light and in dark, with the colours of all its lines", () => {
+    expect(picture).toMatch(/^<svg[^>]*xmlns="http:\/\/www\.w3\.org\/2000\/svg"/);
+    expect(count(/<svg/g)).toBe(1);
+    const strokes = new Set([...picture.matchAll(/stroke="(#[0-9a-f]{6})" stroke-width="2"/g)].map(([, stroke]) => stroke));
+    expect(strokes.size).toBe(8);
+    for (const stroke of strokes) expect(picture).toContain(`[stroke="${stroke!}"]{stroke:`);
+  });
+
+  it("has a panel a metric, in it a line a variant: of the best in colour with a band, of the others grey", () => {
+    const panels = 6 + 1;
+    expect(count(/stroke-width="2"/g)).toBe(8 * panels);
+    expect(count(/stroke-opacity="0.35"/g)).toBe(12 * panels);
+    // A single seed has no range.
+    expect(count(/fill-opacity="0.14"/g)).toBe(8 * 6);
+  });
+
+  it("names the stages that have curves, their panels, the best variants and how many others there are", () => {
+    const words = [...picture.matchAll(/>([^<>]+)<\/text>/g)].map(([, text]) => text!.trim());
+    expect(words).toEqual(expect.arrayContaining(["ppo", "sft", "Gold score", "KL to the reference", "Loss on answers", "kl-0", "kl-7", "12 others"]));
+    for (const absent of ["later", "kl-8", "kl-19"]) expect(words).not.toContain(absent);
   });
 });
