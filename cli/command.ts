@@ -1,5 +1,6 @@
-import { InvalidArgumentError, type Command } from "commander";
+import type { Command } from "commander";
 import { z } from "zod";
+import { TruelineError } from "../foundation/errors.js";
 import type { Output } from "./output.js";
 
 /**
@@ -60,7 +61,7 @@ export function defineCommand<const Definitions extends Options>(definition: Def
     command.action(async () => {
       const code = await definition.run({
         arguments: command.processedArgs.flat().map((argument: unknown) => argument as string),
-        options: readOptions(definition.options, command.opts()),
+        options: readOptions(definition.name, definition.options, command.opts()),
         output,
       });
       if (typeof code === "number") finish(code);
@@ -69,14 +70,29 @@ export function defineCommand<const Definitions extends Options>(definition: Def
   return { name: definition.name, register };
 }
 
-function readOptions<Definitions extends Options>(definitions: Definitions, given: Record<string, unknown>): Values<Definitions> {
+/** Errors: TL_USAGE for a value that an option does not take. */
+function readOptions<Definitions extends Options>(command: string, definitions: Definitions, given: Record<string, unknown>): Values<Definitions> {
   const values = Object.entries(definitions).map(([name, { flags, schema }]) => {
     const parsed = schema.safeParse(given[name]);
     if (parsed.success) return [name, parsed.data];
     const flag = flags.split(" ")[0]!;
-    throw new InvalidArgumentError(`${flag}: ${parsed.error.issues[0]?.message ?? "another value"}, not ${JSON.stringify(given[name])}`);
+    const issue = parsed.error.issues[0]!;
+    const value = [given[name]].flat()[Number(issue.path[0] ?? 0)];
+    throw new TruelineError("TL_USAGE", `${flag} is ${JSON.stringify(value)}; it has to be ${wordsOf(issue)}.`, { hint: seeHelp(command) });
   });
   return Object.fromEntries(values) as Values<Definitions>;
+}
+
+/** Where to look after a usage error. */
+export const seeHelp = (command?: string): string => `See \`trueline ${command === undefined ? "" : `${command} `}--help\`.`;
+
+/** What a value has to be, in the words of its schema or in those for what schemas say by themselves. */
+function wordsOf(issue: z.core.$ZodIssue): string {
+  switch (issue.code) {
+    case "invalid_value": return issue.values.map(String).join(" or ");
+    case "too_small": return issue.origin === "string" ? "a text that is not empty" : issue.message;
+    default: return issue.message;
+  }
 }
 
 /** Options that several commands share. */

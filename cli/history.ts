@@ -21,7 +21,7 @@ export const historyCommand = defineCommand({
   options: {
     json: jsonOption,
     all: { flags: "--all", summary: "give every checkpoint its line", schema: z.boolean().default(false) },
-    as: { flags: "--as <kind>", summary: "what the name is, where it is both: run or stage", schema: z.enum(["run", "stage"], "run or stage belongs here").optional() },
+    as: { flags: "--as <kind>", summary: "what the name is, where it is both: run or stage", schema: z.enum(["run", "stage"]).optional() },
   },
   async run({ arguments: [name = ""], options: { json, all, as }, output }) {
     const store = openStore();

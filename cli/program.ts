@@ -1,6 +1,7 @@
 import { Command, CommanderError } from "commander";
-import { errorRegistry } from "../foundation/errors.js";
+import { errorRegistry, TruelineError } from "../foundation/errors.js";
 import { version } from "../foundation/version.js";
+import { seeHelp } from "./command.js";
 import { commands } from "./commands.js";
 import { describeFailure } from "./failure.js";
 import type { Output } from "./output.js";
@@ -23,8 +24,8 @@ export async function runProgram(words: readonly string[], output: Output, debug
     await program.parseAsync([...words], { from: "user" });
     return code;
   } catch (error) {
-    if (error instanceof CommanderError) return commanderExit(error, output, fail);
-    const { text, exit, document } = describeFailure(error, output.noteColors, debug);
+    if (error instanceof CommanderError && (error.exitCode === 0 || error.code === "commander.help")) return helpExit(error, fail);
+    const { text, exit, document } = describeFailure(error instanceof CommanderError ? usageError(error, words[0]) : error, output.noteColors, debug);
     output.note(text);
     fail(document);
     return exit;
@@ -39,8 +40,9 @@ async function createProgram(first: string | undefined, output: Output, finish: 
     .configureOutput({
       writeOut: (text) => output.data(text.trimEnd()),
       writeErr: (text) => output.note(text.trimEnd()),
+      // What is wrong with a command line is told as all other failures are.
+      outputError: () => undefined,
     })
-    .showHelpAfterError("See `trueline --help`, or `trueline COMMAND --help`.")
     .addHelpText("after", [
       "", "Examples:",
       "  $ trueline run pipelines/quickstart.json",
@@ -58,12 +60,17 @@ function wantsJson(words: readonly string[]): boolean {
   return words.slice(0, words.includes("--") ? words.indexOf("--") : undefined).includes("--json");
 }
 
-/** Commander has printed its own words, except for option values that our schemas refused. */
-function commanderExit(error: CommanderError, output: Output, fail: (failure: object) => void): number {
-  if (error.code === "commander.invalidArgument") output.note(`error: ${error.message}`);
-  // Help that was asked for is no error; help for want of a command is.
-  if (error.exitCode === 0) return 0;
+/** Help that was asked for is no error; help for want of a command is. It is printed already. */
+function helpExit({ exitCode }: CommanderError, fail: (failure: object) => void): number {
+  if (exitCode === 0) return 0;
   const { exit, remedy } = errorRegistry.TL_USAGE;
-  fail({ code: "TL_USAGE", message: error.message.replace(/^error: /, ""), hint: remedy, exit });
+  fail({ code: "TL_USAGE", message: "No command is named.", hint: remedy, exit });
   return exit;
+}
+
+/** What Commander finds wrong with a command line, as an error of ours: "Unknown option '--slts' (did you mean --slots?)." */
+function usageError({ message }: CommanderError, command: string | undefined): TruelineError {
+  const [first = "", ...suggestions] = message.replace(/^error: /, "").replace(/\.$/, "").split("\n");
+  const said = [first.charAt(0).toUpperCase() + first.slice(1), ...suggestions.map((line) => line.replace("(Did", "(did"))].join(" ");
+  return new TruelineError("TL_USAGE", `${said}.`, { hint: seeHelp(command !== undefined && Object.hasOwn(commands, command) ? command : undefined) });
 }

@@ -15,7 +15,7 @@ import { unquestionedResults, newRunId, recordReuse, recordSubmission } from "./
 
 export const slotsOption = {
   flags: "--slots <number>", summary: "stages at once (default: one for every four processors)",
-  schema: wholeNumber(1).optional(),
+  schema: wholeNumber(1, 10_000).optional(),
 } satisfies OptionDefinition;
 
 /** What the exit code of a command that follows a run says, for its `--help`. */

@@ -25,7 +25,7 @@ export const verifyCommand = defineCommand({
     json: jsonOption,
     head: {
       flags: "--head <hash>", summary: "hash, printed by an earlier verify, that the run's ledger must still have",
-      schema: z.string().regex(/^[0-9a-f]{64}$/, "64 hexadecimal digits belong here").optional(),
+      schema: z.string().regex(/^[0-9a-f]{64}$/, "64 hexadecimal digits").optional(),
     },
   },
   async run({ arguments: given, options: { json, head }, output }) {

@@ -20,8 +20,8 @@ export const workerCommand = defineCommand({
   options: {
     json: jsonOption, slots: slotsOption,
     only: { flags: "--only <kind>", summary: "take stages that need GPUs only, or such as need none: gpu or cpu (default: both)", schema: z.enum(["cpu", "gpu"]).optional() },
-    cpus: { flags: "--cpus <number>", summary: `processors it offers (default: ${availableParallelism()})`, schema: wholeNumber(1).default(availableParallelism()) },
-    gpus: { flags: "--gpus <number>", summary: "GPUs it offers, to one stage at a time", schema: wholeNumber(0).default(0) },
+    cpus: { flags: "--cpus <number>", summary: `processors it offers (default: ${availableParallelism()})`, schema: wholeNumber(1, 10_000).default(availableParallelism()) },
+    gpus: { flags: "--gpus <number>", summary: "GPUs it offers, to one stage at a time", schema: wholeNumber(0, 10_000).default(0) },
     modules: { flags: "--no-modules", summary: "run no JavaScript modules that specs name as reward", schema: z.boolean().default(true) },
     gpuMemory: { flags: "--gpu-memory <size>", summary: "memory of each of its GPUs, such as 80GB", schema: memorySchema.transform(bytesOf).optional() },
   },

@@ -33,8 +33,9 @@ describe("a failure with --json", () => {
   it("is that for a wrong command line too", async () => {
     const { code, stdout } = await trueline(["server", "--port", "0", "--json"]);
     expect(code).toBe(2);
-    expect(errorOf(stdout)).toMatchObject({ code: "TL_USAGE", exit: 2, message: expect.stringContaining("--port: a whole number") });
-    expect(errorOf((await trueline(["plan", "--json"])).stdout)).toMatchObject({ code: "TL_USAGE", message: "missing required argument 'spec'" });
+    expect(errorOf(stdout)).toMatchObject({ code: "TL_USAGE", exit: 2, message: "--port is \"0\"; it has to be a whole number from 1 to 65535.", hint: "See `trueline server --help`." });
+    expect(errorOf((await trueline(["plan", "--json"])).stdout)).toMatchObject({ code: "TL_USAGE", message: "Missing required argument 'spec'." });
+    expect(errorOf((await trueline(["--json"])).stdout)).toMatchObject({ code: "TL_USAGE" });
   });
 
   it.each([
@@ -43,7 +44,7 @@ describe("a failure with --json", () => {
   ])("says of %s %s what would be right", async (option, value, words) => {
     const { code, stdout } = await trueline(["generate", "a/b", "hi", option, value, "--json"]);
     expect(code).toBe(2);
-    expect(errorOf(stdout)).toMatchObject({ code: "TL_USAGE", message: `${option}: ${words}, not "${value}"` });
+    expect(errorOf(stdout)).toMatchObject({ code: "TL_USAGE", message: `${option} is "${value}"; it has to be ${words}.` });
   });
 
   it("leaves stdout empty without it, and where --json is a word of the arguments", async () => {

@@ -26,11 +26,15 @@ describe("the command line", () => {
   });
 
   it.each([
-    [[], "Usage"], [["frobnicate"], "unknown command"], [["plam", "x.json"], "Did you mean plan?"], [["plan"], "missing required argument"], [["plan", "a", "b"], "too many arguments"],
-    [["plan", "a", "--frob"], "unknown option"], [["generate", "a", "b", "--max-tokens", "many"], "--max-tokens"], [["generate", "a", "b", "--temperature", "-1"], "--temperature"],
-    [["constructor"], "unknown command"], [["server", "--port", "99999"], "--port: a whole number from 1 to 65535, not \"99999\""],
-    [["worker", "--cpus", ""], "--cpus: a whole number, 1 or more, not \"\""], [["generate", "a", "b", "--top-p", "1.5"], "--top-p: a number above 0, at most 1, not \"1.5\""],
-    [["generate", "a", "b", "--top-k", "0x10"], "--top-k: a whole number, 0 or more"], [["generate", "a", "b", "--temperature", "1e999"], "--temperature: a number, 0 or more"],
+    [[], "Usage"], [["frobnicate"], "TL_USAGE Unknown command 'frobnicate'.\nhint: See `trueline --help`."], [["plam", "x.json"], "(did you mean plan?)"], [["plan"], "Missing required argument"], [["plan", "a", "b"], "Too many arguments"],
+    [["plan", "a", "--frob"], "Unknown option '--frob'.\nhint: See `trueline plan --help`."], [["generate", "a", "b", "--max-tokens", "many"], "--max-tokens"], [["generate", "a", "b", "--temperature", "-1"], "--temperature"],
+    [["constructor"], "Unknown command"], [["server", "--port", "99999"], "TL_USAGE --port is \"99999\"; it has to be a whole number from 1 to 65535.\nhint: See `trueline server --help`."],
+    [["worker", "--cpus", ""], "--cpus is \"\"; it has to be a whole number from 1 to 10000"], [["generate", "a", "b", "--top-p", "1.5"], "--top-p is \"1.5\"; it has to be a number above 0, at most 1"],
+    [["generate", "a", "b", "--top-k", "0x10"], "--top-k is \"0x10\"; it has to be a whole number, 0 or more"], [["generate", "a", "b", "--temperature", "1e999"], "--temperature is \"1e999\"; it has to be a number, 0 or more"],
+    [["run", "a", "--slots", "0"], "--slots is \"0\"; it has to be a whole number from 1 to 10000"], [["run", "a", "--slots"], "Option '--slots <number>' argument missing."], [["worker", "--gpus", "x"], "--gpus is \"x\"; it has to be a whole number from 0 to 10000"],
+    [["worker", "--gpu-memory", "lots"], "--gpu-memory is \"lots\"; it has to be a number with MB or GB"], [["worker", "--only", "x"], "--only is \"x\"; it has to be cpu or gpu."],
+    [["export-pairs", "a", "b", "c", "--most", "0"], "--most is \"0\"; it has to be a whole number, 1 or more"], [["compare", "a", "b", "--stage", "x=y", "z"], "--stage is \"z\"; it has to be a pair such as ppo=ppo-long"],
+    [["votes", "a", "b", "--html", ""], "--html is \"\"; it has to be a text that is not empty"],
   ])("%j is a usage error on stderr, exit 2", async (words, said) => {
     const { code, stdout, stderr } = await trueline(words);
     expect([code, stdout]).toEqual([2, ""]);
@@ -100,6 +104,6 @@ describe("a command's options", () => {
   });
 
   it("are refused by their flag", async () => {
-    await expect(probe("a", "--count", "1.5")).rejects.toThrow("--count: a whole number, 1 or more, not \"1.5\"");
+    await expect(probe("a", "--count", "1.5")).rejects.toThrow("--count is \"1.5\"; it has to be a whole number, 1 or more.");
   });
 });
