@@ -9,9 +9,8 @@ import type { Rights } from "../training/trainer.js";
 import { ask, expire, readOrders, record, recordEnd } from "./control.js";
 import { failed } from "./ending.js";
 import { withReport } from "./evaluate.js";
-import { withChoicePage } from "./multiple-choice.js";
 import { notify } from "./notify.js";
-import { withPreferencesPage } from "./preferences.js";
+import { withAccuracyPage, withChoicePage, withPreferencesPage } from "./pages.js";
 import { withDeadline } from "./pulse.js";
 import { attemptStage, type StageWork } from "./stage.js";
 import { trainStage, type StartBackend } from "./train.js";
@@ -30,7 +29,7 @@ type Activities = Readonly<Record<string, (input: never) => Promise<unknown>>>;
 
 /** What a kind does beyond training. */
 const extras: Partial<Record<StageKind, (work: StageWork) => StageWork>> = {
-  preferences: withPreferencesPage, evaluate: withReport, "multiple-choice": withChoicePage,
+  preferences: withPreferencesPage, evaluate: withReport, "reward-accuracy": withAccuracyPage, "multiple-choice": withChoicePage,
 };
 
 /** One activity for each stage kind, named as the kind, and those by which a workflow reads and writes its run's ledger. */

@@ -107,9 +107,9 @@ function readersOf({ stages }: Plan, entry: string): [PlannedStage, string, Data
 
 const limitsSchema = z.object({ ...rowLimits, maxNewTokens: z.number().default(0) });
 
-/** Training rows, but of an evaluation the held-out ones. */
+/** Training rows, but of what measures the held-out ones. */
 async function reading(plan: Plan, store: Store, stage: PlannedStage, { use }: DataInput, dataset: Dataset, samples: number): Promise<DataView> {
-  const side = stage.kind === "evaluate" ? "heldOut" : "train";
+  const side = stage.kind === "evaluate" || stage.kind === "reward-accuracy" ? "heldOut" : "train";
   const { text, dialogues, pairs, prompts, questions } = combineDatasets([dataset]);
   const { tokenizer, context } = await modelOf(plan, store, stage);
   const limits = use === "text" || context === undefined ? undefined : { ...limitsSchema.parse(stage.parameters), context };
@@ -118,7 +118,7 @@ async function reading(plan: Plan, store: Store, stage: PlannedStage, { use }: D
 
 /** The tokenizer and the context of the model that a stage reads its data for, as far as they are there. */
 async function modelOf(plan: Plan, store: Store, stage: PlannedStage): Promise<{ readonly tokenizer?: Tokenizer; readonly context?: number }> {
-  const input = stage.inputs["model"] ?? stage.inputs["policy"] ?? stage.inputs["candidate"];
+  const input = stage.inputs["model"] ?? stage.inputs["policy"] ?? stage.inputs["candidate"] ?? stage.inputs["reward"];
   switch (input?.from) {
     case "directory":
       return { tokenizer: await Tokenizer.load(await tokenizerDirectory(input.path, input.under ?? [])), context: (await describeModel((input.under?.[0] ?? input).path)).configuration.context };

@@ -36,6 +36,8 @@ export interface Dataset {
    * prompt an earlier row has.
    */
   readonly counts: Readonly<Record<string, Readonly<Record<string, number>>>>;
+  /** Of each entry, in the order of their rows: how many held-out pairs it has. */
+  readonly heldOutPairs?: readonly { readonly entry: string; readonly count: number }[];
   /** Of a mixture, in the order of its rows: each entry's weight, and how many training rows it has by use. */
   readonly shares?: readonly { readonly weight: number; readonly train: Readonly<Record<DataUse, number>> }[];
 }
@@ -139,6 +141,7 @@ export function combineDatasets(datasets: readonly Dataset[], weights?: readonly
     text: both(({ text }) => text), dialogues: both(({ dialogues }) => dialogues), pairs: both(({ pairs }) => pairs),
     prompts: { train: once(prompts.train), heldOut: once(prompts.heldOut) }, questions: both(({ questions }) => questions),
     counts: Object.fromEntries(datasets.flatMap(({ counts }) => Object.entries(counts))),
+    heldOutPairs: datasets.flatMap(({ counts, pairs }) => Object.keys(counts).map((entry) => ({ entry, count: pairs.heldOut.length }))),
     ...(weights !== undefined && {
       shares: datasets.map(({ text, dialogues, pairs, questions, prompts: own }, index) => ({
         weight: weights[index]!,

@@ -51,7 +51,7 @@ function batchesOf({ parameters }: PlannedStage, kind: StageKind): Omit<StageBat
       const batches = rolloutBatches(complete, groupBaseline === undefined ? "of the policy and as many of the critic" : "of the policy", groupBaseline?.samples);
       return { ...batches, words: batches.words + (text ?? "") };
     }
-    case "tokenizer": case "preferences": case "evaluate": case "multiple-choice":
+    case "tokenizer": case "preferences": case "evaluate": case "reward-accuracy": case "multiple-choice":
       return undefined;
   }
 }

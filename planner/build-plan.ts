@@ -64,6 +64,8 @@ function planStage(
       ...withoutMembers(parameters, [...namesOnly, ...Object.keys(declaration.inputs)]),
       ...decisiveReward(complete),
       ...decisiveChats(complete),
+      // Its report and figures tell the data entries apart by their names.
+      ...(complete.kind === "reward-accuracy" && { pairs: [complete.pairs].flat() }),
       ...(Object.keys(decisive).length > 0 && { guards: jsonOf(decisive) }),
     },
     inputs: Object.fromEntries(Object.entries(inputs).map(([field, input]) => [field, identityOf(input, planned)])),
@@ -106,7 +108,7 @@ function resolvedParameters(stage: DraftStage, complete: StageSpec, facts: Facts
     }
     case "preferences":
       return jsonOf({ ...parameters, ...decodingOf(stage, parameters) });
-    case "tokenizer": case "pretrain": case "sft": case "reward-model": case "dpo": case "multiple-choice":
+    case "tokenizer": case "pretrain": case "sft": case "reward-model": case "dpo": case "reward-accuracy": case "multiple-choice":
       return jsonOf(parameters);
   }
 }

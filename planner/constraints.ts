@@ -4,7 +4,7 @@ import type { PlannedSweep } from "../schemas/sweep.js";
 import { scoreJudgeNames, scoreJudges } from "../schemas/stages/evaluate.js";
 import { ancestryOf } from "./ancestry.js";
 import { criticFaults } from "./critic.js";
-import { holdsOut, makerOf, type Draft, type DraftStage } from "./draft.js";
+import { holdsOut, makerOf, type Draft, type DraftStage, type Reference } from "./draft.js";
 import type { Facts } from "./facts.js";
 import type { Fault } from "./fault.js";
 import { guardFaults } from "./guards.js";
@@ -73,11 +73,7 @@ function stageFaults(draft: Draft, stage: DraftStage, complete: StageSpec): Faul
     case "critic-pretrain":
       return minibatchFaults(stage, complete);
     case "evaluate": {
-      const faults = (["prompts", "pairs"] as const).flatMap((field): Fault[] => {
-        const name = complete[field];
-        return name === undefined || holdsOut(draft, name) ? []
-          : [fault("TL_SPEC_CONFLICT", [field], `evaluation uses held-out rows alone, and \`${name}\` holds none out`, holdoutHint(draft, name))];
-      });
+      const faults = stage.references.flatMap((reference) => heldOutFaults(draft, stage, reference));
       const names = (complete.judges ?? []).map((judge) => typeof judge === "string" ? judge : judge.name);
       for (const [index, judge] of (complete.judges ?? []).entries()) {
         const field = typeof judge === "string" ? scoreJudges[judge] : undefined;
@@ -105,6 +101,14 @@ function stageFaults(draft: Draft, stage: DraftStage, complete: StageSpec): Faul
       }
       return faults;
     }
+    case "reward-accuracy": {
+      const named = stage.references.filter(({ field }) => field === "pairs");
+      const twice = named.filter(({ name }, index) => named.findIndex((other) => other.name === name) < index);
+      return [
+        ...named.flatMap((reference) => heldOutFaults(draft, stage, reference)),
+        ...twice.map(({ field, way = [], name }) => fault("TL_SPEC_CONFLICT", [field, ...way], `\`${name}\` is named twice, and its pairs count once`, "leave one of them out")),
+      ];
+    }
     case "preferences": {
       const needed = complete.judge === undefined ? undefined : scoreJudges[complete.judge];
       if (needed !== undefined && complete[needed] === undefined) {
@@ -126,6 +130,14 @@ function stageFaults(draft: Draft, stage: DraftStage, complete: StageSpec): Faul
     case "tokenizer": case "pretrain": case "sft":
       return [];
   }
+}
+
+/** Data that a stage measures on has to hold rows out. */
+function heldOutFaults(draft: Draft, { name: stage }: DraftStage, { field, way = [], name, declaration }: Reference): Fault[] {
+  return !("data" in declaration) || holdsOut(draft, name) ? [] : [{
+    code: "TL_SPEC_CONFLICT", path: ["stages", stage, field, ...way], part: "value",
+    message: `evaluation uses held-out rows alone, and \`${name}\` holds none out`, hint: holdoutHint(draft, name),
+  }];
 }
 
 /** Where rows are to be held out that a stage wants. */

@@ -25,6 +25,7 @@ const roles: Readonly<Record<StageKind, Roles>> = {
   "dpo": { trained: ["policy"], frozen: ["policy"] },
   "preferences": { trained: [], frozen: ["policy", "reward"] },
   "evaluate": { trained: [], frozen: ["candidate", "baseline", "reward", "heldOutReward"] },
+  "reward-accuracy": { trained: [], frozen: ["reward"] },
   "multiple-choice": { trained: [], frozen: ["model"] },
 };
 

@@ -22,7 +22,8 @@ export function metricsOf(complete: StageSpec): string[] {
 /** The figures that a stage may leave: what its results can be sorted by. */
 export function figuresOf(complete: StageSpec): string[] {
   const judges = complete.kind === "evaluate" ? (complete.judges ?? []).map((judge) => typeof judge === "string" ? judge : judge.name) : [];
-  return [...stageFigures(complete.kind), ...termMetrics(complete), ...judges.flatMap((judge) => ["win", "tie", "lose"].map((rate) => `judge/${judge}/${rate}_rate`))];
+  const sets = complete.kind === "reward-accuracy" ? [complete.pairs].flat().flatMap((name) => ["", "_low", "_high"].map((bound) => `pairs/${name}/accuracy${bound}`)) : [];
+  return [...stageFigures(complete.kind), ...termMetrics(complete), ...sets, ...judges.flatMap((judge) => ["win", "tie", "lose"].map((rate) => `judge/${judge}/${rate}_rate`))];
 }
 
 /** Each term of a reward of several has its own mean score, and if it is a judge its own share of unreadable replies. */
@@ -55,7 +56,7 @@ function needsOf(draft: Draft, facts: Facts, stage: DraftStage, complete: StageS
     case "reward-model": return { ...heldOutNeeds(draft, stage, complete), "loss/lm": [complete.lmCoefficient > 0, "`lmCoefficient` is 0; set it above"] };
     case "pretrain": case "sft": case "dpo": return heldOutNeeds(draft, stage, complete);
     case "multiple-choice": return needAlike(stageFigures(complete.kind).filter((name) => name.includes("normalized")), complete.scoring === "text", "write `\"scoring\": \"text\"`");
-    case "tokenizer": return {};
+    case "tokenizer": case "reward-accuracy": return {};
   }
 }
 
@@ -106,6 +107,6 @@ export function tricksOf(stage: DraftStage, complete: StageSpec): ResolvedTricks
   switch (complete.kind) {
     case "ppo": return resolvePpoTricks(complete.preset, written, complete.pretrainingData !== undefined);
     case "critic-pretrain": return resolveCriticTricks(written);
-    case "tokenizer": case "pretrain": case "sft": case "reward-model": case "dpo": case "preferences": case "evaluate": case "multiple-choice": return {};
+    case "tokenizer": case "pretrain": case "sft": case "reward-model": case "dpo": case "preferences": case "evaluate": case "reward-accuracy": case "multiple-choice": return {};
   }
 }

@@ -42,7 +42,7 @@ function stageWarnings(draft: Draft, facts: Facts, stage: DraftStage, complete: 
       return [...device, ...paddingWarnings(draft, facts, complete.model)];
     case "multiple-choice":
       return [...device, ...shotWarnings(facts, complete)];
-    case "tokenizer": case "pretrain": case "sft": case "dpo": case "preferences":
+    case "tokenizer": case "pretrain": case "sft": case "dpo": case "preferences": case "reward-accuracy":
       return device;
   }
 }

@@ -1,8 +1,7 @@
 import { z } from "zod";
 import { intervalSchema } from "./report.js";
 
-/** Files of a multiple-choice stage's artifact. */
-export const CHOICE_REPORT_FILE = "report.json";
+/** File of a multiple-choice stage's artifact beside its report. */
 export const CHOICES_FILE = "choices.jsonl";
 
 /** A line of choices.jsonl: a question that was asked. */

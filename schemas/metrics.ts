@@ -118,6 +118,7 @@ export function stageFigures(kind: string): readonly string[] {
     case "evaluate": return evaluationFigures;
     case "multiple-choice": return choiceFigureNames;
     case "preferences": return preferenceFigureNames;
+    case "reward-accuracy": return ["rm/accuracy", "rm/accuracy_low", "rm/accuracy_high"];
     default: return Object.keys(Object.entries(stageMetrics).find(([name]) => name === kind)?.[1] ?? {});
   }
 }

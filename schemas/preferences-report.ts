@@ -4,7 +4,6 @@ import { answerSchema, intervalSchema, repliesSchema } from "./report.js";
 /** Files of a preferences stage's artifact; the pairs of each side are rows of format `preference`. */
 export const PAIR_FILES = { train: "train.jsonl", heldOut: "held-out.jsonl" } as const;
 export const SAMPLED_FILE = "answers.jsonl";
-export const PREFERENCES_REPORT_FILE = "report.json";
 
 const tags = z.record(z.string(), z.string());
 const prompt = z.array(z.strictObject({ role: z.enum(["system", "user", "assistant"]), content: z.string() }));

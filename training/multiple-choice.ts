@@ -6,7 +6,8 @@ import type { QuestionRow } from "../data/types.js";
 import { canonicalJson } from "../foundation/canonical.js";
 import { TruelineError } from "../foundation/errors.js";
 import { Tokenizer } from "../models/tokenizer.js";
-import { answeredQuestionSchema, CHOICE_REPORT_FILE, choiceReportSchema, CHOICES_FILE, type AnsweredQuestion } from "../schemas/choice-report.js";
+import { answeredQuestionSchema, choiceReportSchema, CHOICES_FILE, type AnsweredQuestion } from "../schemas/choice-report.js";
+import { REPORT_FILE } from "../schemas/report.js";
 import type { StageParameters } from "../schemas/stages/table.js";
 import { chunks, nothingToTrainOn } from "./batches.js";
 import { encodeChoices } from "./choice-prompts.js";
@@ -67,7 +68,7 @@ export async function createMultipleChoice(setup: TrainerSetup<StageParameters<"
         });
       }
       const report = choiceReportSchema.parse(buildChoiceReport(answered, state.tooLong, { ...parameters, fewShot: shots.length === 0 ? 0 : parameters.fewShot }));
-      await writeFile(join(directory, CHOICE_REPORT_FILE), `${canonicalJson(report)}\n`, { flush: true });
+      await writeFile(join(directory, REPORT_FILE), `${canonicalJson(report)}\n`, { flush: true });
       await writeFile(join(directory, CHOICES_FILE), answered.map((row) => `${canonicalJson(row)}\n`).join(""), { flush: true });
       return { figures: choiceFigures(report.overall), data: dataCounts(data, { used: answered.length, dropped: state.tooLong }) };
     },

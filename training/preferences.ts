@@ -7,8 +7,8 @@ import { canonicalJson } from "../foundation/canonical.js";
 import { TruelineError } from "../foundation/errors.js";
 import { RememberedReplies } from "../foundation/http/remembered-replies.js";
 import { Tokenizer } from "../models/tokenizer.js";
-import { PAIR_FILES, PREFERENCES_REPORT_FILE, preferencesReportSchema, SAMPLED_FILE, sampledPromptSchema, type SampledPrompt } from "../schemas/preferences-report.js";
-import { repliesSchema, type Answer } from "../schemas/report.js";
+import { PAIR_FILES, preferencesReportSchema, SAMPLED_FILE, sampledPromptSchema, type SampledPrompt } from "../schemas/preferences-report.js";
+import { repliesSchema, REPORT_FILE, type Answer } from "../schemas/report.js";
 import type { StageParameters } from "../schemas/stages/table.js";
 import { loadAnswerScores } from "./answer-scores.js";
 import { sampleAnswers } from "./answering.js";
@@ -73,7 +73,7 @@ export async function createPreferences(setup: TrainerSetup<StageParameters<"pre
       const write = (name: string, lines: readonly unknown[]) => writeFile(join(directory, name), lines.map((line) => `${canonicalJson(line)}\n`).join(""), { flush: true });
       for (const side of ["train", "heldOut"] as const) await write(PAIR_FILES[side], labelledPairs(paired.filter((prompt) => prompt.side === side)));
       await write(SAMPLED_FILE, sampled);
-      await write(PREFERENCES_REPORT_FILE, [report]);
+      await write(REPORT_FILE, [report]);
       return { figures: { ...preferenceFigures(report), ...unreadableShare("preferences/unreadable", replies) }, data: dataCounts(data, counts) };
     },
   };

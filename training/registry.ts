@@ -20,6 +20,7 @@ const trainers: Readonly<Record<StageKind, Create>> = {
   dpo: async (setup) => (await import("./dpo.js")).createDpo(complete("dpo", setup)),
   preferences: async (setup) => (await import("./preferences.js")).createPreferences(complete("preferences", setup)),
   evaluate: async (setup) => (await import("./evaluate.js")).createEvaluate(complete("evaluate", setup)),
+  "reward-accuracy": async (setup) => (await import("./reward-accuracy.js")).createRewardAccuracy(complete("reward-accuracy", setup)),
   "multiple-choice": async (setup) => (await import("./multiple-choice.js")).createMultipleChoice(complete("multiple-choice", setup)),
 };
 

@@ -6,6 +6,7 @@ import { multipleChoiceParameters } from "./multiple-choice.js";
 import { ppoParameters } from "./ppo.js";
 import { preferencesParameters } from "./preferences.js";
 import { pretrainParameters } from "./pretrain.js";
+import { rewardAccuracyParameters } from "./reward-accuracy.js";
 import { rewardModelParameters } from "./reward-model.js";
 import { sftParameters } from "./sft.js";
 import { tokenizerParameters } from "./tokenizer.js";
@@ -90,6 +91,10 @@ export const stageKinds = {
       heldOutReward: { ...rewardModel, optional: true },
       prompts: { data: "prompts" }, pairs: { data: "pairs", optional: true },
     },
+  },
+  "reward-accuracy": {
+    parameters: rewardAccuracyParameters, version: 1, output: "report", backend: true, timeouts: training,
+    inputs: { reward: rewardModel, pairs: { data: "pairs", many: true } },
   },
   "multiple-choice": {
     parameters: multipleChoiceParameters, version: 1, output: "report", backend: true, timeouts: training,

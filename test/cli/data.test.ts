@@ -1,8 +1,10 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { z } from "zod";
+import { createPlan } from "../../planner/plan.js";
+import { Store } from "../../store/store.js";
 import { dialogueRow, assistant, user, writeTinyModel } from "../training/support.js";
 import { trueline } from "./trueline.js";
 
@@ -67,6 +69,29 @@ it("looks at held-out rows for an evaluation, at the others for training, and kn
   expect([of("sft").samples.length, of("eval").samples.length], "a prompt that comes twice is asked once").toEqual([train, heldOut - 1]);
   expect(of("base").fitted).toBeUndefined();
   expect((await trueline(["data", spec, "rows"])).stdout).toMatch(new RegExp(`rows\\s+dialogue\\s+5\\s+1\\s+1\\s+${train}\\s+${heldOut}\\n`));
+});
+
+it("says of pairs that a stage makes that they come from one, and what they hold once it has made them", async () => {
+  await writeFile(spec, JSON.stringify({
+    version: 1, name: "demo", models: { tiny: { path: "." } }, data: { rows: { format: "dialogue", path: "rows.jsonl", maxBadShare: 0.5 } },
+    stages: { pairs: { kind: "preferences", policy: "tiny", prompts: "rows", gold: "sample", maxNewTokens: 8 }, rm: { kind: "reward-model", model: "tiny", data: "pairs" } },
+  }));
+  const before = await trueline(["data", spec]);
+  expect(before.code).toBe(0);
+  expect(before.stdout).toMatch(/pairs\s+preference, of a stage *\n/);
+  expect(before.stderr).toContain("pairs: stage pairs has not made its pairs yet");
+  const store = new Store(process.env["TRUELINE_HOME"]!);
+  const key = (await createPlan(spec)).stages.find(({ name }) => name === "pairs")!.key;
+  const row = (chosen: string) => `${JSON.stringify({ prompt: "a", chosen, rejected: "no" })}\n`;
+  await mkdir(join(folder, "made"));
+  await writeFile(join(folder, "made", "train.jsonl"), row("yes"));
+  await writeFile(join(folder, "made", "held-out.jsonl"), row("oh yes") + row("yes!"));
+  const artifact = await store.artifacts.publish(join(folder, "made"), "preferences", { figures: {} });
+  const { claim } = await store.claims.take(key, { run: "r", stage: "pairs", attempt: 1 });
+  await store.results.publish(claim, { version: 1, key, artifact, type: "preferences", kind: "preferences", stage: "pairs", run: "r", finishedAt: "2026-01-01T00:00:00Z", seconds: 1, figures: {} });
+  const after = await trueline(["data", spec, "pairs"]);
+  expect(after.stdout).toMatch(/pairs\s+preference, of a stage\s+3\s+0\s+2\s+1\s+2/);
+  expect(after.stdout).toContain("chosen: <|user|>a<|end|><|assistant|>yes<|end|>");
 });
 
 it("knows the entries that stages read, and suggests one", async () => {

@@ -72,6 +72,30 @@ describe("pairs that a stage makes", () => {
   });
 });
 
+describe("a reward model's accuracy on pairs", () => {
+  const ranked = (pairs: unknown) => withPairs(({ data, stages }) => {
+    data["more"] = { format: "preference", path: "more.jsonl", holdout: 0.1 };
+    data["all"] = { format: "preference", path: "all.jsonl" };
+    stages["rank"] = { kind: "reward-accuracy", reward: "rm-own", pairs };
+  });
+
+  it("comes after the stages that make them, and has the names of its data in its key, for its figures have them", () => {
+    expect(stageOf(planOf(ranked(["pairs", "more"])), "rank")).toMatchObject({ output: "report", after: ["rm-own", "pairs"] });
+    const key = (spec: Spec) => keysOf(spec)["rank"];
+    const renamed = JSON.parse(JSON.stringify(ranked("more")).replaceAll("\"more\"", "\"others\"")) as Spec;
+    expect(faultsOf(renamed)).toEqual([]);
+    expect(key(renamed)).not.toBe(key(ranked("more")));
+    expect(key(ranked(["more"]))).toBe(key(ranked("more")));
+  });
+
+  it("is of held-out pairs, and of each data entry once", () => {
+    const told = (pairs: unknown) => faultsOf(ranked(pairs)).map(({ field, message }) => `${field ?? ""}: ${message}`);
+    expect(told(["more", "all"])).toEqual(["stages.rank.pairs.1: evaluation uses held-out rows alone, and `all` holds none out"]);
+    expect(told(["more", "pairs", "more"])).toEqual(["stages.rank.pairs.2: `more` is named twice, and its pairs count once"]);
+    expect(told("book")[0]).toContain("`book` has the format text, which holds no pairs");
+  });
+});
+
 describe("faults of pairs that a stage makes", () => {
   it("are told where the stage named makes none, or has been given a name twice", () => {
     expect(messages(({ stages }) => { stages["rm-own"]!["data"] = "sft"; }))

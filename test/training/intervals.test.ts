@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { bootstrap, sharesInterval, wilson } from "../../training/intervals.js";
+import { randomAt } from "../../foundation/random.js";
+import { bootstrap, clusteredShare, sharesInterval, wilson } from "../../training/intervals.js";
 
 describe("Wilson's interval", () => {
   it("is where the score test's bounds are", () => {
@@ -65,5 +66,41 @@ describe("the interval of shares, one a prompt", () => {
     expect(width(mixed, 5)).toBeLessThan(0.6 * width(split, 5));
     const apart = wilson(150, 300);
     expect(width(mixed, 5)).toBeCloseTo(apart.high - apart.low, 10);
+  });
+});
+
+describe("the interval of a share among clusters", () => {
+  it("is Wilson's where each cluster is one observation, and that of equal shares where all are of one size", () => {
+    const single = [1, 1, 0, 1, 0, 1, 1, 0, 1, 1].map((count) => ({ count, total: 1 }));
+    expect(clusteredShare(single)).toEqual(wilson(7, 10));
+    const counts = [3, 2, 2, 1, 3, 0, 2, 3, 1, 2];
+    const [own, equal] = [clusteredShare(counts.map((count) => ({ count, total: 3 })))!, sharesInterval(counts.map((count) => count / 3), 3)];
+    for (const bound of ["value", "low", "high"] as const) expect(own[bound]).toBeCloseTo(equal[bound], 12);
+  });
+
+  it("counts every observation once, however the clusters' sizes differ", () => {
+    expect(clusteredShare([{ count: 1, total: 1 }, { count: 0, total: 3 }])!.value).toBe(1 / 4);
+  });
+
+  it("covers the true share of clusters that lean one way about as often as it says", () => {
+    let covered = 0;
+    for (let trial = 0; trial < 400; trial++) {
+      const random = randomAt(trial, "clusters");
+      const clusters = Array.from({ length: 80 }, () => {
+        const lean = random.uniform() < 0.5 ? 0.9 : 0.5;
+        const total = 1 + random.integer(4);
+        return { count: Array.from({ length: total }, () => random.uniform() < lean).filter(Boolean).length, total };
+      });
+      const { low, high } = clusteredShare(clusters)!;
+      if (low <= 0.7 && high >= 0.7) covered++;
+    }
+    expect(covered / 400).toBeGreaterThan(0.92);
+    expect(covered / 400).toBeLessThan(0.98);
+  });
+
+  it("is never as if observations of one cluster were of many, and none without an observation", () => {
+    expect(clusteredShare(Array.from({ length: 20 }, (_, index) => ({ count: index % 2 === 0 ? 5 : 0, total: 5 })))).toEqual(wilson(10, 20));
+    expect(clusteredShare(Array.from({ length: 20 }, () => ({ count: 5, total: 5 })))).toEqual(wilson(20, 20));
+    expect(clusteredShare([{ count: 0, total: 0 }])).toBeUndefined();
   });
 });
