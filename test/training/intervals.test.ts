@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { randomAt } from "../../foundation/random.js";
-import { bootstrap, clusteredShare, sharesInterval, wilson } from "../../training/intervals.js";
+import { bootstrap, clusteredShare, percentiles, sharesInterval, wilson } from "../../training/intervals.js";
 
 describe("Wilson's interval", () => {
   it("is where the score test's bounds are", () => {
@@ -39,6 +39,12 @@ describe("the bootstrap over prompts", () => {
     expect(bootstrap(values, 1)).toEqual(bootstrap(values, 1));
     expect(bootstrap(values, 1)).not.toEqual(bootstrap(values, 2));
     expect(bootstrap([1, 1, 1], 1)).toEqual({ value: 1, low: 1, high: 1 });
+  });
+
+  it("takes its bounds between draws where they fall between", () => {
+    const { low, high } = percentiles([3, 0, 1, 2, 9, 8, 7, 6, 5, 4]);
+    expect(low).toBeCloseTo(0.225, 12);
+    expect(high).toBeCloseTo(8.775, 12);
   });
 });
 
@@ -101,6 +107,9 @@ describe("the interval of a share among clusters", () => {
   it("is never as if observations of one cluster were of many, and none without an observation", () => {
     expect(clusteredShare(Array.from({ length: 20 }, (_, index) => ({ count: index % 2 === 0 ? 5 : 0, total: 5 })))).toEqual(wilson(10, 20));
     expect(clusteredShare(Array.from({ length: 20 }, () => ({ count: 5, total: 5 })))).toEqual(wilson(20, 20));
+    const split = Array.from({ length: 60 }, (_, index) => ({ count: 2 + (index % 2), total: 5 }));
+    expect(clusteredShare(split), "no more observations than there are").toEqual(wilson(150, 300));
+    expect(clusteredShare([...split, { count: 0, total: 0 }])).toEqual(clusteredShare(split));
     expect(clusteredShare([{ count: 0, total: 0 }])).toBeUndefined();
   });
 });

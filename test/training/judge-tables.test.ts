@@ -69,6 +69,11 @@ describe("agreement of two judges", () => {
     expect([comparisons, raw.value, kappa]).toEqual([2, 1, undefined]);
   });
 
+  it("has an interval over prompts, as many drawn as there are: of a single one a point", () => {
+    const { kappa } = agreementOf(judge("a", ["win", "lose", "win"]), judge("b", ["win", "lose", "tie"]), 1);
+    expect(kappa).toEqual({ value: 0.5, low: 0.5, high: 0.5 });
+  });
+
   it("is given for every pair of judges", () => {
     const same = [["win"], ["lose"], ["tie"], ["win"]] as const;
     const { agreement } = compareJudges(prompts, [judge("a", ...same), judge("b", ...same), judge("c", ["lose"], ["win"], ["tie"], ["lose"])], 1);

@@ -53,6 +53,18 @@ describe("a rung", () => {
     const halving = contest({ keep: 0.6 });
     arriveAll(halving, { a: [null, null], b: [-9, -9], c: [-8, null] });
     expect(halving.decide(view())).toMatchObject({ kept: [{ variant: "c", value: -8 }, { variant: "b" }], ended: [{ variant: "a" }] });
+    const least = contest({ goal: "minimize" });
+    arriveAll(least, { a: [5, 5], b: [null, null], c: [4, 4] });
+    expect(least.decide(view())).toMatchObject({ kept: [{ variant: "c" }, { variant: "a" }], ended: [{ variant: "b" }] });
+  });
+
+  it("stops no stage that a variant which goes on shares", () => {
+    const stages = ["ppo", "ppo.c"].map((name) => ({ ...plannedStage(name, [], "ppo"), parameters: { steps: 30 } }));
+    const variants = [["a", "ppo"], ["b", "ppo"], ["c", "ppo.c"]].map(([name, stage]) => ({ name: name!, seed: "", settings: {}, stages: { ppo: stage! } }));
+    const halving = new Halving({ stages, sweep: { variants, halving: { stage: "ppo", metric: "m", goal: "maximize", every: 10, keep: 0.3 } } });
+    halving.arrive("ppo", 2);
+    halving.arrive("ppo.c", 1);
+    expect(halving.decide(view())).toMatchObject({ kept: [{ variant: "a" }], ended: [{ variant: "b" }, { variant: "c" }], stopped: [{ stage: "ppo.c" }] });
   });
 
   it("is none behind a stage's end, and none for stages that are no contenders", () => {
