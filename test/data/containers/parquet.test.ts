@@ -15,6 +15,24 @@ describe("a parquet file", () => {
     expect(rows.map((row) => ("value" in row ? row.value : row))).toEqual(expected.map((row) => ({ group: null, ...row })));
   });
 
+  it.each(["types", "types-v2"])("gives values of every type as JSON has them, nulls at every depth among them: %s", async (name) => {
+    const rows = await rowsOf(fixture(`${name}.parquet`));
+    expect(rows.map(({ line }) => line)).toEqual([1, 2, 3]);
+    const nothing = Object.fromEntries(["text", "large", "kind", "flag", "small", "wide", "single", "double", "day", "moment"].map((column) => [column, null]));
+    expect(rows.map((row) => ("value" in row ? row.value : row))).toEqual([
+      {
+        text: "a", large: "字", kind: "x", flag: true, small: -7, wide: -7, single: 0.5, double: 0.1, day: "2026-01-02T00:00:00.000Z", moment: "2026-01-02T03:04:05.000Z",
+        texts: ["a", null, ""], turns: [[{ role: "user", content: "a" }], [], null], record: { inner: { list: [1, 2] }, other: null },
+      },
+      // A list or record that is null is not there.
+      nothing,
+      {
+        text: "", large: "z", kind: "x", flag: false, small: 2 ** 31 - 1, wide: 2 ** 53, single: -1.5, double: 0, day: "1969-12-31T00:00:00.000Z", moment: "1969-12-31T00:00:00.000Z",
+        texts: [], turns: [[{ role: null, content: "b" }, null]], record: { other: "o" },
+      },
+    ]);
+  });
+
   it("can be left early", async () => {
     for await (const { line } of readParquet(fixture("dialogues-zstd.parquet"))) if (line === 2) break;
   });
