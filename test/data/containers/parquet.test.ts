@@ -33,6 +33,11 @@ describe("a parquet file", () => {
     ]);
   });
 
+  it("numbers its rows through, however many a row group has", async () => {
+    const rows = await rowsOf(fixture("many.parquet"));
+    expect(rows).toEqual(Array.from({ length: 1200 }, (_, index) => ({ line: index + 1, value: { number: index } })));
+  });
+
   it("can be left early", async () => {
     for await (const { line } of readParquet(fixture("dialogues-zstd.parquet"))) if (line === 2) break;
   });
