@@ -13,6 +13,10 @@ function isPlainAddress(url: string): boolean {
 export const addressSchema = textLike(/^https?:\/\/\S+$/, "an address that begins with https:// or http://")
   .refine(isPlainAddress, "`url` is no address with a host, or has a password in it");
 
+/** The address of a chat API, whole: what OpenAI's own libraries call the base, such as https://api.openai.com/v1, answers 404. */
+export const chatAddress = addressSchema
+  .refine((url) => !URL.canParse(url) || !/^\/(v\d+\/?)?$/.test(new URL(url).pathname), "`url` leads to an API and not to its chat: write the whole address, which mostly ends in `/v1/chat/completions`");
+
 /** The name of a variable that holds a key. */
 export const endpointSecret = textLike(/^TRUELINE_SECRET_[A-Z0-9_]+$/, "the name of an environment variable that begins with TRUELINE_SECRET_, in capitals");
 

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { tokenCount } from "./counts.js";
-import { endpointFields } from "./endpoint.js";
+import { chatAddress, endpointFields } from "./endpoint.js";
 import { nameSchema } from "./name.js";
 import { durationSchema, reference } from "./stages/common.js";
 import { memorySchema } from "./task-queue.js";
@@ -34,7 +34,7 @@ export const endpointReward = z.strictObject({
 
 export const judgeReward = z.strictObject({
   judge: z.strictObject({
-    ...endpointFields,
+    ...endpointFields, url: chatAddress,
     model: z.string().min(1).describe("What the server calls the model that judges."),
     rubric: z.string().min(1).default("A good answer is helpful, honest and harmless.").describe("What it is told to look at."),
     prompt: z.string().min(1).optional().describe("The whole question in words of your own, in which {dialogue}, {answer}, {rubric}, {low} and {high} are filled in."),

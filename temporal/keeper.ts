@@ -1,7 +1,6 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { openSync, readFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { TruelineError } from "../foundation/errors.js";
@@ -10,6 +9,7 @@ import { writeWhole } from "../store/files.js";
 import { withLock } from "../store/lock.js";
 import { thisProcess } from "../store/processes.js";
 import { answers, liveUsers, serverLock, type EmbeddedServer, type KeeperFailure } from "./embedded.js";
+import { freePort } from "./free-port.js";
 
 // The process that holds an embedded Temporal server and ends it when nobody uses it any more, however they went.
 
@@ -112,15 +112,4 @@ async function end({ child, survivor }: Kept): Promise<void> {
     child.kill("SIGKILL");
   }
   survivor.kill("SIGKILL");
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once("error", reject);
-    probe.listen(0, "127.0.0.1", () => {
-      const address = probe.address();
-      probe.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
-    });
-  });
 }

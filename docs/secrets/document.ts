@@ -28,10 +28,10 @@ export function secretsText(study: Study): string {
     + "in some 80 iterations of 64 answers, from one SFT model and one reward model, with three seeds of PPO a setting. What this page can show is whether a claim has the same *shape* "
     + "at this scale. The gold score knows the right answers; training never sees it. The criteria were written before the runs; a claim is *confirmed* where its criterion holds for every seed, "
     + "*contradicted* where the opposite does, else *not seen*.",
-    `${study.runs.length} policies, ${study.processors}. ${Object.entries(study.versions).map(([name, version]) => `${name} ${version}`).join(", ")}.`,
+    `${study.runs.length} policies, whose PPO took ${(study.runs.reduce((sum, { seconds = 0 }) => sum + seconds, 0) / 3600).toFixed(1)} hours in all on one thread each, beside other work; ${study.processors}. ${Object.entries(study.versions).map(([name, version]) => `${name} ${version}`).join(", ")}.`,
     [
       "| finding | source | here |", "|---|---|---|",
-      ...judged.map(({ finding, verdict }) => `| [${finding.title}](#${anchor(finding.title)}) | ${finding.source} | ${verdict} |`),
+      ...judged.map(({ finding, verdict }) => `| [${finding.title}](#${anchor(finding.title)}) | ${finding.source} | ${verdict}${verdict !== "not run" && finding.note !== undefined ? ", with a note" : ""} |`),
     ].join("\n"),
     ...courseSection(runs),
     ...judged.flatMap(({ finding, verdict }) => section(finding, verdict, runs)),
@@ -57,14 +57,17 @@ function judge(finding: Finding, runs: RunsOf): Verdict | "not run" {
 }
 
 function section(finding: Finding, verdict: Verdict | "not run", runs: RunsOf): string[] {
-  const { title, source, claim, criterion, variants } = finding;
+  const { title, source, claim, criterion, variants, note, afterwards = [] } = finding;
   const outcomes = verdict === "not run" ? [] : finding.outcomes(runs);
   const counted = outcomes.length > 1 ? ` (${outcomes.filter((outcome) => outcome === "holds").length} of ${outcomes.length} seeds)` : "";
   return [
     `## ${title}`,
     `*${source}.* ${claim}`,
     `${criterion} **${verdict[0]!.toUpperCase()}${verdict.slice(1)}**${counted}.`,
-    ...(verdict === "not run" ? [] : [`![Curves of ${variants.join(", ")}](secrets-of-ppo/${pictureName(finding)})`, table(variants, runs)]),
+    ...(verdict === "not run" ? [] : [
+      ...(note === undefined ? [] : [note(runs)]),
+      `![Curves of ${variants.join(", ")}](secrets-of-ppo/${pictureName(finding)})`, table([...variants, ...afterwards], runs),
+    ]),
   ];
 }
 

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { rowCount, tokenCount } from "../counts.js";
-import { endpointFields } from "../endpoint.js";
+import { chatAddress, endpointFields } from "../endpoint.js";
 import { nameSchema } from "../name.js";
 import { operationalParameters, paperDecodingWords, reference, rowLimits, sampling } from "./common.js";
 import { singleReward } from "../reward.js";
@@ -12,7 +12,7 @@ export const scoreJudgeNames = z.enum(["gold", "reward-model", "held-out-reward-
 
 /** A language model behind an HTTP API. */
 const chatFields = {
-  ...endpointFields,
+  ...endpointFields, url: chatAddress,
   model: z.string().min(1).describe("What the server calls the model."),
   version: z.string().optional().describe("Raised by hand when what answers there has changed: of the server only address, model and this are part of the key."),
 } as const;

@@ -10,15 +10,15 @@ const key = "hunter22";
 /** Where a key stands, and the field at fault. */
 const cases: readonly (readonly [name: string, change: Change, field: string])[] = [
   ["in `secret` of a reward", rewarded({ url: "https://scores.example", secret: key }), "stages.ppo.reward.secret"],
-  ["in `secret` of a judge that is a term", rewarded(["rm", { judge: { url: "https://api.example", model: "m", secret: key } }]), "stages.ppo.reward.1.judge.secret"],
-  ["in `secret` of an evaluation's judge", judging({ url: "https://api.example", secret: key }), "stages.eval.judges.0.chat.secret"],
-  ["in `secret` of a baseline", ({ stages }) => { stages["eval"]!["baseline"] = { chat: { url: "https://api.example", model: "m", secret: key } }; }, "stages.eval.baseline.chat.secret"],
+  ["in `secret` of a judge that is a term", rewarded(["rm", { judge: { url: "https://api.example/v1/chat/completions", model: "m", secret: key } }]), "stages.ppo.reward.1.judge.secret"],
+  ["in `secret` of an evaluation's judge", judging({ url: "https://api.example/v1/chat/completions", secret: key }), "stages.eval.judges.0.chat.secret"],
+  ["in `secret` of a baseline", ({ stages }) => { stages["eval"]!["baseline"] = { chat: { url: "https://api.example/v1/chat/completions", model: "m", secret: key } }; }, "stages.eval.baseline.chat.secret"],
   ["in `secret` of a webhook", (spec) => { spec["notify"] = [{ url: "https://hooks.example", secret: `whsec_${key}` }]; }, "notify.0.secret"],
   ["in a variant of a sweep", swept({ variants: { a: { "stages.ppo.reward.secret": key } } }), "sweep.variants.a.stages.ppo.reward.secret"],
   ["among an axis' values", swept({ axes: { a: { field: "stages.ppo.reward.secret", values: [key] } } }), "sweep.axes.a.values.0"],
   ["in an address before its host", rewarded({ url: `https://me:${key}@scores.example` }), "stages.ppo.reward.url"],
   ["in an address of an axis, whose copies are not called by it", (spec) => { swept({ axes: { a: { field: "stages.ppo.reward.url", values: [`https://me:${key}@scores.example`] } } })(spec); spec.stages["ppo"]!["topP"] = 2; }, "sweep.axes.a.values.0"],
-  ["in an address' parameters", judging({ url: `https://api.example/v1?key=${key}` }), "stages.eval.judges.0.chat.url"],
+  ["in an address' parameters", judging({ url: `https://api.example/v1/chat/completions?key=${key}` }), "stages.eval.judges.0.chat.url"],
   ["in the address of a webhook", (spec) => { spec["notify"] = [{ url: `https://hooks.example/?token=${key}` }]; }, "notify.0.url"],
 ];
 

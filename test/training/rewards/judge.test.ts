@@ -7,7 +7,7 @@ import { assistant, user } from "../support.js";
 
 const answer = (text: string): WrittenAnswer => ({ prompt: [user("Hello."), assistant("Hi."), user("Why?")], answer: text, finished: true, tokens: 3, tags: {} });
 const reply = (content: string) => ({ json: { choices: [{ message: { role: "assistant", content } }] } });
-const spec = (url: string, more: object = {}) => judgeReward.parse({ judge: { url, model: "judge-1", ...more } });
+const spec = (url: string, more: object = {}) => judgeReward.parse({ judge: { url: `${url}/v1/chat/completions`, model: "judge-1", ...more } });
 const asked = (body: unknown): string => (body as { messages: { content: string }[] }).messages[0]!.content;
 
 describe("a judge", () => {
