@@ -1,27 +1,19 @@
 import type { ChoiceReport, ChoiceScore } from "../schemas/choice-report.js";
-import { html, Html } from "./html.js";
+import { html, type Html } from "./html.js";
 import { partName } from "./judges.js";
 import { percent, percentRange } from "./numbers.js";
-import { styleSheet } from "./style.js";
+import { page } from "./page.js";
 
 /** A multiple-choice stage as one HTML page that needs nothing else. Pure. */
 export function renderChoiceReport(report: ChoiceReport, title: string): string {
   const { overall, groups, subjects } = report;
-  return html`<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>${title}</title><style>${new Html(styleSheet)}</style></head>
-<body><main>
-<h1>${title}</h1>
-<p class="headline">It chooses the right answer to <b>${percent(overall.accuracy.value)}</b> of ${overall.questions} questions (95 % interval ${percentRange(overall.accuracy)}); guessing gets ${percent(overall.chance)}.</p>
+  return page(title, html`<p class="headline">It chooses the right answer to <b>${percent(overall.accuracy.value)}</b> of ${overall.questions} questions (95 % interval ${percentRange(overall.accuracy)}); guessing gets ${percent(overall.chance)}.</p>
 <h2>By part</h2>
 ${scoreTable("Part", [["all questions", overall], ...groups.map((group) => [partName(group.tags), group] as const)])}
 <h2>By subject</h2>
 ${scoreTable("Subject", subjects.map((score) => [score.subject, score] as const))}
 <h2>How this was measured</h2>
-<p class="note">${method(report)}</p>
-</main></body></html>
-`.text;
+<p class="note">${method(report)}</p>`);
 }
 
 function scoreTable(what: string, rows: readonly (readonly [name: string, score: ChoiceScore])[]): Html {

@@ -1,28 +1,20 @@
 import type { LabelledPair, PreferencesPart, PreferencesReport } from "../schemas/preferences-report.js";
 import { judgeName } from "./headline.js";
-import { html, Html } from "./html.js";
+import { html, type Html } from "./html.js";
 import { figure, percent, percentRange } from "./numbers.js";
-import { styleSheet } from "./style.js";
+import { page } from "./page.js";
 
 /** A preferences stage as one HTML page that needs nothing else. Pure. */
 export function renderPreferences(report: PreferencesReport, title: string): string {
   const { train, heldOut, groups, examples } = report;
-  return html`<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>${title}</title><style>${new Html(styleSheet)}</style></head>
-<body><main>
-<h1>${title}</h1>
-<p class="headline"><b>${train.pairs}</b> pairs of answers to ${train.prompts} prompts${heldOut && html`, and <b>${heldOut.pairs}</b> to ${heldOut.prompts} held-out prompts`}, labelled by ${judgeName(report.judge)}.</p>
+  return page(title, html`<p class="headline"><b>${train.pairs}</b> pairs of answers to ${train.prompts} prompts${heldOut && html`, and <b>${heldOut.pairs}</b> to ${heldOut.prompts} held-out prompts`}, labelled by ${judgeName(report.judge)}.</p>
 ${warnings(report).map((warning) => html`<p class="warning">${warning}</p>`)}
 <h2>By part</h2>
 ${partTable([["training prompts", train], ...heldOut === undefined ? [] : [["held-out prompts", heldOut] as const], ...groups.map((group) => [`${group.tag} ${group.value}`, group] as const)])}
 <h2>Pairs</h2>
 ${examples.map(example)}
 <h2>How they were made</h2>
-<p class="note">${method(report)}</p>
-</main></body></html>
-`.text;
+<p class="note">${method(report)}</p>`);
 }
 
 function partTable(parts: readonly (readonly [name: string, part: PreferencesPart])[]): Html {

@@ -5,8 +5,8 @@ import { differenceHistogram } from "./histogram.js";
 import { Html, html } from "./html.js";
 import { judgesSection } from "./judges.js";
 import { percent, percentRange } from "./numbers.js";
+import { page } from "./page.js";
 import { groupTable, samples, tiles } from "./parts.js";
-import { styleSheet } from "./style.js";
 
 /** What the page is called and what it compares. */
 export interface ReportHeading {
@@ -22,13 +22,7 @@ export interface ReportHeading {
 export function renderReport(report: Report, curves: readonly StageCurves[], heading: ReportHeading): string {
   const names = heading.names ?? { candidate: "the candidate", baseline: "the baseline" };
   const figures = curves.flatMap((stage) => stageFigures(stage) ?? []);
-  const page = html`<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>${heading.title}</title><style>${new Html(styleSheet)}</style></head>
-<body><main>
-<h1>${heading.title}</h1>
-<p class="headline">${headline(report, names)}</p>
+  return page(heading.title, html`<p class="headline">${headline(report, names)}</p>
 <p>On average: ${scoresSentence(report)}</p>
 ${warnings(report).map((warning) => html`<p class="warning">${warning}</p>`)}
 ${tiles(report)}
@@ -39,10 +33,7 @@ ${rewardModelSection(report)}
 ${figures.length > 0 ? html`<h2>Training</h2>${figures}` : undefined}
 ${report.samples.length > 0 ? html`<h2>Samples</h2>${samples(report, names)}` : undefined}
 <h2>How this was measured</h2>
-${method(report)}
-</main></body></html>
-`;
-  return page.text;
+${method(report)}`);
 }
 
 function rewardModelSection({ rewardModel }: Report): Html | undefined {

@@ -3,7 +3,7 @@ import type { Panel } from "./curves.js";
 import { axis, drawFigure } from "./figures.js";
 import { html, Html } from "./html.js";
 import { figure } from "./numbers.js";
-import { styleSheet } from "./style.js";
+import { page } from "./page.js";
 import { statesText, type Pooled, type SweepResults } from "./sweep-results.js";
 import { manyColors, moreColorRules } from "./theme.js";
 
@@ -18,19 +18,11 @@ td small{display:block}tbody tr:first-child th,tbody tr:first-child td{font-weig
 export function renderSweep(results: SweepResults, stages: readonly SweptStage[], title: string): string {
   const { variants, objective } = results;
   const best = variants[0];
-  return html`<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>${title}</title><style>${new Html(styleSheet + moreColorRules + ownStyle)}</style></head>
-<body><main>
-<h1>${title}</h1>
-${objective !== undefined && best?.objective !== undefined ? html`<p class="headline">${variants.every((variant) => variant.objective !== undefined) ? "Best" : "Best so far"} of ${variants.length} variants by <b>${objective.metric}</b> of ${objective.stage}: <b>${best.name}</b>, ${spread(best.objective)}.</p>` : undefined}
+  return page(title, html`${objective !== undefined && best?.objective !== undefined ? html`<p class="headline">${variants.every((variant) => variant.objective !== undefined) ? "Best" : "Best so far"} of ${variants.length} variants by <b>${objective.metric}</b> of ${objective.stage}: <b>${best.name}</b>, ${spread(best.objective)}.</p>` : undefined}
 <h2>Variants</h2>
 <p class="note">Means over seeds, with the sample standard deviation; small: the range. The coloured ones are drawn in their colours below.</p>
 ${resultTable(results)}
-${stages.map((stage) => stageSection(stage))}
-</main></body></html>
-`.text;
+${stages.map((stage) => stageSection(stage))}`, moreColorRules + ownStyle);
 }
 
 function resultTable({ objective, columns, variants }: SweepResults): Html {
