@@ -109,10 +109,16 @@ async function usable(path: string, real: string, { kind = "file" }: PathOptions
 }
 
 export function missing(path: string, places: readonly string[]): TruelineError {
-  const hint = process.env["TRUELINE_DATA"] === undefined
-    ? "Put the file beside the spec, or set TRUELINE_DATA to the folder that holds it."
-    : "Put the file beside the spec, or in the folder TRUELINE_DATA.";
-  return new TruelineError("TL_DATA_MISSING", `${path} was not found. Looked for ${places.join(", ")}.`, { hint });
+  return new TruelineError("TL_DATA_MISSING", `${path} was not found. Looked for ${places.join(", ")}.`, { hint: placeFor(path) });
+}
+
+/** Where what was not found belongs. */
+function placeFor(path: string): string {
+  if (/^[a-z][a-z0-9+.-]+:\/\//i.test(path)) return "A path leads to a file of this machine, and nothing is downloaded: fetch it, and name the file.";
+  if (path.startsWith("~")) return "`~` has no meaning here: write the path beside the spec, or the whole one with --allow-path.";
+  return process.env["TRUELINE_DATA"] === undefined
+    ? "Put it beside the spec, or set TRUELINE_DATA to the folder that holds it; nothing is downloaded."
+    : "Put it beside the spec, or in the folder TRUELINE_DATA; nothing is downloaded.";
 }
 
 function leaves(path: string, real: string): TruelineError {

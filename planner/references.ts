@@ -5,7 +5,7 @@ import { madeFormat, makerOf, targetOf, upstreamOf, type Draft, type DraftStage,
 import type { Facts } from "./facts.js";
 import type { Fault } from "./fault.js";
 import { findCycles } from "./order.js";
-import { suggestion } from "../foundation/suggest.js";
+import { meant, suggestion } from "../foundation/suggest.js";
 
 /** Faults of all names in a spec: unknown, of the wrong type, taken twice, or waiting for each other in a circle. */
 export function referenceFaults(draft: Draft, facts: Facts): Fault[] {
@@ -106,15 +106,16 @@ function dataFaults(draft: Draft, stage: DraftStage, reference: Reference, use: 
     return [{
       code: other === undefined ? "TL_SPEC_UNKNOWN_REFERENCE" : "TL_SPEC_WRONG_REFERENCE", path,
       message: other === undefined ? `there is no data entry \`${name}\`` : `\`${name}\` is ${other}; \`${field}\` wants ${wanted}`,
-      hint: suggestion(name, [...draft.data.keys(), ...makers]) ?? "add it under `data`",
+      hint: isPath(name) ? `add an entry under \`data\`, {"format": …, "path": ${JSON.stringify(name)}}, and name that` : suggestion(name, [...draft.data.keys(), ...makers]) ?? "add it under `data`",
     }];
   }
   const format = maker === undefined ? draft.data.get(name)?.format : madeFormat(maker);
   if (format === undefined || dataUses(format).includes(use)) return [];
+  const entries = [...draft.data].flatMap(([each, entry]) => entry !== undefined && dataUses(entry.format).includes(use) ? [each] : []);
   return [{
     code: "TL_SPEC_DATA_USE", path,
     message: `\`${name}\` ${maker === undefined ? "has" : "makes data of"} the format ${format}, which holds no ${use}; \`${field}\` of a ${stage.kind} stage needs them`,
-    hint: `formats that serve: ${serving(use).join(", ")}`,
+    hint: `${entries.length === 0 ? "" : `${entries.map((each) => `\`${each}\``).join(", ")} would do; `}formats that serve: ${serving(use).join(", ")}`,
   }];
 }
 
@@ -130,27 +131,32 @@ function modelFaults(draft: Draft, facts: Facts, stage: DraftStage, reference: R
   const path = pathOf(stage, reference);
   const { field, name } = reference;
   const wanted = accepts.map((type) => withArticle(typeWords[type])).join(", or ");
+  const others = [...draft.stages.keys(), ...draft.models.keys()].filter((each) => each !== stage.name);
+  const fitting = others.filter((each) => {
+    const other = targetOf(draft, each);
+    const found = other && typeOf(other, facts);
+    return found !== undefined && accepts.includes(found);
+  });
+  const wouldDo = fitting.length === 0 ? undefined : `${fitting.map((each) => `\`${each}\``).join(", ")} would do`;
   if (!draft.stages.has(name) && !draft.models.has(name)) {
     const isData = draft.data.has(name);
     return [{
       code: isData ? "TL_SPEC_WRONG_REFERENCE" : "TL_SPEC_UNKNOWN_REFERENCE", path,
       message: isData ? `\`${name}\` is a data entry; \`${field}\` wants ${wanted}` : `there is no stage or model \`${name}\``,
-      hint: suggestion(name, [...draft.stages.keys(), ...draft.models.keys()].filter((each) => each !== stage.name)),
+      hint: isPath(name) ? `add an entry under \`models\`, {"path": …} with its directory, and name that; nothing is downloaded` : (isData ? undefined : meant(name, others)) ?? wouldDo ?? suggestion(name, others),
     }];
   }
   const target = targetOf(draft, name);
   const type = target && typeOf(target, facts);
   if (type === undefined || accepts.includes(type)) return [];
-  const fitting = [...draft.stages.keys(), ...draft.models.keys()].filter((each) => {
-    const other = targetOf(draft, each);
-    const found = other && typeOf(other, facts);
-    return each !== stage.name && found !== undefined && accepts.includes(found);
-  });
   return [{
     code: "TL_SPEC_WRONG_REFERENCE", path, message: `\`${name}\` is ${withArticle(typeWords[type])}; \`${field}\` wants ${wanted}`,
-    ...(fitting.length > 0 && { hint: `${fitting.map((each) => `\`${each}\``).join(", ")} would do` }),
+    ...(wouldDo !== undefined && { hint: wouldDo }),
   }];
 }
+
+/** Whether somebody wrote where a file is, or what a hub calls a model, in place of a name: names have no slashes and no endings of files. */
+const isPath = (name: string): boolean => /[/\\]|\.(jsonl?|csv|parquet|txt|gz|zst)$/.test(name);
 
 function cycleFaults(draft: Draft, stages: readonly DraftStage[]): Fault[] {
   const graph = new Map(stages.map((stage) => [stage.name, upstreamOf(draft, stage)]));

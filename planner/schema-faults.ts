@@ -2,11 +2,13 @@ import { Ajv, type ErrorObject, type ValidateFunction } from "ajv";
 import type { JSONPath } from "jsonc-parser";
 import { pipelineJsonSchema } from "../schemas/json-schema.js";
 import { stageKinds } from "../schemas/stages/table.js";
-import { namesKey, withoutKeys } from "../foundation/secrets.js";
+import { withoutKeys } from "../foundation/secrets.js";
 import { suggestion } from "../foundation/suggest.js";
 import type { Fault } from "./fault.js";
 import { formsInWords, meantForm, namingMembers, objectForms } from "./forms.js";
 import { isObject } from "./members.js";
+import { boundHint, typeHint } from "./type-hints.js";
+import { unknownFieldHint } from "./unknown-field.js";
 
 let validator: ValidateFunction | undefined;
 
@@ -71,17 +73,15 @@ type Report = Omit<Fault, "path">;
 const reports: Readonly<Record<string, (problem: Problem, value: unknown) => Report & { readonly child?: string }>> = {
   additionalProperties: ({ params, parentSchema, instancePath }, value) => {
     const name = String(params["additionalProperty"]);
-    const known = Object.keys(asObject(parentSchema?.["properties"]));
-    const hint = namesKey(name) && known.includes("secret") ? "name an environment variable that holds it in `secret`" : suggestion(name, known);
     return {
       code: "TL_SPEC_UNKNOWN_FIELD", child: name, part: "key", message: `\`${name}\` is no ${memberOf(pathOf(instancePath), value)}`,
-      ...(hint && { hint: hint.startsWith("did") ? `\`${name}\`: ${hint}` : hint }),
+      hint: unknownFieldHint(name, parentSchema ?? {}),
     };
   },
   required: ({ params, parentSchema, instancePath }, value) => {
     const name = String(params["missingProperty"]);
-    const { description, title, type } = asObject(asObject(parentSchema?.["properties"])[name]);
-    const meaning = description ?? title ?? typeWords[String(type)];
+    const { description, title, type, const: only } = asObject(asObject(parentSchema?.["properties"])[name]);
+    const meaning = only !== undefined ? JSON.stringify(only) : description ?? title ?? typeWords[String(type)];
     return {
       code: "TL_SPEC_MISSING_FIELD", child: name, part: "key", message: `\`${name}\` is missing from ${holder(pathOf(instancePath), value)}`,
       ...(typeof meaning === "string" && { hint: `\`${name}\`: ${meaning}` }),
@@ -126,7 +126,8 @@ function faultOf(problem: Problem, value: unknown): Fault {
   const bound = bounds[problem.keyword];
   if (bound !== undefined) {
     const message = `${fieldOf(problem.instancePath)} is ${quoted(problem.data)}; it has to be ${bound} ${String(problem.params["limit"])}`;
-    return { code: "TL_SPEC_WRONG_VALUE", path, message };
+    const hint = boundHint(problem.params["limit"], problem.data);
+    return { code: "TL_SPEC_WRONG_VALUE", path, message, ...(hint !== undefined && { hint }) };
   }
   const report = reports[problem.keyword];
   if (report === undefined) return { code: "TL_SPEC_WRONG_VALUE", path, message: problem.message ?? `breaks the rule \`${problem.keyword}\`` };
@@ -165,16 +166,8 @@ function wrongForm(field: string, alternatives: readonly Readonly<Record<string,
 function wrongType(field: string, expected: readonly string[], data: unknown, schema: object = {}): Report {
   const wanted = [...new Set(expected.map((type) => typeWords[type] ?? `\`${type}\``))].join(" or ");
   const message = `${field} is ${foundWords(data)}; it has to be ${wanted}`;
-  return { code: "TL_SPEC_WRONG_TYPE", message, ...typeHint(expected, data, asObject(schema)) };
-}
-
-function typeHint(expected: readonly string[], data: unknown, { title, description }: Readonly<Record<string, unknown>>): { readonly hint?: string } {
-  const asksNumber = expected.some((type) => type === "number" || type === "integer");
-  if (asksNumber && typeof data === "string" && data.trim() !== "" && Number.isFinite(Number(data))) return { hint: `write ${data.trim()} without quotes` };
-  if (expected.includes("false")) return { hint: "`{}` turns it on, `false` off" };
-  if (expected.join() === "array" && typeof data === "string") return { hint: `write [${quoted(data)}]` };
-  const meaning = title ?? description;
-  return typeof meaning === "string" ? { hint: meaning } : {};
+  const hint = typeHint(expected, data, asObject(schema));
+  return { code: "TL_SPEC_WRONG_TYPE", message, ...(hint !== undefined && { hint: withoutKeys(hint) }) };
 }
 
 function foundWords(data: unknown): string {

@@ -39,7 +39,7 @@ function parse(file: string, text: string): ParsedSource {
   const errors: ParseError[] = [];
   const root = parseTree(text, errors, { disallowComments: true, allowTrailingComma: false, allowEmptyContent: false });
   if (errors.length > 0 || root === undefined) {
-    return { source: { file, text, root, value: undefined }, faults: syntaxFaults(errors) };
+    return { source: { file, text, root, value: undefined }, faults: syntaxFaults(text, errors) };
   }
   return { source: { file, text, root, value: valueOf(root) }, faults: repeatedKeys(root, []) };
 }
@@ -63,16 +63,44 @@ const syntaxMessages: Readonly<Record<string, string>> = {
   InvalidCharacter: "control characters have to be escaped",
 };
 
-/** One fault a place: the parser goes on after an error and stumbles over the same place again. */
-function syntaxFaults(errors: readonly ParseError[]): Fault[] {
-  const first = new Map<number, ParseError>();
-  for (const error of errors) if (!first.has(error.offset)) first.set(error.offset, error);
-  if (first.size === 0) return [{ code: "TL_SPEC_SYNTAX", span: { offset: 0, length: 1 }, message: "the file is empty" }];
-  return [...first.values()].map(({ error, offset, length }) => {
+/** One fault a place: the parser goes on after an error and stumbles over the same place again, and after a word that is no JSON over the rest of its line. */
+function syntaxFaults(text: string, errors: readonly ParseError[]): Fault[] {
+  if (text.trim() === "") return [{ code: "TL_SPEC_SYNTAX", span: { offset: 0, length: 1 }, message: "the file is empty", hint: "name the JSON file of a pipeline" }];
+  const told: ParseError[] = [];
+  for (const error of errors) if (!told.some((before) => follows(text, error, before))) told.push(error);
+  return told.map(({ error, offset, length }) => {
     const name = printParseErrorCode(error);
-    const hint = name === "InvalidCommentToken" ? "put the words in a `description` member" : undefined;
+    const hint = syntaxHint(name, text, offset, length);
     return { code: "TL_SPEC_SYNTAX" as const, span: { offset, length }, message: syntaxMessages[name] ?? name, ...(hint && { hint }) };
   });
+}
+
+function follows(text: string, { offset }: ParseError, before: ParseError): boolean {
+  if (offset === before.offset) return true;
+  if (printParseErrorCode(before.error) !== "InvalidSymbol" || offset < before.offset) return false;
+  const between = text.slice(before.offset + before.length, offset);
+  return between.trim() === "" || !between.includes("\n");
+}
+
+/** What JSON has for words that other notations have. */
+const jsonWords: Readonly<Record<string, string>> = {
+  True: "JSON writes `true`", False: "JSON writes `false`", None: "leave the member out", undefined: "leave the member out",
+  NaN: "JSON has no such number", Infinity: "JSON has no such number", "-Infinity": "JSON has no such number",
+};
+
+function syntaxHint(name: string, text: string, offset: number, length: number): string | undefined {
+  switch (name) {
+    case "InvalidCommentToken": return "put the words in a `description` member";
+    case "PropertyNameExpected": case "ValueExpected": return text.slice(0, offset).trimEnd().endsWith(",") ? "remove the comma before it" : undefined;
+    case "InvalidSymbol": break;
+    default: return undefined;
+  }
+  const word = text.slice(offset, offset + length);
+  if (Object.hasOwn(jsonWords, word)) return jsonWords[word];
+  if (word.startsWith("'")) return "JSON has double quotes alone";
+  if (/^[+-]?\.?\d/.test(word)) return "numbers are written as 0.15, 15 or 1e-3";
+  if (text.slice(0, offset).trim() === "") return "a spec is one JSON object: {\"version\": 1, …}";
+  return /^\s*:/.test(text.slice(offset + length)) ? "keys stand in double quotes" : "text stands in double quotes";
 }
 
 /** The value of a node. Of a key given twice the first counts, as in `spanOf`; `__proto__` is a member like any other. */

@@ -51,6 +51,8 @@ describe("a relative data path", () => {
   it("fails with all places it was looked for in", async () => {
     await expect(find("sample/none.jsonl")).rejects.toEqual(failsWith("TL_DATA_MISSING",
       new RegExp(`${spec}/sample/none\\.jsonl, ${shared}/sample/none\\.jsonl, .*/data/sample/files/none\\.jsonl`)));
+    await expect(find("https://hub.example/rows.jsonl")).rejects.toMatchObject({ code: "TL_DATA_MISSING", hint: expect.stringContaining("nothing is downloaded: fetch it") as string });
+    await expect(find("~/rows.jsonl")).rejects.toMatchObject({ code: "TL_DATA_MISSING", hint: expect.stringContaining("`~` has no meaning here") as string });
     await expect(find("rows.jsonl/below")).rejects.toEqual(failsWith("TL_DATA_MISSING"));
     await expect(find("nul\0")).rejects.toEqual(failsWith("TL_DATA_MISSING"));
   });

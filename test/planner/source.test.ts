@@ -37,7 +37,8 @@ describe("a spec's text", () => {
   });
 
   it.each([
-    ["", "a value belongs here"],
+    ["", "the file is empty"],
+    [" \n", "the file is empty"],
     ["{", "closing `}`"],
     ["{\"a\": 1,}", "a key in double quotes"],
     ["{'a': 1}", "no JSON value"],
@@ -51,6 +52,18 @@ describe("a spec's text", () => {
     const faults = faultsOf(text);
     expect(faults.every(({ code }) => code === "TL_SPEC_SYNTAX")).toBe(true);
     expect(faults.map(({ message }) => message).join("; ")).toContain(words);
+  });
+
+  it.each([
+    ["{\"a\": NaN}", "JSON has no such number"], ["{\"a\": True}", "JSON writes `true`"], ["{\"a\": None}", "leave the member out"], ["{\"a\": .5}", "numbers are written as 0.15, 15 or 1e-3"],
+    ["{'a': 1}", "JSON has double quotes alone"], ["{a: 1}", "keys stand in double quotes"], ["{\"a\": max}", "text stands in double quotes"], ["version: 1\n", "a spec is one JSON object: {\"version\": 1, …}"],
+    ["{\"a\": 1,\n}", "remove the comma before it"], ["{\"a\": [1, ]}", "remove the comma before it"],
+  ])("that is another notation is told how JSON writes it, once a line: %j", (text, hint) => {
+    expect(faultsOf(text).map((fault) => fault.hint)).toEqual([hint]);
+  });
+
+  it("has a fault a line where several are wrong", () => {
+    expect(faultsOf("{\n\"a\": True,\n\"b\": 1,\n\"c\": None\n}").map(({ line }) => line)).toEqual([2, 4]);
   });
 
   it("is refused for a key given twice, at the second, and is read by the first", () => {
