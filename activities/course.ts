@@ -8,9 +8,9 @@ import { readIfThere } from "../store/files.js";
 import type { Breach, Past } from "../training/guards.js";
 
 /** What rollbacks there were; in checkpoints and artifacts of stages that have gone back. */
-export const ROLLBACKS_FILE = "rollbacks.json";
+const ROLLBACKS_FILE = "rollbacks.json";
 /** The metrics of steps that were discarded: the lines of metrics.jsonl, with the number of the rollback that discarded them. */
-export const DISCARDED_FILE = "discarded-metrics.jsonl";
+const DISCARDED_FILE = "discarded-metrics.jsonl";
 
 const rollbacksSchema = z.array(z.strictObject({
   guard: z.string(), from: z.number().int(), to: z.number().int(), change: changeSchema,

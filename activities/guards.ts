@@ -8,7 +8,7 @@ import { nudge } from "./nudge.js";
 import { breachesOfReuse } from "./reuse.js";
 
 /** Names a breach inside a run, for the person who decides about it. */
-export function gateOf(stage: string, { guard, step }: Pick<Breach, "guard" | "step">): string {
+function gateOf(stage: string, { guard, step }: Pick<Breach, "guard" | "step">): string {
   return `guard:${stage}:${guard}:${step}`;
 }
 

@@ -136,7 +136,7 @@ export async function saveModel(directory: string, { configuration, head, parame
 }
 
 /** Where a load request's optimizer state lies. */
-export const optimizerDirectory = ({ adapter, directory }: LoadRequest): string =>
+const optimizerDirectory = ({ adapter, directory }: LoadRequest): string =>
   adapter !== undefined && "directory" in adapter ? adapter.directory : directory;
 
 const shapesOf = (tensors: Tensors): ReadonlyMap<string, readonly number[]> => new Map([...tensors].map(([name, { shape }]) => [name, shape]));

@@ -4,7 +4,7 @@ import { readJson } from "./read-json.js";
 const figure = z.union([z.number(), z.string(), z.record(z.string(), z.number())]);
 
 /** What a scenario of the chaos suite came to, on one machine on one day. */
-export const chaosResultSchema = z.strictObject({
+const chaosResultSchema = z.strictObject({
   name: z.string(), does: z.string(), holds: z.string(),
   result: z.enum(["held", "broken", "skipped"]),
   seconds: z.number(), figures: z.record(z.string(), figure),
@@ -17,7 +17,7 @@ export const chaosReportSchema = z.strictObject({ scenarios: z.array(chaosResult
 export type ChaosResult = z.output<typeof chaosResultSchema>;
 
 /** What `npm run fuzz -- --write` has counted. */
-export const fuzzSchema = z.strictObject({
+const fuzzSchema = z.strictObject({
   seed: z.number().int(),
   specs: z.strictObject({ plans: z.number(), faults: z.number(), withFiles: z.number() }),
   readings: z.record(z.string(), z.strictObject({ read: z.number(), refused: z.number() })),

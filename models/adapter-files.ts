@@ -146,5 +146,5 @@ export async function writeAdapter(directory: string, adapter: AdapterDescriptio
 }
 
 /** The modules that a head's parameters belong to. */
-export const headModulesOf = (names: readonly string[]): readonly string[] =>
+const headModulesOf = (names: readonly string[]): readonly string[] =>
   [...new Set(names.map((name) => name.slice(0, name.lastIndexOf("."))))];

@@ -15,7 +15,7 @@ ${agreement.length === 0 ? undefined : html`<h3>Agreement</h3>${agreementTable(a
 }
 
 /** A row for all prompts, one for each value of a tag, and one for each combination of values. */
-export function verdictTable(groups: readonly VerdictGroup[]): Html {
+function verdictTable(groups: readonly VerdictGroup[]): Html {
   const rate = (interval: Interval) => html`<td>${percent(interval.value)} <small>${percentRange(interval)}</small></td>`;
   return html`<div class="wide"><table><thead><tr><th>Part</th><th class="number">prompts</th><th>win</th><th>tie</th><th>lose</th><th>win − lose</th></tr></thead>
 <tbody>${groups.map(({ tags, prompts, win, tie, lose, net }) => html`<tr><th scope="row">${partName(tags)}</th><td class="number">${prompts}</td>${
@@ -23,7 +23,7 @@ export function verdictTable(groups: readonly VerdictGroup[]): Html {
 }
 
 /** Each pair of judges: how often they say the same, and Cohen's kappa. */
-export function agreementTable(agreement: Judges["agreement"]): Html {
+function agreementTable(agreement: Judges["agreement"]): Html {
   return html`<div class="wide"><table><thead><tr><th>Judges</th><th class="number">comparisons</th><th>agree</th><th>kappa</th></tr></thead>
 <tbody>${agreement.map(({ judges: [first, second], comparisons, raw, kappa }) => html`<tr><th scope="row">${judgeName(first)} and ${judgeName(second)}</th><td class="number">${comparisons}</td>
 <td>${percent(raw.value)} <small>${percentRange(raw)}</small></td><td>${

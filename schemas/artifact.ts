@@ -10,11 +10,11 @@ const directorySchema = z.strictObject({ path: z.string(), digest });
  * A model that an adapter stands on: an artifact of the same store, or a directory outside it with the digest that it had. Where that holds
  * an adapter, too, `under` is the whole model at the bottom, and the adapters between, the lowest first.
  */
-export const baseSchema = z.union([z.strictObject({ artifact: digest }), directorySchema.extend({ under: z.array(directorySchema).min(1).optional() })]);
+const baseSchema = z.union([z.strictObject({ artifact: digest }), directorySchema.extend({ under: z.array(directorySchema).min(1).optional() })]);
 export type Base = z.output<typeof baseSchema>;
 
 /** Numbers and facts that later stages need and that the model's own files have no room for. */
-export const artifactMetadataSchema = z.strictObject({
+const artifactMetadataSchema = z.strictObject({
   /** Reward models: mean and std of raw scores on reference answers; consumers use (score − mean) / std. */
   scoreNormalization: z.strictObject({ mean: z.number(), std: z.number().positive() }).optional(),
   /** Stages that train a critic: where its value head came from. `new` is a head of zeros, because what it started from had none. */

@@ -18,7 +18,7 @@ export const environmentSchema = z.strictObject({
   versions: z.record(z.string(), z.string()),
 });
 
-export const workerIdentitySchema = z.strictObject({ pid: z.number().int(), host: z.string() });
+const workerIdentitySchema = z.strictObject({ pid: z.number().int(), host: z.string() });
 
 /** What a ledger tells of a run, without the links of its chain. */
 export const eventSchema = z.discriminatedUnion("type", [

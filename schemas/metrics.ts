@@ -108,7 +108,7 @@ export const choiceFigureNames: readonly string[] = [
 ];
 
 /** What the result of a preferences stage says, by name. */
-export const preferenceFigureNames: readonly string[] = [
+const preferenceFigureNames: readonly string[] = [
   "pairs", "held_out_pairs", "score", "score_std", "length", "longer_preferred", "gold_agreement", "unreadable",
 ].map((name) => `preferences/${name}`);
 

@@ -19,7 +19,7 @@ const fileEntrySchema = z.strictObject({
 const madeEntrySchema = z.strictObject({ name: z.string(), format: dataFormats, stage: z.string() });
 
 /** Where an input of a stage comes from once the plan is frozen. */
-export const planInputSchema = z.discriminatedUnion("from", [
+const planInputSchema = z.discriminatedUnion("from", [
   /** The artifact of an earlier stage. */
   z.strictObject({ from: z.literal("stage"), stage: z.string(), type: z.string() }),
   /** A Hugging Face directory named in `models`. Of an adapter's, `under` is the whole model that it stands on, and the adapters between, the lowest first. */

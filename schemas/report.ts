@@ -29,7 +29,7 @@ export const answerSchema = z.strictObject({
 });
 
 /** What a judge that is asked in words said is better; `unread`: no reply could be understood. */
-export const sayings = z.enum(["candidate", "baseline", "tie", "unread"]);
+const sayings = z.enum(["candidate", "baseline", "tie", "unread"]);
 export type Saying = z.output<typeof sayings>;
 
 export const outcomes = z.enum(["win", "tie", "lose"]);

@@ -62,7 +62,7 @@ const term = z.union([
 ]).describe("The name of a reward model, {\"from\": …} of one with a weight, a module, an endpoint or a judge. Terms don't nest: those of a list or a combination inside another stand in the outer one.");
 const terms = z.array(term).min(1);
 
-export const combinedReward = z.strictObject({
+const combinedReward = z.strictObject({
   combine: z.enum(["sum", "mean", "min", "mean-minus-std"]).describe("Of an answer's normalised scores: their weighted sum, their mean, the least, or the mean minus their standard deviation (Coste et al., arXiv 2310.02743: ensembles that a policy finds harder to exploit)."),
   deviations: z.number().positive().optional().describe("How many standard deviations mean-minus-std takes off; default 1."),
   terms,

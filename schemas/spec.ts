@@ -68,9 +68,9 @@ export const scratchSizesSchema = modelEntrySchema.options[0].omit({ description
 export type ScratchSizes = z.output<typeof scratchSizesSchema>;
 
 const [first, ...rest] = Object.values(stageKinds).map((kind) => kind.parameters);
-export const stageSchema = z.discriminatedUnion("kind", [first!, ...rest]);
+const stageSchema = z.discriminatedUnion("kind", [first!, ...rest]);
 
-export const approvalSchema = z.strictObject({
+const approvalSchema = z.strictObject({
   before: z.union([entryNameSchema, z.array(entryNameSchema).min(1)]).describe("Stages that wait for somebody's `trueline approve` before they compute."),
   question: textLike(oneLinePattern, "a line of 1 to 500 characters, none of them a control character").optional().describe("What the person is asked: one line of up to 500 characters, none of them a control character."),
   within: durationSchema.optional().describe("Counts as rejected when nobody has answered by then, such as \"24h\"."),

@@ -13,7 +13,7 @@ const count = z.number().int().positive().max(sweepLimit);
 const changesSchema = z.record(path, z.unknown());
 
 /** One way in which the variants of a sweep differ. Which of its members go together, the planner checks. */
-export const axisSchema = z.strictObject({
+const axisSchema = z.strictObject({
   description: z.string().optional(),
   field: path.optional().describe("What it varies, such as \"stages.ppo.tricks.klPenalty.coefficient\": a field of a stage, a model or a data entry."),
   values: z.array(z.unknown()).min(1).optional().describe("The values of `field`; without `field` objects of several fields with their values, which change together. null takes a field away."),

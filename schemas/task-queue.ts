@@ -18,7 +18,7 @@ export function bytesOf(memory: string): number {
 }
 
 /** A size in bytes as people write it: "80GB". */
-export function memoryText(bytes: number): string {
+function memoryText(bytes: number): string {
   return bytes >= 1e9 ? `${bytes / 1e9}GB` : `${bytes / 1e6}MB`;
 }
 

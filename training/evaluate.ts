@@ -6,10 +6,10 @@ import { canonicalJson } from "../foundation/canonical.js";
 import { TruelineError } from "../foundation/errors.js";
 import { RememberedReplies } from "../foundation/http/remembered-replies.js";
 import { Tokenizer } from "../models/tokenizer.js";
-import { ANSWERS_FILE, answeredPromptSchema, repliesSchema, REPORT_FILE, reportSchema, type Answer, type AnsweredPrompt } from "../schemas/report.js";
+import { ANSWERS_FILE, answeredPromptSchema, repliesSchema, REPORT_FILE, reportSchema, type Answer, type AnsweredPrompt, type Report } from "../schemas/report.js";
 import type { StageParameters } from "../schemas/stages/table.js";
-import { loadAnswerScores, type LoadedScorer } from "./answer-scores.js";
-import { sampleAnswers } from "./answering.js";
+import { loadAnswerScores, type AnswerScores, type LoadedScorer } from "./answer-scores.js";
+import { sampleAnswers, type SampledAnswer } from "./answering.js";
 import { modelBaseline, writtenBaseline, type Baseline } from "./baseline.js";
 import { chunks, nothingToTrainOn } from "./batches.js";
 import { chatBaseline } from "./chat-baseline.js";
@@ -61,28 +61,14 @@ export async function createEvaluate(setup: TrainerSetup<StageParameters<"evalua
   const { answered, differences } = state ?? { answered: [], differences: [] };
   let replies = state?.replies;
 
-  const answer = async (rows: readonly PromptRow[], index: number): Promise<AnsweredPrompt[]> => {
-    const sampled = await sampleAnswers(backend, candidate, rows, parameters, seed, ["candidate", index]);
-    const underBaseline = await baseline.logProbabilities(sampled);
-    const candidates = await scores.score(sampled, true);
-    const baselines: Answer[][] = rows.map(() => []);
-    for (const round of await baseline.answer(rows, index)) {
-      const answers = await scores.score(round, baseline.sharesTokenizer);
-      round.forEach(({ prompt }, at) => baselines[rows.indexOf(prompt)]!.push(answers[at]!));
-    }
-    return judged(rows.map(({ messages, tags }, row) => ({
-      prompt: [...messages], tags: { ...tags }, baseline: baselines[row]!,
-      candidate: { ...candidates[row]!, ...(underBaseline && { baselineLogProbability: underBaseline[row]! }) },
-    })), judges);
-  };
-
   return {
     steps: promptBatches.length + pairBatches,
     headline: ["eval/win_rate", "eval/lose_rate", "eval/gold", "eval/proxy", "rm/accuracy"],
     async step(index) {
       const rows = promptBatches[index];
       if (rows !== undefined) {
-        answered.push(...await answer(rows, index));
+        const sampled = await sampleAnswers(backend, candidate, rows, parameters, seed, ["candidate", index]);
+        answered.push(...await judged(await bothAnswers(sampled, rows, index, baseline, scores), judges));
         replies = sumOf([replies, scores.replies()]);
         return { ...figuresOf(summarize(answered, judging)), ...unreadableShare("eval/unreadable", replies) };
       }
@@ -99,14 +85,29 @@ export async function createEvaluate(setup: TrainerSetup<StageParameters<"evalua
       });
       await writeFile(join(directory, REPORT_FILE), `${canonicalJson(reportSchema.parse(report))}\n`, { flush: true });
       await writeFile(join(directory, ANSWERS_FILE), answered.map((row) => `${canonicalJson(row)}\n`).join(""), { flush: true });
-      return {
-        figures: {
-          ...figuresOf(report.overall), ...figuresOfJudges(report.judges), ...unreadableShare("eval/unreadable", replies),
-          ...(report.rewardModel && { "rm/accuracy": report.rewardModel.accuracy.value }),
-        },
-        data: dataCounts(prompts!, fitted.counts),
-      };
+      return { figures: figuresOfReport(report), data: dataCounts(prompts!, fitted.counts) };
     },
+  };
+}
+
+/** Some prompts with the candidate's answers and the baseline's, scored. */
+async function bothAnswers(sampled: readonly SampledAnswer[], rows: readonly PromptRow[], index: number, baseline: Baseline, scores: AnswerScores): Promise<AnsweredPrompt[]> {
+  const underBaseline = await baseline.logProbabilities(sampled);
+  const candidates = await scores.score(sampled, true);
+  const baselines: Answer[][] = rows.map(() => []);
+  for (const round of await baseline.answer(rows, index)) {
+    const answers = await scores.score(round, baseline.sharesTokenizer);
+    round.forEach(({ prompt }, at) => baselines[rows.indexOf(prompt)]!.push(answers[at]!));
+  }
+  return rows.map(({ messages, tags }, row) => ({
+    prompt: [...messages], tags: { ...tags }, baseline: baselines[row]!,
+    candidate: { ...candidates[row]!, ...(underBaseline && { baselineLogProbability: underBaseline[row]! }) },
+  }));
+}
+
+function figuresOfReport({ overall, judges, rewardReplies, rewardModel }: Report): Record<string, number> {
+  return {
+    ...figuresOf(overall), ...figuresOfJudges(judges), ...unreadableShare("eval/unreadable", rewardReplies), ...(rewardModel && { "rm/accuracy": rewardModel.accuracy.value }),
   };
 }
 

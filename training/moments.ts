@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-export const runningMomentsSchema = z.strictObject({ count: z.number(), mean: z.number(), squares: z.number() });
+const runningMomentsSchema = z.strictObject({ count: z.number(), mean: z.number(), squares: z.number() });
 
 /** Mean and variance over all numbers seen so far (Chan's parallel update). Its state goes into checkpoints. */
 export class RunningMoments {

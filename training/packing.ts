@@ -1,4 +1,4 @@
-import { joined, selected, type Rows } from "../data/row-list.js";
+import { selected, type Rows } from "../data/row-list.js";
 import { permutation, randomAt } from "../foundation/random.js";
 import { nothingToTrainOn } from "./batches.js";
 import { Mixture } from "./mixture.js";
@@ -119,11 +119,6 @@ export class MixedRows implements RowSupply {
       return this.supplies[part]!.slice(nth, 1)[0]!;
     });
   }
-}
-
-/** Documents that are in memory. */
-export function documentsOf(documents: readonly Int32Array[]): EncodedDocuments {
-  return { documents: joined([documents]), lengths: Int32Array.from(documents, ({ length }) => length) };
 }
 
 /** Indices of a row's targets when every token but the first is one. */

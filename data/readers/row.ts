@@ -83,12 +83,12 @@ export function pairOfDialogues(chosen: readonly Message[], rejected: readonly M
   return asPair(better.prompt, better.answer, worse.answer);
 }
 
-export function sameTurns(some: readonly Message[], others: readonly Message[]): boolean {
+function sameTurns(some: readonly Message[], others: readonly Message[]): boolean {
   return some.length === others.length && some.every(({ role, content }, turn) => role === others[turn]!.role && content === others[turn]!.content);
 }
 
 /** A dialogue's prompt and the assistant's turn that ends it. Throws RowFault when it ends otherwise. */
-export function lastAnswer(messages: readonly Message[], member: string): { prompt: readonly Message[]; answer: string } {
+function lastAnswer(messages: readonly Message[], member: string): { prompt: readonly Message[]; answer: string } {
   const last = messages.at(-1);
   if (last?.role !== "assistant") throw new RowFault(`${member} ends with a turn of ${last?.role ?? "nobody"}, not of the assistant`);
   return { prompt: messages.slice(0, -1), answer: last.content };

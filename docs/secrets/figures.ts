@@ -4,7 +4,7 @@ import type { MetricsLine } from "../../schemas/report.js";
 import { inRepository, readJson } from "../read-json.js";
 
 /** Metrics whose curves the study keeps. */
-export const keptMetrics = [
+const keptMetrics = [
   "objective/gold", "objective/scores", "objective/kl", "objective/entropy", "response/length", "response/perplexity", "val/explained_variance",
   "loss/value", "policy/gradient_norm", "policy/clipfrac", "group/variance", "group/explained", "group/high_return", "group/low_return",
 ] as const;
@@ -14,7 +14,7 @@ const numbers = z.record(z.string(), z.number());
 const curvesSchema = z.partialRecord(z.enum(keptMetrics), z.array(z.number()));
 
 /** One policy of the study: what it was, what became of it. */
-export const studyRunSchema = z.strictObject({
+const studyRunSchema = z.strictObject({
   /** Which setting it is, such as `kl-01`; settings and seeds are named in the specs. */
   variant: z.string(), seed: z.number().int(),
   /** Keys of the PPO stage and of the evaluations: what decides their bytes. */
@@ -29,7 +29,7 @@ export const studyRunSchema = z.strictObject({
 });
 
 /** docs/secrets-of-ppo.json and docs/group-invariance.json, which `npm run study` writes. */
-export const studySchema = z.strictObject({
+const studySchema = z.strictObject({
   /** Digest of each spec as it was run. */
   specs: z.record(z.string(), z.string()),
   versions: z.record(z.string(), z.string()),

@@ -26,10 +26,10 @@ export interface Finding {
 }
 
 /** A fall of the gold score from its peak that counts as a collapse, and one that is none. */
-export const COLLAPSE = 0.1;
-export const STABLE = 0.05;
+const COLLAPSE = 0.1;
+const STABLE = 0.05;
 /** Mean gold scores within this are alike. */
-export const ALIKE = 0.05;
+const ALIKE = 0.05;
 
 /** Confirmed where it holds for every seed, contradicted where the opposite does. */
 export function verdictOf(outcomes: readonly Outcome[]): Verdict {

@@ -17,7 +17,7 @@ const chatFields = {
   version: z.string().optional().describe("Raised by hand when what answers there has changed: of the server only address, model and this are part of the key."),
 } as const;
 
-export const chatJudge = z.strictObject({
+const chatJudge = z.strictObject({
   name: nameSchema.describe("What reports call it: letters, digits and dashes, a letter first."),
   chat: z.strictObject({
     ...chatFields,

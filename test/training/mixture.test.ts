@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { combineDatasets } from "../../data/dataset.js";
 import { Mixture, trainingOrder } from "../../training/mixture.js";
-import { documentsOf, MixedRows, PackedRows } from "../../training/packing.js";
+import { MixedRows, PackedRows } from "../../training/packing.js";
+import { documentsOf } from "./documents.js";
 import { dialogueRow, assistant, stageData, user } from "./support.js";
 
 const count = (values: readonly number[], wanted: number) => values.filter((value) => value === wanted).length;

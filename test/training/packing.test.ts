@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { allButFirst, documentsOf, PackedRows, packDocuments } from "../../training/packing.js";
+import { allButFirst, PackedRows, packDocuments } from "../../training/packing.js";
+import { documentsOf } from "./documents.js";
 
 const END = 99;
 const documents = [[1, 2, 3], [4, 5], [6, 7, 8, 9], [10]].map((tokens) => Int32Array.from(tokens));
