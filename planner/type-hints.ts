@@ -16,9 +16,7 @@ export function typeHint(expected: readonly string[], data: unknown, schema: Rea
   }
   switch (expected.join()) {
     case "array":
-      if (typeof data === "string") return `write [${JSON.stringify(data)}]`;
-      if (isObject(data)) return "put it in a list: [{…}]";
-      break;
+      return isObject(data) ? "put it in a list: [{…}]" : `write [${JSON.stringify(data)}]`;
     case "object": return objectHint(schema) ?? meaningOf(schema);
   }
   const { enum: choices } = schema;

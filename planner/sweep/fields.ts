@@ -27,7 +27,8 @@ export interface Change extends Field {
 export function fieldOf(spec: unknown, text: string, place: Pick<Fault, "path" | "part">): Field | Fault {
   const wrong = (message: string, hint?: string): Fault => ({ code: "TL_SPEC_UNKNOWN_REFERENCE", ...place, message, ...(hint !== undefined && { hint }) });
   const section = sections.find((each) => text === each || text.startsWith(`${each}.`));
-  if (section === undefined) return wrong(`\`${text}\` names no field of a stage, a model or a data entry`, "such as `stages.ppo.tricks.klPenalty.coefficient`");
+  if (section === undefined) return wrong(`\`${text}\` names no field of a stage, a model or a data entry`, wayTo(spec, text));
+  if (text === section) return wrong(`\`${text}\` names no entry and no field of one`, "write the whole way in one name, such as `stages.ppo.epochs`");
   const rest = text.slice(section.length + 1);
   const entries = Object.keys(membersOf(membersOf(spec)[section]));
   // Names of entries may have dots in them: the longest that fits is meant.
@@ -39,6 +40,14 @@ export function fieldOf(spec: unknown, text: string, place: Pick<Fault, "path" |
   if (rest === entry) return { section, entry, way: [] };
   const way = rest.slice(entry.length + 1).split(".");
   return way.some((part) => part === "") ? wrong(`\`${text}\` names no field of \`${entry}\``, `add the field, such as \`${section}.${entry}.description\``) : { section, entry, way };
+}
+
+/** What may have been meant by a field without its section. */
+function wayTo(spec: unknown, text: string): string {
+  if (text === "seed") return "an axis of seeds has `seeds` and `stages`, such as {\"seeds\": 3, \"stages\": [\"ppo\"]}";
+  const [entry = ""] = text.split(".");
+  const section = sections.find((each) => Object.hasOwn(membersOf(membersOf(spec)[each]), entry));
+  return section === undefined ? "such as `stages.ppo.tricks.klPenalty.coefficient`" : `did you mean \`${section}.${text}\`?`;
 }
 
 /** Why a field of a value can't be set; undefined where it can. */

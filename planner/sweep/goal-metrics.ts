@@ -27,7 +27,8 @@ export function goalMetricFaults(draft: Draft, facts: Facts, sweep: PlannedSweep
     const lacking = readers.find(({ known }) => known.includes(metric));
     if (lacking !== undefined) return [{ code: "TL_SPEC_CONFLICT", path, message: `\`${stage}\` does not report \`${metric}\``, ...(lacking.needs !== undefined && { hint: lacking.needs }) }];
     const known = [...new Set(readers.flatMap((reader) => reader.known))];
-    const hint = known.length === 0 ? "name a stage that trains" : suggestion(metric, known) ?? `such as ${known.slice(0, 6).map((name) => `\`${name}\``).join(", ")}`;
+    const called = known.find((name) => name.endsWith(`/${metric}`));
+    const hint = known.length === 0 ? "name a stage that trains" : called !== undefined ? `did you mean \`${called}\`?` : suggestion(metric, known) ?? `such as ${known.slice(0, 6).map((name) => `\`${name}\``).join(", ")}`;
     return [{ code: "TL_SPEC_WRONG_VALUE", path, message: `\`${stage}\` has no \`${metric}\``, hint }];
   });
 }
