@@ -46,6 +46,18 @@ describe("DPO", () => {
   it("measures against another reference where one is named", async () => {
     const { metrics } = await runToEnd(await dpo({ maxSteps: 1 }, { reference: await tinyModel(7) }));
     expect(Math.abs(metrics[0]!["rewards/chosen"]!)).toBeGreaterThan(5e-4);
+    const adapted = await runToEnd(await dpo({ maxSteps: 1, lora: { rank: 2, alpha: 4 } }, { reference: await tinyModel(7) }));
+    expect(adapted.metrics[0]!["rewards/chosen"]).toBeCloseTo(metrics[0]!["rewards/chosen"]!, 6);
+  });
+
+  it.each(["sigmoid", "ipo"])("has held-out margins that are those of its training metrics, were the pairs the same: %s", async (loss) => {
+    const [policy, reference] = [await tinyModel(2), await tinyModel(7)];
+    const same = [...pairs.slice(0, 3), pairRow("d", "yes", "no, never")];
+    const { metrics, metadata } = await runToEnd((attempt) => createDpo({
+      ...attempt, seed: 3, artifacts: { policy, reference }, data: { data: stageData({ pairs: { train: same, heldOut: same } }) },
+      parameters: stageKinds.dpo.parameters.parse({ kind: "dpo", policy: "sft", data: "sample", batch: 4, maxSteps: 1, learningRate: 1e-12, loss }),
+    }));
+    expect(metadata.figures["rewards/held_out_margins"]).toBeCloseTo(metrics[0]!["rewards/margins"]!, 6);
   });
 
   it("with lora has its reference under the adapter, and resumes with the same bytes", async () => {
