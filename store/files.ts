@@ -120,3 +120,8 @@ export async function filesUnder(directory: string, prefix = ""): Promise<string
   }
   return paths.sort();
 }
+
+/** Where to look on when a file of a run is damaged. */
+export function verifyHint(run: string): { readonly hint: string } {
+  return { hint: `\`trueline verify ${run}\` says what is damaged.` };
+}

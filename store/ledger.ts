@@ -5,7 +5,7 @@ import { TruelineError } from "../foundation/errors.js";
 import { makeFolder } from "../foundation/files.js";
 import { entrySchema, type LedgerEntry, type LedgerEvent } from "../schemas/events.js";
 import { checkLedger, noHash } from "./chain.js";
-import { guarded, namesIn, readIfThere, writeWhole } from "./files.js";
+import { guarded, namesIn, readIfThere, verifyHint, writeWhole } from "./files.js";
 import { withLock } from "./lock.js";
 
 /** A run's append-only record, `ledger/<run>.jsonl`: one line of canonical JSON an event, each with the hash of the one before. */
@@ -19,13 +19,13 @@ export class Ledger {
 
   /** Appends what `decide` makes of the events so far, with nothing appended in between; gives what it made. */
   async extend(run: string, decide: (entries: readonly LedgerEntry[]) => readonly LedgerEvent[]): Promise<readonly LedgerEvent[]> {
-    return this.write(run, (text) => decide(entriesOf(text, this.path(run))));
+    return this.write(run, (text) => decide(entriesOf(text, run, this.path(run))));
   }
 
   /** The events of a run in order; none for an unknown run. Throws TL_STORE_CORRUPT for a line that can't be read. */
   async read(run: string): Promise<LedgerEntry[]> {
     const text = splitTorn(await guarded(() => readIfThere(this.path(run))) ?? "").text;
-    return entriesOf(text, this.path(run));
+    return entriesOf(text, run, this.path(run));
   }
 
   /** Walks a run's chain and says everything that is wrong with it; nothing when it is whole. */
@@ -54,7 +54,7 @@ export class Ledger {
         if (torn) await file.truncate(Buffer.byteLength(text));
         const events = decide(text);
         if (events.length === 0) return events;
-        let last = lastEntry(text, this.path(run));
+        let last = lastEntry(text, run, this.path(run));
         const lines = events.map((event) => {
           last = link(run, event, last);
           return `${canonicalJson(last)}\n`;
@@ -89,21 +89,21 @@ function lines(text: string): string[] {
   return text.split("\n").filter((line) => line !== "");
 }
 
-function entriesOf(text: string, path: string): LedgerEntry[] {
-  return lines(text).map((line, index) => parseEntry(line, `${path}:${index + 1}`));
+function entriesOf(text: string, run: string, path: string): LedgerEntry[] {
+  return lines(text).map((line, index) => parseEntry(line, run, `${path}:${index + 1}`));
 }
 
-function lastEntry(text: string, path: string): LedgerEntry | undefined {
+function lastEntry(text: string, run: string, path: string): LedgerEntry | undefined {
   const all = lines(text);
   const line = all.at(-1);
-  return line === undefined ? undefined : parseEntry(line, `${path}:${all.length}`);
+  return line === undefined ? undefined : parseEntry(line, run, `${path}:${all.length}`);
 }
 
-function parseEntry(line: string, place: string): LedgerEntry {
+function parseEntry(line: string, run: string, place: string): LedgerEntry {
   try {
     return entrySchema.parse(JSON.parse(line));
   } catch (error) {
-    throw new TruelineError("TL_STORE_CORRUPT", `${place} is no ledger entry.`, { cause: error });
+    throw new TruelineError("TL_STORE_CORRUPT", `${place} is no ledger entry.`, { ...verifyHint(run), cause: error });
   }
 }
 

@@ -4,7 +4,7 @@ import { canonicalJson, digestOf } from "../foundation/canonical.js";
 import { TruelineError } from "../foundation/errors.js";
 import { nearest } from "../foundation/suggest.js";
 import { planSchema, type Plan } from "../schemas/plan.js";
-import { guarded, namesIn, readIfThere, writeWhole } from "./files.js";
+import { guarded, namesIn, readIfThere, verifyHint, writeWhole } from "./files.js";
 import { withLock } from "./lock.js";
 import { parseJson, sealedText, unsealed } from "./records.js";
 
@@ -84,7 +84,7 @@ export class Runs {
   async read(id: string): Promise<RunRecord> {
     const record = await this.find(id);
     if (record === "damaged") {
-      throw new TruelineError("TL_STORE_CORRUPT", `${this.recordPath(id)} is not as it was written.`, { hint: `\`trueline verify ${id}\` says what else is damaged.` });
+      throw new TruelineError("TL_STORE_CORRUPT", `${this.recordPath(id)} is not as it was written.`, verifyHint(id));
     }
     if (record !== undefined) return record;
     const ids = (await this.list()).map((run) => run.id);
@@ -104,16 +104,22 @@ export class Runs {
     const text = await guarded(() => readIfThere(path));
     const plan = text === undefined ? undefined : planSchema.safeParse(parseJson(text)).data;
     if (plan === undefined || digestOf(plan) !== planDigest) {
-      throw new TruelineError("TL_STORE_CORRUPT", `${path} is not the plan that was submitted.`);
+      throw new TruelineError("TL_STORE_CORRUPT", `${path} is not the plan that was submitted.`, verifyHint(id));
     }
     return plan;
   }
 
-  /** All runs, newest first. Directories that hold no run are passed over. */
+  /** All runs, newest first. Directories that hold no run, or a damaged record of one, are passed over. */
   async list(): Promise<RunRecord[]> {
-    const found = await Promise.all((await this.ids()).map((id) => this.find(id)));
-    return found.filter((run) => run !== undefined && run !== "damaged")
+    return (await this.look()).whole;
+  }
+
+  /** All runs, newest first, and the ids of those whose record is not as it was written. */
+  async look(): Promise<{ readonly whole: RunRecord[]; readonly damaged: string[] }> {
+    const found = await Promise.all((await this.ids()).map(async (id) => ({ id, record: await this.find(id) })));
+    const whole = found.flatMap(({ record }) => record === undefined || record === "damaged" ? [] : [record])
       .sort((a, b) => b.submittedAt.localeCompare(a.submittedAt) || b.id.localeCompare(a.id));
+    return { whole, damaged: found.flatMap(({ id, record }) => record === "damaged" ? [id] : []) };
   }
 
   private async find(id: string): Promise<RunRecord | "damaged" | undefined> {

@@ -23,9 +23,21 @@ export class StoreReader {
   /** All runs as they are now, newest first. Errors: TL_STORE_CORRUPT where a ledger or a plan can't be read: what it needs is then unknown. */
   async runs(): Promise<KnownRun[]> {
     const { store, known } = this;
+    const faults: TruelineError[] = [];
     for (const run of new Set([...await store.ledger.runs(), ...await store.runs.ids()])) {
       const stamp = await stampOf(store, run);
-      if (known.get(run)?.stamp !== stamp) known.set(run, { stamp, run: await readRun(store, run) });
+      if (known.get(run)?.stamp === stamp) continue;
+      try {
+        known.set(run, { stamp, run: await readRun(store, run) });
+      } catch (error) {
+        if (!(error instanceof TruelineError)) throw error;
+        faults.push(error);
+      }
+    }
+    if (faults.length > 0) {
+      throw new TruelineError("TL_STORE_CORRUPT", faults.map(({ message }) => message).join("\n"), {
+        hint: "Nothing was removed. `trueline verify` lists what is damaged.", cause: faults[0],
+      });
     }
     const begun = ({ entries }: KnownRun): string => entries[0]?.at ?? "";
     return [...known.values()].map(({ run }) => run).sort((a, b) => begun(b).localeCompare(begun(a)) || b.run.localeCompare(a.run));
@@ -60,6 +72,6 @@ async function readRun(store: Store, run: string): Promise<KnownRun> {
     return { run, entries, plans };
   } catch (error) {
     if (!(error instanceof TruelineError)) throw error;
-    throw new TruelineError("TL_STORE_CORRUPT", `What run ${run} needs is not known: ${error.message}`, { hint: "Nothing was removed. `trueline verify` lists what is damaged.", cause: error });
+    throw new TruelineError("TL_STORE_CORRUPT", `What run ${run} needs is not known: ${error.message}`, { cause: error });
   }
 }

@@ -20,6 +20,38 @@ beforeEach(async () => {
 });
 afterEach(() => vi.unstubAllEnvs());
 
+describe("a run that is damaged", () => {
+  const spoil = async (path: string) => writeFile(path, (await readFile(path, "utf8")).replace(/./, "x"));
+
+  it.each([
+    ["its ledger", () => store.ledger.path("two")], ["its record", () => store.runs.recordPath("two")],
+    ["its plan", async () => store.runs.planPath("two", (await store.runs.read("two")).planDigest)],
+  ] as const)("hides no other: %s", async (_, pathOf) => {
+    await submitted(store, "two", soundPlan("p", base));
+    await submitted(store, "three", soundPlan("p", base));
+    const path = await pathOf();
+    await spoil(path);
+    const { code, stdout, stderr } = await trueline(["runs"]);
+    expect(code).toBe(0);
+    expect(stdout.trim().split("\n").slice(1).map((line) => line.split(/ {2,}/).slice(0, 2)).sort()).toEqual([["one", "finished"], ["three", "interrupted"], ["two", "damaged"]]);
+    expect(stderr).toMatch(new RegExp(`^damaged: ${path}.*trueline verify two`));
+    expect(JSON.parse((await trueline(["runs", "--json"])).stdout)).toContainEqual(expect.objectContaining({ id: "two", state: "damaged", damage: expect.stringContaining(path) as string }));
+    for (const words of [["status", "two"], ["verify", "two"]]) expect(await trueline(words), words[0]).toMatchObject({ code: 1, stderr: expect.stringContaining("TL_STORE_CORRUPT") as string });
+    expect((await trueline(["status", "two"])).stderr).toContain("hint: `trueline verify two`");
+  });
+
+  it("is named by gc, every one, and nothing goes", async () => {
+    for (const run of ["two", "three"]) {
+      await submitted(store, run, soundPlan("p", base));
+      await spoil(store.ledger.path(run));
+    }
+    const { code, stderr } = await trueline(["gc"]);
+    expect(code).toBe(1);
+    for (const run of ["two", "three"]) expect(stderr).toContain(`What run ${run} needs is not known: ${store.ledger.path(run)}:1`);
+    expect(stderr).toContain("Nothing was removed. `trueline verify`");
+  });
+});
+
 describe("verify", () => {
   it("says that all is as written, with each ledger's newest hash", async () => {
     const { code, stdout } = await trueline(["verify"]);
