@@ -3,7 +3,9 @@ import { TruelineError } from "../foundation/errors.js";
 import { storageFault } from "../foundation/storage-faults.js";
 import { cpuQueue } from "../schemas/task-queue.js";
 import type { PipelineInput } from "../schemas/task.js";
+import { thisProcess } from "../store/processes.js";
 import type { Store } from "../store/store.js";
+import { stays } from "../store/workers.js";
 import { prepareHome, startChildWorker, type ChildWorker } from "../temporal/child-worker.js";
 import { Pipelines } from "../temporal/client.js";
 import { enterAddress } from "../temporal/connection.js";
@@ -40,10 +42,14 @@ export async function execute({ store, input, output, slots }: Execution, begin:
     await pipelines.cancel(id);
   });
   try {
-    if (address.embedded || (await pipelines.listeners(cpuQueue)).length === 0) crew.start();
+    const isAlone = address.embedded || (await pipelines.listeners(cpuQueue)).length === 0;
+    if (isAlone) {
+      await leaveOrphans(store, pipelines, id, output);
+      crew.start();
+    }
     await begin();
-    await pipelines.start(input);
-    const run = await Promise.race([follow(store, id, pipelines, output), crew.lost]);
+    await pipelines.start(input, { home: store.home, process: thisProcess });
+    const run = await Promise.race([follow(store, id, pipelines, output, isAlone ? [cpuQueue] : []), crew.lost]);
     interrupts.remove();
     if (hasEnded(run)) await told(id, pipelines, output);
     return run;
@@ -56,6 +62,18 @@ export async function execute({ store, input, output, slots }: Execution, begin:
     await server?.stop();
     await pipelines.close();
     await leaveServer(store.home);
+  }
+}
+
+/**
+ * Keeps the worker that this command brings along from going on, unasked and first of all, with runs whose commands were killed. Where a worker is that stays, it
+ * has them already.
+ */
+async function leaveOrphans(store: Store, pipelines: Pipelines, own: string, output: Output): Promise<void> {
+  if ((await store.workers.present()).some(stays)) return;
+  for (const run of await pipelines.orphans(store.home)) {
+    await pipelines.leave(run);
+    if (run !== own) output.note(`Run ${run} was interrupted and is left as it is. Go on with it: trueline resume ${run}`);
   }
 }
 

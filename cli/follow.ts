@@ -2,6 +2,7 @@ import { MultiBar, Presets, type SingleBar } from "cli-progress";
 import { setTimeout as sleep } from "node:timers/promises";
 import { visible } from "../foundation/text.js";
 import type { Pipelines } from "../temporal/client.js";
+import { workersAtWork } from "../store/placement.js";
 import { hasEnded, observe, type ObservedRun, type ObservedStage } from "../temporal/observe.js";
 import type { Store } from "../store/store.js";
 import { duration, type Output } from "./output.js";
@@ -14,16 +15,19 @@ const lineMilliseconds = 5000;
 const patienceMilliseconds = 30_000;
 /** How long a queue may lack a worker before it is mentioned, once. */
 const unattendedMilliseconds = 15_000;
+/** How long a stage may wait for a worker before it is said what the workers do. */
+const queueMilliseconds = 5000;
 
-/** Shows a run's progress on stderr until it ends, or until nothing works on it any more. */
-export async function follow(store: Store, id: string, pipelines: Pipelines, output: Output): Promise<ObservedRun> {
+/** Shows a run's progress on stderr until it ends, or until nothing works on it any more. `served`: queues for which the caller brings workers along. */
+export async function follow(store: Store, id: string, pipelines: Pipelines, output: Output, served: readonly string[] = []): Promise<ObservedRun> {
   const display = output.interactive ? new Bars() : new Lines(output);
   const said = new Set<string>();
   let quietSince = performance.now();
   let attendedAt = performance.now();
+  let queueMovedAt = performance.now();
   try {
     for (;;) {
-      const run = await observe(store, await store.runs.read(id), pipelines);
+      const run = await observe(store, await store.runs.read(id), pipelines, served);
       display.show(run);
       for (const text of [...run.stages.flatMap((stage) => [...skippedTexts(stage), ...retryTexts(stage)]), ...questionsOf(run)]) {
         if (!said.has(text)) output.note(text);
@@ -42,11 +46,24 @@ export async function follow(store: Store, id: string, pipelines: Pipelines, out
         for (const advice of unattendedAdvice(run)) output.note(advice);
         attendedAt = Infinity;
       }
+      if (!run.stages.some(({ queued }) => queued)) queueMovedAt = performance.now();
+      else if (performance.now() - queueMovedAt > queueMilliseconds) {
+        const busy = await busyWithOthers(store, id);
+        if (busy !== undefined && !said.has(busy)) output.note(busy);
+        if (busy !== undefined) said.add(busy);
+        queueMovedAt = performance.now();
+      }
       await sleep(lookMilliseconds);
     }
   } finally {
     display.end();
   }
+}
+
+/** Why a stage waits that could start: the stages of other runs that workers do now. */
+async function busyWithOthers(store: Store, id: string): Promise<string | undefined> {
+  const others = [...(await workersAtWork(store)).values()].filter(({ run }) => run !== id).map(({ run, stage }) => `${stage} of run ${run}`);
+  return others.length === 0 ? undefined : `Waiting for a free worker: ${[...new Set(others)].sort().join(", ")} is under way.`;
 }
 
 /** The workflow ends a moment after it has recorded its end: its worker must stay until then. */

@@ -11,10 +11,17 @@ const silentMilliseconds = 60_000;
 
 const offerSchema = z.strictObject({
   process: processSchema, startedAt: z.string(), queues: z.array(z.string()), cpus: z.number().int(), gpus: z.number().int(), gpuMemory: z.number().optional(),
+  /** The command that brought it along and takes it away again; absent: it stays until somebody stops it. */
+  command: processSchema.optional(),
 });
 
 /** What a worker offers to the runs of a home. */
 export type WorkerOffer = z.output<typeof offerSchema>;
+
+/** Whether a worker is there for more than a command that has died: it is not about to go. */
+export function stays({ command }: Pick<WorkerOffer, "command">): boolean {
+  return command === undefined || isAlive(command);
+}
 
 /**
  * The workers of a home, by their own word: which GPUs they have is nothing that a Temporal server knows, and it forgets those that

@@ -3,6 +3,7 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { makeFolder } from "../foundation/files.js";
 import { guarded } from "../store/files.js";
+import { thisProcess } from "../store/processes.js";
 import { forkModule } from "./entry.js";
 
 export interface ChildWorker {
@@ -35,7 +36,7 @@ export async function prepareHome(home: string): Promise<void> {
 export function startChildWorker(home: string, slots?: number): ChildWorker {
   const opened = join(logsFolder(home), `worker-of-${process.pid}.log`);
   const log = openSync(opened, "a");
-  const child = forkModule("worker-process", [home, ...(slots === undefined ? [] : [String(slots)])], { stdio: ["ignore", log, log, "ipc"] });
+  const child = forkModule("worker-process", [home, JSON.stringify(thisProcess), ...(slots === undefined ? [] : [String(slots)])], { stdio: ["ignore", log, log, "ipc"] });
   closeSync(log);
   // Only now its process has a number; the log that it holds open goes along.
   const logPath = child.pid === undefined ? opened : workerLog(home, child.pid);

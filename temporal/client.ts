@@ -1,13 +1,14 @@
 import { Client, Connection, isGrpcServiceError, ServiceError, WorkflowNotFoundError, type WorkflowExecutionDescription, type WorkflowHandle } from "@temporalio/client";
 import { ApplicationFailure, defaultPayloadConverter, WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from "@temporalio/common";
 import { hostname } from "node:os";
+import { z } from "zod";
 import { TruelineError } from "../foundation/errors.js";
 import { lookSignal } from "../schemas/control.js";
 import type { Failure } from "../schemas/events.js";
 import { progressSchema, type Progress } from "../schemas/progress.js";
 import { cpuQueue } from "../schemas/task-queue.js";
 import type { PipelineInput } from "../schemas/task.js";
-import { isAlive } from "../store/processes.js";
+import { isAlive, processSchema } from "../store/processes.js";
 import { unreachable, type TemporalAddress } from "./connection.js";
 import { packing } from "./packing.js";
 
@@ -41,6 +42,10 @@ export interface WorkflowView {
   readonly failure?: Failure;
 }
 
+const commandSchema = z.strictObject({ home: z.string(), process: processSchema });
+/** A command that follows a run to its end, and the home of both. */
+export type RunCommand = z.output<typeof commandSchema>;
+
 /** The pipeline workflows of a server: one a run, its id the run's. */
 export class Pipelines {
   private constructor(private readonly connection: Connection, private readonly client: Client, private readonly namespace: string) {}
@@ -56,10 +61,13 @@ export class Pipelines {
     }
   }
 
-  /** Starts an attempt at a run. An execution that an earlier attempt left open, its workers gone, is ended first. */
-  async start(input: PipelineInput): Promise<void> {
+  /**
+   * Starts an attempt at a run. An execution that an earlier attempt left open, its workers gone, is ended first. `command`: who brings a worker along for it, if
+   * it is not left to workers that stay.
+   */
+  async start(input: PipelineInput, command?: RunCommand): Promise<void> {
     await this.client.workflow.start("pipeline", {
-      workflowId: input.run, taskQueue: cpuQueue, args: [input],
+      workflowId: input.run, taskQueue: cpuQueue, args: [input], ...(command !== undefined && { memo: { command } }),
       workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
       workflowIdConflictPolicy: WorkflowIdConflictPolicy.TERMINATE_EXISTING,
     });
@@ -75,6 +83,21 @@ export class Pipelines {
       if (error instanceof WorkflowNotFoundError) return undefined;
       throw unanswered(run, error);
     }
+  }
+
+  /** Runs of a home whose workflow is open and whose command, of this host, has died. */
+  async orphans(home: string): Promise<string[]> {
+    const found: string[] = [];
+    for await (const { workflowId, memo } of this.client.workflow.list({ query: "WorkflowType = 'pipeline' AND ExecutionStatus = 'Running'" })) {
+      const command = commandSchema.safeParse(memo?.["command"]).data;
+      if (command?.home === home && !isAlive(command.process)) found.push(workflowId);
+    }
+    return found;
+  }
+
+  /** Ends a run's workflow as it is. All that it knows is in the store, from which a new attempt goes on. */
+  async leave(run: string): Promise<void> {
+    await unlessGone(run, this.client.workflow.getHandle(run).terminate("its command has died"));
   }
 
   /** Asks a run's workflow to end, where there is one: it may have ended upon the ledger's word already. */

@@ -33,6 +33,8 @@ export function waitsForPerson({ state, stages }: Pick<ObservedRun, "state" | "s
 export interface ObservedStage extends StageSummary {
   /** What a worker says it is doing now. */
   readonly progress?: Progress;
+  /** Whether it could start and lies in a queue until a worker is free. */
+  readonly queued?: boolean;
 }
 
 export interface ObservedRun {
@@ -50,13 +52,14 @@ export interface ObservedRun {
   readonly failure?: Failure;
 }
 
-/** The run's state from its ledger and, where that leaves it open, from the server. */
-export async function observe(store: Store, record: RunRecord, pipelines: Pipelines | undefined): Promise<ObservedRun> {
+/** The run's state from its ledger and, where that leaves it open, from the server. `served`: queues that the caller sees to itself. */
+export async function observe(store: Store, record: RunRecord, pipelines: Pipelines | undefined, served: readonly string[] = []): Promise<ObservedRun> {
   const plan = await store.runs.plan(record.id);
   const { state, stages, endedAt } = summarize(plan, await store.ledger.read(record.id));
   const isOpen = state === "submitted" || state === "running";
   const workflow = isOpen ? await pipelines?.view(record.id) : undefined;
-  const unattended = workflow?.open ? await unattendedQueues(store, openStages(plan, stages), pipelines!) : [];
+  const silent = workflow?.open ? await unattendedQueues(store, openStages(plan, stages), pipelines!) : [];
+  const unattended = silent.filter((queue) => !served.includes(queue));
   return {
     id: record.id, name: record.name, ...(workflow?.failure && { failure: workflow.failure }), attempts: record.attempts, submittedAt: record.submittedAt, endedAt, plan, unattended,
     state: isOpen ? openState(state, plan, stages, workflow, unattended) : state,
@@ -99,6 +102,7 @@ function openStages(plan: Plan, stages: readonly StageSummary[]): Plan["stages"]
 
 function withProgress(stage: StageSummary, open: OpenStage | undefined): ObservedStage {
   if (open !== undefined && !open.started && open.failure !== undefined) return { ...stage, state: "waiting", failure: open.failure };
-  if (open?.progress === undefined || !open.started) return stage;
+  if (open !== undefined && !open.started) return { ...stage, queued: true };
+  if (open?.progress === undefined) return stage;
   return { ...stage, state: "running", progress: open.progress };
 }

@@ -3,6 +3,7 @@ import { hostname } from "node:os";
 import { fileURLToPath } from "node:url";
 import { createActivities } from "../activities/index.js";
 import { cpuQueue, gpuQueue, type Gpus } from "../schemas/task-queue.js";
+import type { ProcessIdentity } from "../store/processes.js";
 import { Store } from "../store/store.js";
 import { unreachable, type TemporalAddress } from "./connection.js";
 import { packing } from "./packing.js";
@@ -13,6 +14,8 @@ export interface WorkerResources extends Gpus {
   readonly only?: "cpu" | "gpu";
   /** Stages without GPUs at once; default: one for every four processors. Of those with GPUs it does one at a time. */
   readonly slots?: number;
+  /** The command that it came along with, if there is one. */
+  readonly command?: ProcessIdentity;
   /** Whether it runs the modules that specs name; default: it does. */
   readonly modules?: boolean;
 }
@@ -43,8 +46,8 @@ export async function startWorker(home: string, address: TemporalAddress, resour
     // A kill loses at most the second since the last beat; the store's checkpoint is what counts.
     maxHeartbeatThrottleInterval: "1 second", defaultHeartbeatThrottleInterval: "1 second",
   })));
-  const { cpus, gpus, gpuMemory } = resources;
-  const withdraw = await store.workers.register({ queues, cpus, gpus, ...(gpuMemory !== undefined && { gpuMemory }) });
+  const { cpus, gpus, gpuMemory, command } = resources;
+  const withdraw = await store.workers.register({ queues, cpus, gpus, ...(gpuMemory !== undefined && { gpuMemory }), ...(command !== undefined && { command }) });
   let stopped = false;
   const stop = () => {
     if (stopped) return;

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { Store } from "../../store/store.js";
-import { Project, tiny, type Running } from "./program.js";
+import { Project, signalGroup, tiny, type Running } from "./program.js";
 
 const minutes = 60_000;
 const workersOutput = z.array(z.object({ pid: z.number(), queues: z.array(z.string()), doing: z.object({ run: z.string(), stage: z.string() }).optional() }));
@@ -69,5 +69,43 @@ describe("the built program's workers", () => {
     const events = (await new Store(project.home).ledger.read(id)).map(({ event }) => event);
     const attempts = events.flatMap((event) => event.type === "stage-started" && event.stage === "base" ? [event] : []);
     expect(attempts.map(({ worker, resumedFrom }) => [worker.pid, resumedFrom !== undefined])).toEqual([[first.child.pid, false], [second.child.pid, true]]);
+  }, 5 * minutes);
+});
+
+describe("a run beside another one", () => {
+  const long = (seed: number) => ({ ...tiny, seed, stages: { ...tiny.stages, base: { ...tiny.stages.base, steps: 20_000, resources: { cpus: 1 } } } });
+  const short = (seed: number) => ({ ...tiny, seed, stages: { ...tiny.stages, base: { ...tiny.stages.base, steps: 20, resources: { cpus: 1 } } } });
+  const lines = async (id: string) => (await new Store(project.home).ledger.read(id)).length;
+
+  it("does not go on with one whose command was killed, and says so", async () => {
+    await project.write("a.json", long(1));
+    const killed = project.start("run", "a.json");
+    await project.untilCheckpoint(1);
+    signalGroup(killed, "SIGKILL");
+    await killed.ended;
+    const [{ id }] = z.tuple([z.object({ id: z.string() })]).parse(JSON.parse((await project.run("runs", "--json")).stdout));
+    const before = await lines(id);
+    await project.write("b.json", short(2));
+    const left = `Run ${id} was interrupted and is left as it is. Go on with it: trueline resume ${id}`;
+    expect(await project.run("run", "b.json")).toMatchObject({ code: 0, stderr: expect.stringContaining(left) as string });
+    expect(await lines(id)).toBe(before);
+  }, 5 * minutes);
+
+  it("is told what it waits for", async () => {
+    start("server");
+    start("worker", "--slots", "1");
+    await untilWorkers((workers) => workers.length === 1);
+    await project.write("a.json", long(1));
+    await project.write("b.json", short(2));
+    const first = (await project.run("submit", "a.json")).stdout.trim();
+    await untilWorkers((workers) => workers.some(({ doing }) => doing?.stage === "base"));
+    const second = (await project.run("submit", "b.json")).stdout.trim();
+    const watching = project.start("watch", second);
+    let said = "";
+    watching.child.stderr?.on("data", (chunk: Buffer) => { said += chunk.toString(); });
+    for (let looks = 0; looks < 240 && !said.includes("Waiting"); looks++) await sleep(250);
+    expect(said).toContain(`Waiting for a free worker: base of run ${first} is under way.`);
+    await project.run("cancel", first);
+    expect((await watching.ended).code).toBe(0);
   }, 5 * minutes);
 });

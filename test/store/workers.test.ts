@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { choosePool, place, servesGpus } from "../../store/placement.js";
 import { thisProcess } from "../../store/processes.js";
+import { stays } from "../../store/workers.js";
 import { emptyStore, keyOf } from "./home.js";
 import { elsewhere, offer, queuesFor, recorded } from "./offers.js";
 
@@ -15,6 +16,15 @@ describe("the workers of a home", () => {
     expect(await store.workers.present()).toMatchObject([{ process: thisProcess, gpus: 2, queues: ["trueline-cpu", "trueline-gpu-2"] }]);
     await withdraw();
     expect(await store.workers.present()).toEqual([]);
+  });
+
+  it("stay, unless the command that brought them along has died", async () => {
+    const store = emptyStore();
+    const dead = { ...thisProcess, pid: spawnSync("true").pid };
+    for (const [command, expected] of [[undefined, true], [thisProcess, true], [dead, false]] as const) {
+      await recorded(store, { ...offer({ gpus: 0 }), ...(command !== undefined && { command }) });
+      expect((await store.workers.present()).map(stays)).toEqual([expected]);
+    }
   });
 
   it("renew their records while they live, and write none once they have left", async () => {
