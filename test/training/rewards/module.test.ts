@@ -94,6 +94,11 @@ it.each(["held.push(new Array(1e5).fill({}))", "held.push(Buffer.alloc(1e6, 1))"
   await expect(score(three)).rejects.toMatchObject({ code: "TL_REWARD_FAILED", message: expect.stringContaining("took more than 64MB of memory") });
 });
 
+it("one may have more heap than Node.js gives by itself", async () => {
+  const score = await scorer(`import { getHeapStatistics } from "node:v8"; ${reward("return answers.map(() => getHeapStatistics().heap_size_limit);")}`, { memory: "40GB" });
+  expect((await score(three))[0]).toBeGreaterThan(40e9);
+});
+
 it("of a flood of words the beginning is passed on, and it ends nothing", async () => {
   const errors = vi.spyOn(process.stderr, "write").mockReturnValue(true);
   onTestFinished(() => errors.mockRestore());
