@@ -2,6 +2,7 @@ import { z } from "zod";
 import { guardsOf } from "../activities/reuse.js";
 import { TruelineError } from "../foundation/errors.js";
 import { suggestion } from "../foundation/suggest.js";
+import { counted } from "../foundation/text.js";
 import { createPlan } from "../planner/plan.js";
 import type { PlannedStage } from "../schemas/plan.js";
 import type { MetricsLine } from "../schemas/report.js";
@@ -73,6 +74,6 @@ async function recordedStages(store: Store, run: string): Promise<{ readonly sta
 
 function rowsOf({ stage, steps, guards }: Checked): string[][] {
   return Object.entries(guards).map(([name, { breach, recorded }]) => [stage, name, breach === undefined
-    ? recorded ? `not in ${steps} steps` : "the run does not record what it watches"
+    ? recorded ? `not in ${counted(steps, "step")}` : "the run does not record what it watches"
     : `after step ${breach.step} of ${steps}: ${breach.metric} is ${number(breach.value ?? NaN)}, ${breach.bound}`]);
 }

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { TruelineError } from "../foundation/errors.js";
+import { suggestion } from "../foundation/suggest.js";
 import { ANSWERS_FILE, answeredPromptSchema, REPORT_FILE, reportSchema, type AnsweredPrompt, type Report } from "../schemas/report.js";
 import type { PlannedStage } from "../schemas/plan.js";
 import type { Vote } from "../schemas/votes.js";
@@ -22,15 +23,16 @@ export interface Evaluation {
 
 /** Reads a finished evaluation. Errors: those of stageArtifact; TL_STORE_CORRUPT; TL_EVALUATION_STAGE for a stage of another kind. */
 export async function readEvaluation(store: Store, run: string, name: string): Promise<Evaluation> {
-  const { digest, directory } = await stageArtifact(store, run, name, ["report"]);
   const { stages } = await store.runs.plan(run);
-  const stage = stages.find((each) => each.name === name)!;
+  const evaluations = stages.filter(({ kind }) => kind === "evaluate").map((each) => each.name);
+  const stage = stages.find((each) => each.name === name);
+  if (stage === undefined) throw new TruelineError("TL_RUN_STAGE_UNKNOWN", `Run ${run} has no stage ${name}.`, { hint: suggestion(name, evaluations) });
   if (stage.kind !== "evaluate") {
-    const evaluations = stages.filter(({ kind }) => kind === "evaluate").map((each) => each.name);
     throw new TruelineError("TL_EVALUATION_STAGE", `Stage ${name} of run ${run} is of kind ${stage.kind}, which compares no answers.`, {
       hint: evaluations.length === 0 ? "The run has no stage of kind evaluate." : `Stages that do: ${evaluations.join(", ")}.`,
     });
   }
+  const { digest, directory } = await stageArtifact(store, run, name);
   const fault = await store.artifacts.fault(digest, { deep: true });
   if (fault !== undefined) throw new TruelineError("TL_STORE_CORRUPT", `The artifact of stage ${name} is damaged: ${fault}.`, { hint: `Make it again with: trueline resume ${run}` });
   const report = reportSchema.parse(JSON.parse(await readFile(join(directory, REPORT_FILE), "utf8")));

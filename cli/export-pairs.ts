@@ -2,6 +2,7 @@ import { access } from "node:fs/promises";
 import { resolve } from "node:path";
 import { TruelineError } from "../foundation/errors.js";
 import { writeDurably } from "../foundation/files.js";
+import { counted } from "../foundation/text.js";
 import { shownPair, votingPairs } from "../training/votes.js";
 import { defineCommand, jsonOption } from "./command.js";
 import { readEvaluation } from "./evaluation.js";
@@ -32,7 +33,7 @@ export const exportPairsCommand = defineCommand({
     const rows = votingPairs(answered, judging.seed, options.most).map((pair) => ({ ...shownPair(pair), vote: "", annotator: "" }));
     await writtenAt(path, () => writeDurably(path, format === "csv" ? csv(rows) : rows.map((row) => `${JSON.stringify(row)}\n`).join("")));
     if (options.json) output.json({ run, stage: name, file: path, pairs: rows.length });
-    else output.data(`Wrote ${rows.length} pairs to ${path}. Count what people say with: trueline import-votes ${run} ${name} FILE`);
+    else output.data(`Wrote ${counted(rows.length, "pair")} to ${path}. Count what people say with: trueline import-votes ${run} ${name} FILE`);
     return undefined;
   },
 });

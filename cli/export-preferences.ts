@@ -2,6 +2,7 @@ import { access } from "node:fs/promises";
 import { resolve } from "node:path";
 import { TruelineError } from "../foundation/errors.js";
 import { writeDurably } from "../foundation/files.js";
+import { counted } from "../foundation/text.js";
 import { preferencePairs } from "../training/preference-pairs.js";
 import { defineCommand, jsonOption } from "./command.js";
 import { readEvaluation } from "./evaluation.js";
@@ -34,7 +35,7 @@ export const exportPreferencesCommand = defineCommand({
     if (await access(path).then(() => true, () => false)) throw new TruelineError("TL_EXPORT_EXISTS", `${path} exists.`, { hint: "Name a file that does not exist yet." });
     await writtenAt(path, () => writeDurably(path, rows.map((row) => `${JSON.stringify(row)}\n`).join("")));
     if (options.json) output.json({ run, stage: name, file: path, pairs: rows.length });
-    else output.data(`Wrote ${rows.length} pairs to ${path}, of format preference.`);
+    else output.data(`Wrote ${counted(rows.length, "pair")} to ${path}, of format preference.`);
     return undefined;
   },
 });

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { durationPattern, secondsOf } from "../foundation/durations.js";
+import { counted } from "../foundation/text.js";
 import { collect, survey, type Collection, type Removal } from "../store/gc.js";
 import type { Policy } from "../store/needs.js";
 import { actor } from "./actor.js";
@@ -70,5 +71,5 @@ function words({ what, path, digest, stages }: Removal): string {
 
 function total(removals: readonly Removal[]): string {
   const bytes = removals.reduce((sum, each) => sum + each.bytes, 0);
-  return `${removals.length} ${removals.length === 1 ? "piece" : "pieces"}, ${size(bytes)}`;
+  return `${counted(removals.length, "piece")}, ${size(bytes)}`;
 }

@@ -4,6 +4,7 @@ import { z } from "zod";
 import type { Backend } from "../backends/backend.js";
 import { TruelineError } from "../foundation/errors.js";
 import { randomAt } from "../foundation/random.js";
+import { fewNames } from "../foundation/text.js";
 import { describeAdapter, isAdapter, tokenizerDirectory } from "../models/adapter-files.js";
 import { type ModelOutline, outlineModel } from "../models/outline.js";
 import { Tokenizer } from "../models/tokenizer.js";
@@ -108,7 +109,7 @@ async function namedModel(model: string, base: string | undefined): Promise<Name
   }
   const [run, stage, ...rest] = model.split("/");
   if (!run || !stage || rest.length > 0) {
-    throw new TruelineError("TL_GENERATE_MODEL", `${model} is neither a directory with a config.json nor RUN/STAGE.`);
+    throw new TruelineError("TL_GENERATE_MODEL", `${model} is neither a directory with a config.json nor RUN/STAGE.`, { hint: await stagesToName(run) });
   }
   const store = openStore();
   await store.runs.read(run).catch((error: unknown) => {
@@ -119,6 +120,13 @@ async function namedModel(model: string, base: string | undefined): Promise<Name
   const fault = await store.artifacts.fault(digest, { deep: true });
   if (fault !== undefined) throw new TruelineError("TL_STORE_CORRUPT", `The artifact of ${stage} is damaged: ${fault}`);
   return { directory, weights: await checkedWeights(store, digest) };
+}
+
+/** What may stand behind the name of a run; undefined where it is none. */
+async function stagesToName(run: string | undefined): Promise<string | undefined> {
+  const plan = run ? await openStore().runs.plan(run).catch(() => undefined) : undefined;
+  const names = plan?.stages.flatMap(({ name, output }) => output === "language-model" ? [`${run}/${name}`] : []) ?? [];
+  return names.length === 0 ? undefined : `Name a stage of the run: ${fewNames(names)}`;
 }
 
 /** An adapter's directory with the whole model that it stands on. Its tokenizer is its own, or else that of the model. */

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { counted } from "../foundation/text.js";
 import { votingPairs } from "../training/votes.js";
 import { actor } from "./actor.js";
 import { defineCommand, jsonOption } from "./command.js";
@@ -25,7 +26,7 @@ export const importVotesCommand = defineCommand({
     await store.ledger.append(run, { type: "votes-imported", stage: name, artifact, votes, actor: actor(), ...(options.reason !== undefined && { reason: options.reason }) });
     const annotators = new Set(votes.map(({ annotator }) => annotator)).size;
     if (options.json) output.json({ run, stage: name, votes: votes.length, annotators, before: before.length });
-    else output.data(`Imported ${votes.length} votes of ${annotators} ${annotators === 1 ? "person" : "people"}. See them with: trueline votes ${run} ${name}`);
+    else output.data(`Imported ${counted(votes.length, "vote")} of ${counted(annotators, "person", "people")}. See them with: trueline votes ${run} ${name}`);
     return undefined;
   },
 });

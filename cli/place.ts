@@ -1,10 +1,11 @@
+import { existsSync } from "node:fs";
 import { dirname } from "node:path";
 import { TruelineError } from "../foundation/errors.js";
 import { systemCode } from "../foundation/storage-faults.js";
 
 /** What keeps a file or folder from being written, by the operating system's code. */
 const obstacles = new Map<string | undefined, (path: string) => string>([
-  ["ENOENT", (path) => `${dirname(path)} is not there and can't be made`],
+  ["ENOENT", (path) => existsSync(dirname(path)) ? `${dirname(path)} takes no such file` : `${dirname(path)} is not there and can't be made`],
   ["ENOTDIR", (path) => `a part of ${dirname(path)} is no folder`],
   ["EEXIST", (path) => `a part of ${dirname(path)} is no folder`],
   ["EISDIR", (path) => `${path} is a folder`],

@@ -1,3 +1,4 @@
+import { counted } from "../foundation/text.js";
 import { stageBatches } from "../planner/batches.js";
 import type { Decision } from "../planner/decide.js";
 import { ppoDetails, type StageDetails } from "../planner/details.js";
@@ -60,12 +61,12 @@ function count(parameters: number): string {
 
 function summary(plan: Plan, decisions: ReadonlyMap<string, Decision>): string {
   const open = plan.stages.map(({ name }) => decisions.get(name)!).filter(({ action }) => action !== "reuse");
-  if (open.length === 0) return `Nothing to do: all ${plan.stages.length} stages have results.`;
+  if (open.length === 0) return `Nothing to do: ${plan.stages.length === 1 ? "the one stage has its result" : `all ${plan.stages.length} stages have results`}.`;
   const known = open.flatMap(({ seconds }) => seconds === undefined ? [] : [seconds]);
   const total = known.reduce((sum, seconds) => sum + seconds, 0);
   const time = known.length === 0 ? "no earlier run to estimate from"
     : known.length === open.length ? `about ${duration(total)}` : `about ${duration(total)}, and ${open.length - known.length} without an estimate`;
-  return `${open.length} of ${plan.stages.length} stages to run: ${time}.`;
+  return `${open.length} of ${counted(plan.stages.length, "stage")} to run: ${time}.`;
 }
 
 function detailsTable({ stage, preset, choice, details }: StageDetails, { colors }: Pick<Output, "colors">): string {

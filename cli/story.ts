@@ -1,4 +1,4 @@
-import { fewNames } from "../foundation/text.js";
+import { counted, fewNames } from "../foundation/text.js";
 import type { LedgerEvent } from "../schemas/events.js";
 import { duration, moment, number, size } from "./output.js";
 
@@ -63,7 +63,7 @@ export function story(event: LedgerEvent): string {
     case "notification-failed": return `${event.host} could not be told of ${event.occasion}: ${event.message}`;
     case "artifact-removed":
       return `${event.stage}: ${event.actor} removed artifact ${event.artifact.slice(0, 12)} from the store (${size(event.bytes)})${because(event)}`;
-    case "votes-imported": return `${event.actor} imported ${event.votes.length} votes on ${event.stage}${because(event)}`;
+    case "votes-imported": return `${event.actor} imported ${counted(event.votes.length, "vote")} on ${event.stage}${because(event)}`;
     case "pinned": return `${event.actor} pinned ${event.stage ?? "the run"}: gc leaves it alone${because(event)}`;
     case "unpinned": return `${event.actor} took the pin from ${event.stage ?? "the run"}${because(event)}`;
     case "cancel-requested": return `${event.actor} asked for the run to be cancelled${because(event)}`;

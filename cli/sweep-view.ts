@@ -1,4 +1,4 @@
-import { fewNames } from "../foundation/text.js";
+import { counted, fewNames } from "../foundation/text.js";
 import { statesText, type Pooled, type SweepResults } from "../reports/sweep-results.js";
 import type { Plan } from "../schemas/plan.js";
 import { templatesOf, type PlannedSweep } from "../schemas/sweep.js";
@@ -39,13 +39,13 @@ export function sweepText({ variants, parallel }: PlannedSweep, stages: readonly
   const dimensions = [...new Set(variants.flatMap(({ settings }) => Object.keys(settings)))];
   const factors = [
     ...dimensions.map((name) => `${new Set(variants.map(({ settings }) => settings[name])).size} of ${name}`),
-    ...(variants.some(({ seed }) => seed !== "") ? [`${new Set(variants.map(({ seed }) => seed)).size} seeds`] : []),
+    ...(variants.some(({ seed }) => seed !== "") ? [counted(new Set(variants.map(({ seed }) => seed)).size, "seed")] : []),
   ];
   const templates = templatesOf({ variants });
   const shared = stages.filter(({ name }) => !templates.has(name)).map(({ name }) => name);
   return [
-    `Sweep: ${variants.length} ${variants.length === 1 ? "variant" : "variants"} (${factors.join(" × ")}), ${templates.size} stages of theirs`,
-    shared.length === 0 ? "" : `; once for all: ${fewNames(shared, 12)}`, parallel === undefined ? "" : `; at most ${parallel} stages of variants at once`, ".",
+    `Sweep: ${counted(variants.length, "variant")} (${factors.join(" × ")}), ${counted(templates.size, "stage")} of theirs`,
+    shared.length === 0 ? "" : `; once for all: ${fewNames(shared, 12)}`, parallel === undefined ? "" : `; at most ${counted(parallel, "stage")} of variants at once`, ".",
   ].join("");
 }
 

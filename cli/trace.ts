@@ -2,6 +2,7 @@ import { stat } from "node:fs/promises";
 import { join, relative, resolve } from "node:path";
 import { digestOf } from "../foundation/canonical.js";
 import { TruelineError } from "../foundation/errors.js";
+import { counted } from "../foundation/text.js";
 import { manifestSchema } from "../schemas/artifact.js";
 import type { LedgerEntry } from "../schemas/events.js";
 import type { StoreFault } from "../store/chain.js";
@@ -116,7 +117,7 @@ function makingText(making: Making, isRoot: boolean, colors: Output["colors"]): 
     ...parameters === undefined ? [] : [`  with    seed ${seed ?? "unknown"}, ${JSON.stringify(parameters)}`],
     ...inputs.map(({ input, from, name, digest }) => `  reads   ${input}: ${from === "stage" ? `stage ${name}, artifact` : name} ${digest.slice(0, 12)}`),
     ...attempts.map(decisionText),
-    ...checkpoints === 0 ? [] : [`  ${checkpoints} ${checkpoints === 1 ? "checkpoint" : "checkpoints"} on the way`],
+    ...checkpoints === 0 ? [] : [`  ${counted(checkpoints, "checkpoint")} on the way`],
     ...decisions.map(decisionText),
     ...Object.keys(figures).length === 0 ? [] : [`  figures ${figuresText(figures)}`],
   ];

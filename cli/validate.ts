@@ -1,3 +1,4 @@
+import { counted } from "../foundation/text.js";
 import { SpecError } from "../planner/fault.js";
 import { createPlan } from "../planner/plan.js";
 import { sweepText } from "./sweep-view.js";
@@ -19,7 +20,7 @@ export const validateCommand = defineCommand({
         return 0;
       }
       for (const warning of warnings) output.note(`${output.noteColors.yellow("warning:")} ${warning}`);
-      output.data(`${path} is valid: ${stages.length} ${stages.length === 1 ? "stage" : "stages"}.`);
+      output.data(`${path} is valid: ${counted(stages.length, "stage")}.`);
       if (sweep !== undefined) output.data(sweepText(sweep, stages));
       return 0;
     } catch (error) {

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { TruelineError } from "../foundation/errors.js";
+import { counted } from "../foundation/text.js";
 import { digestNow, sourcesOf } from "../models/sources.js";
 import type { StoreFault } from "../store/chain.js";
 import { readChronicles } from "../store/chronicle.js";
@@ -61,6 +62,6 @@ async function outsideChanges(store: Store, runs: readonly string[] | undefined)
 
 function show({ runs, faults, artifacts }: Verification, output: Output): void {
   for (const { file, found, expected } of faults) output.data(`${output.colors.red(file)}: ${found}; expected ${expected}`);
-  for (const { run, lines, head } of runs) output.data(`${run}  ${lines} lines  head ${head ?? "none"}`);
-  if (faults.length === 0) output.data(`Everything is as it was written: ${runs.length} ${runs.length === 1 ? "run" : "runs"}, ${artifacts} ${artifacts === 1 ? "artifact" : "artifacts"}.`);
+  for (const { run, lines, head } of runs) output.data(`${run}  ${counted(lines, "line")}  head ${head ?? "none"}`);
+  if (faults.length === 0) output.data(`Everything is as it was written: ${counted(runs.length, "run")}, ${counted(artifacts, "artifact")}.`);
 }

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { TruelineError } from "../foundation/errors.js";
 import { containerOf } from "../data/container.js";
 import { limitsNow } from "../data/containers/limits.js";
@@ -31,10 +32,11 @@ export interface VotesContext {
 
 /**
  * The votes of a file, each checked: a pair of the evaluation, a vote that is one, and no pair twice by one annotator.
- * Errors: TL_VOTES_INVALID with every fault's file and line; those of reading a file.
+ * Errors: TL_VOTES_MISSING, TL_VOTES_INVALID with every fault's file and line; those of reading a file.
  */
 export async function readVotes(file: string, { pairs, before, annotator: unnamed }: VotesContext): Promise<Vote[]> {
   votesFileFormat(file);
+  if (!existsSync(file)) throw new TruelineError("TL_VOTES_MISSING", `${resolve(file)} is not there.`, { hint: "Name the file of votes: what `trueline export-pairs` wrote, with the votes filled in." });
   const path = await resolveDataPath(resolve(file), { specDirectory: ".", allowPaths: [dirname(resolve(file))] });
   const byId = new Map(pairs.map((pair) => [pair.id, pair]));
   const cast = new Map(before.map(({ annotator, pair }) => [`${annotator}\0${pair}`, "an import before"]));

@@ -36,3 +36,8 @@ export function hostOf(address: string): string {
 export function fewNames(names: readonly string[], few = 3): string {
   return names.length <= few + 1 ? names.join(", ") : `${names.slice(0, few).join(", ")} and ${names.length - few} more`;
 }
+
+/** A number of things in words, as in "1 vote" and "3 votes". */
+export function counted(number: number, one: string, many = `${one}s`): string {
+  return `${number} ${number === 1 ? one : many}`;
+}

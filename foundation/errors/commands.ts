@@ -42,6 +42,11 @@ export const commandErrors = {
     meaning: "A command that reads an evaluation's answers was given a stage of another kind, or one without the answers that it needs.",
     remedy: "Name a stage of kind evaluate, with what the message asks for.",
   },
+  TL_VOTES_MISSING: {
+    exit: 3, retry: false,
+    meaning: "The file of votes is not there.",
+    remedy: "Check the path; `trueline export-pairs` writes the file that people fill in.",
+  },
   TL_VOTES_INVALID: {
     exit: 1, retry: false,
     meaning: "A file of votes has lines that are no votes on the evaluation's pairs, or votes twice. Nothing was imported.",

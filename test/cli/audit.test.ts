@@ -52,6 +52,14 @@ describe("a run that is damaged", () => {
   });
 });
 
+it("status says which artifacts of a run are no longer whole, and how they are made again", async () => {
+  expect((await trueline(["status", "one"])).stdout).not.toContain("damaged");
+  await writeFile(join(store.artifacts.directory(artifact), "model.bin"), "cut");
+  expect((await trueline(["status", "one"])).stdout).toMatch(/damaged: the artifact of base: .*model\.bin has 3 bytes, not 7\. Make it again with: trueline resume one/);
+  await rm(store.artifacts.directory(artifact), { recursive: true });
+  expect(JSON.parse((await trueline(["status", "one", "--json"])).stdout)).toMatchObject({ damaged: [{ stage: "base" }] });
+});
+
 describe("verify", () => {
   it("says that all is as written, with each ledger's newest hash", async () => {
     const { code, stdout } = await trueline(["verify"]);

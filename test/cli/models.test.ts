@@ -91,6 +91,7 @@ describe("generate", () => {
 
   it("suggests stages that leave a language model alone", async () => {
     expect((await trueline(["generate", "first/bp", "x"])).stderr).not.toContain("`bpe`");
+    expect(await trueline(["generate", "first", "x"])).toMatchObject({ code: 3, stderr: expect.stringMatching(/hint: Name a stage of the run: first\/base/) as string });
   });
 
   it("says of a directory that it holds no model, rather than look for a run", async () => {
@@ -205,7 +206,7 @@ describe("export", () => {
 
   it("says what is in the way of its place: exit 1, and nothing is left there", async () => {
     await writeFile(join(folder, "file"), "");
-    for (const [place, obstacle] of [[join(folder, "file", "model"), `a part of ${join(folder, "file")} is no folder`], ["/proc/none/model", "/proc/none is not there and can't be made"]] as const) {
+    for (const [place, obstacle] of [[join(folder, "file", "model"), `a part of ${join(folder, "file")} is no folder`], ["/proc/none/model", "/proc/none is not there and can't be made"], ["/proc/model", "/proc takes no such file"]] as const) {
       expect(await trueline(["export", "first", "base", place])).toMatchObject({ code: 1, stdout: "", stderr: expect.stringContaining(`TL_OUTPUT_PLACE ${place} can't be written: ${obstacle}`) });
     }
   });

@@ -67,8 +67,11 @@ describe("pairs for people", () => {
   });
 
   it("are of an evaluation alone", async () => {
-    const { code, stderr } = await trueline(["export-pairs", "run", "base", file("pairs.csv")]);
-    expect([code, stderr]).toEqual([3, expect.stringContaining("TL_GENERATE_MODEL")]);
+    for (const command of ["export-pairs", "export-preferences", "import-votes"]) {
+      const { code, stderr } = await trueline([command, "run", "base", file("pairs.csv")]);
+      expect([code, stderr], command).toEqual([2, expect.stringMatching(/TL_EVALUATION_STAGE Stage base .* compares no answers\.\nhint: Stages that do: eval\./)]);
+      expect(await trueline([command, "run", "evil", file("pairs.csv")]), command).toMatchObject({ code: 3, stderr: expect.stringContaining("did you mean `eval`?") as string });
+    }
     expect(await trueline(["export-pairs", "run", "eval", file("pairs.txt")])).toMatchObject({ code: 2 });
   });
 });
@@ -110,6 +113,12 @@ describe("votes", () => {
     expect(stdout).toMatch(/ada and bob +4 +75 %/);
     await trueline(["votes", "run", "eval", "--html", file("page.html")]);
     expect(await readFile(file("page.html"), "utf8")).toMatch(/<h3>people<\/h3>[^]*ada and bob/);
+  });
+
+  it("are looked for where they were said to be", async () => {
+    expect(await trueline(["import-votes", "run", "eval", file("gone.csv")])).toMatchObject({
+      code: 3, stderr: expect.stringMatching(/TL_VOTES_MISSING .*gone\.csv is not there\.\nhint: Name the file of votes/) as string,
+    });
   });
 
   it("with faults are refused as a whole, each fault with its line", async () => {

@@ -4,6 +4,7 @@ import { Socket } from "node:net";
 import { fileURLToPath } from "node:url";
 import { secondsOf } from "../../foundation/durations.js";
 import { TruelineError, type ErrorCode } from "../../foundation/errors.js";
+import { counted } from "../../foundation/text.js";
 import type { ModuleReward } from "../../schemas/reward.js";
 import { bytesOf } from "../../schemas/task-queue.js";
 import type { TrainerSetup } from "../trainer.js";
@@ -41,10 +42,10 @@ export async function startModule(setup: Pick<TrainerSetup<unknown>, "files" | "
     switch (said.is) {
       case "scores": return said.scores;
       case "threw": {
-        const where = said.row === undefined ? `on ${answers.length} answers, though on none of them alone` : `on ${rowOf(answers, said.row)}`;
+        const where = said.row === undefined ? `on ${counted(answers.length, "answer")}, though on none of them alone` : `on ${rowOf(answers, said.row)}`;
         throw failure("TL_REWARD_FAILED", name, `threw ${where}: ${said.why}`, mended);
       }
-      case "no-list": throw failure("TL_REWARD_SCORES", name, `gave ${said.found} for ${answers.length} answers; it has to give a list of as many numbers`, example);
+      case "no-list": throw failure("TL_REWARD_SCORES", name, `gave ${said.found} for ${counted(answers.length, "answer")}; it has to give a list of as many numbers`, example);
       case "no-number": throw failure("TL_REWARD_SCORES", name, `gave ${said.found} for ${rowOf(answers, said.row)}; a score is a finite number of 32 bits`, "Give a low score to an answer that can't be judged.");
       case "ready": case "unloadable": case "no-function":
         throw new TruelineError("TL_INTERNAL", `The process of ${name} answered "${said.is}" to a batch.`);
@@ -86,7 +87,7 @@ class ModuleProcess {
   async next(answers?: readonly WrittenAnswer[]): Promise<ModuleAnswer> {
     if (this.ended !== undefined) throw this.ended;
     const limit = secondsOf(this.limits.timeLimit);
-    const [what, seconds] = answers === undefined ? ["loaded", Math.max(leastLoadSeconds, limit)] : [`scored ${answers.length} answers`, limit];
+    const [what, seconds] = answers === undefined ? ["loaded", Math.max(leastLoadSeconds, limit)] : [`scored ${counted(answers.length, "answer")}`, limit];
     const timer = setTimeout(() => {
       this.finish(failure("TL_REWARD_TIMEOUT", this.name, `has not ${what} within ${seconds} s`, "Raise its `timeLimit` in the spec, or make it faster; look for a loop or a promise that never ends."));
     }, seconds * 1000);
