@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { TruelineError } from "../foundation/errors.js";
 import type { ArtifactMetadata } from "../schemas/artifact.js";
 import type { Progress } from "../schemas/progress.js";
-import { parseMetrics } from "../schemas/report.js";
+import { parseMetrics, type MetricsLine } from "../schemas/report.js";
 import { gravest, type Breach, type GuardWatch } from "./guards.js";
 import type { Metrics, Trainer } from "./trainer.js";
 
@@ -53,97 +53,127 @@ export interface RunTrainerOptions {
  * Errors: TL_TRAIN_DIVERGED, TL_TRAIN_CANCELLED, TL_TRAIN_CHECKPOINT, and what trainer and callbacks throw.
  */
 export async function runTrainer(trainer: Trainer, options: RunTrainerOptions): Promise<ArtifactMetadata | Breach | AtRung> {
-  const now = options.now ?? (() => performance.now());
-  const watch = options.guards?.watch;
-  const metricsPath = join(options.workspace, METRICS_FILE);
   const before = await metricsBefore(options.resume);
-  await writeFile(metricsPath, before);
+  await writeFile(join(options.workspace, METRICS_FILE), before);
+  return new Drive(trainer, options).run(parseMetrics(before, METRICS_FILE));
+}
 
-  let steps = options.resume?.steps ?? 0;
-  let saved = options.resume?.steps;
-  let savedAt = now();
-  let latest: Metrics = {};
-  const durations = new MovingAverage(20);
+/** A trainer on its way through its steps. */
+class Drive {
+  private readonly now: () => number;
+  private readonly watch: GuardWatch | undefined;
+  private steps: number;
+  /** Steps of the newest checkpoint, and when it was saved. */
+  private saved: number | undefined;
+  private savedAt: number;
+  private latest: Metrics = {};
+  private readonly durations = new MovingAverage(20);
 
-  const report = (phase: string) => {
-    const average = durations.value;
+  constructor(private readonly trainer: Trainer, private readonly options: RunTrainerOptions) {
+    this.now = options.now ?? (() => performance.now());
+    this.watch = options.guards?.watch;
+    this.saved = options.resume?.steps;
+    this.steps = this.saved ?? 0;
+    this.savedAt = this.now();
+  }
+
+  /** @param before the metrics that the checkpoint brings along, which the guards see once more. */
+  async run(before: readonly MetricsLine[]): Promise<ArtifactMetadata | Breach | AtRung> {
+    const { trainer, options, watch } = this;
+    const early = watch && await this.tell(before.flatMap((line) => watch.see(line)));
+    if (early !== undefined) return early;
+    this.report("training");
+    while (this.steps < trainer.steps) {
+      await this.stopIfCancelled();
+      if (options.rung !== undefined && this.steps >= options.rung) {
+        await this.saveIfAhead();
+        return { rung: options.rung };
+      }
+      const breach = await this.step();
+      if (breach !== undefined) {
+        // A stage that goes back has no use for the state that it leaves.
+        if (breach.then !== "roll-back") await this.saveCheckpoint();
+        return breach;
+      }
+      if (this.steps < trainer.steps && this.checkpointIsDue()) await this.saveCheckpoint();
+    }
+    await this.stopIfCancelled();
+    this.report("finishing");
+    const metadata = await trainer.finish(options.output);
+    await copyFiles(options.workspace, options.output);
+    return { ...metadata, figures: finite(metadata.figures) };
+  }
+
+  /** Does a step and writes its metrics; gives the breach of a guard that ends the stage. */
+  private async step(): Promise<Breach | undefined> {
+    const { options: { signal, stage, workspace }, watch } = this;
+    const began = this.now();
+    this.latest = await this.trainer.step(this.steps).catch(async (error: unknown) => {
+      // It has changed nothing yet: the state is that after the step before.
+      if (signal?.aborted === true && error === signal.reason) await this.stopIfCancelled();
+      throw error;
+    });
+    this.steps += 1;
+    const divergence = divergenceIn(this.latest);
+    const cause = divergence === undefined ? undefined : watch?.diverged(this.steps, divergence);
+    if (divergence !== undefined && cause?.then !== "roll-back") {
+      await this.tell(cause === undefined ? [] : [cause]);
+      throw diverged(stage, this.steps, divergence, this.latest);
+    }
+    const line = { step: this.steps, ...finite(this.latest) };
+    await appendFile(join(workspace, METRICS_FILE), `${JSON.stringify(line)}\n`);
+    this.durations.add(this.now() - began);
+    this.report("training");
+    return this.tell(cause === undefined ? watch?.see(line) ?? [] : [cause]);
+  }
+
+  private report(phase: string): void {
+    const { trainer, options, steps, saved, latest } = this;
+    const average = this.durations.value;
     options.onProgress({
       stage: options.stage, phase, step: steps, of: trainer.steps, metrics: headlineOf(trainer, latest),
       ...(saved !== undefined && { checkpoint: saved }),
       ...(average !== undefined && { secondsLeft: (average * (trainer.steps - steps)) / 1000 }),
     });
-  };
-  const saveCheckpoint = async () => {
-    report("saving checkpoint");
-    const slot = await options.openCheckpoint(steps, watch?.anchors() ?? []);
-    await trainer.checkpoint(slot.directory, steps);
-    await copyFiles(options.workspace, slot.directory);
+  }
+
+  private async saveCheckpoint(): Promise<void> {
+    this.report("saving checkpoint");
+    const slot = await this.options.openCheckpoint(this.steps, this.watch?.anchors() ?? []);
+    await this.trainer.checkpoint(slot.directory, this.steps);
+    await copyFiles(this.options.workspace, slot.directory);
     await slot.publish();
-    saved = steps;
-    savedAt = now();
-    report("training");
-  };
-  const stopIfCancelled = async () => {
-    if (options.signal?.aborted !== true) return;
-    if (steps > (saved ?? 0)) await saveCheckpoint();
-    throw new TruelineError("TL_TRAIN_CANCELLED", `Stage ${options.stage} was stopped after step ${steps} of ${trainer.steps}.`, {
+    this.saved = this.steps;
+    this.savedAt = this.now();
+    this.report("training");
+  }
+
+  private async saveIfAhead(): Promise<void> {
+    if (this.steps > (this.saved ?? 0)) await this.saveCheckpoint();
+  }
+
+  private checkpointIsDue(): boolean {
+    const { steps, options: { cadence: { everySteps, everySeconds } } } = this;
+    return this.watch?.isAnchor(steps) === true || this.now() - this.savedAt >= everySeconds * 1000 || (everySteps !== undefined && steps % everySteps === 0);
+  }
+
+  private async stopIfCancelled(): Promise<void> {
+    if (this.options.signal?.aborted !== true) return;
+    await this.saveIfAhead();
+    throw new TruelineError("TL_TRAIN_CANCELLED", `Stage ${this.options.stage} was stopped after step ${this.steps} of ${this.trainer.steps}.`, {
       hint: "Its state is saved; resuming the run continues from there.",
     });
-  };
-
-  const tell = async (breaches: readonly Breach[]): Promise<Breach | undefined> => {
-    for (const breach of breaches) await options.guards?.onBreach(breach);
-    return gravest(breaches);
-  };
-
-  const early = watch && await tell(parseMetrics(before, METRICS_FILE).flatMap((line) => watch.see(line)));
-  if (early !== undefined) return early;
-  report("training");
-  while (steps < trainer.steps) {
-    await stopIfCancelled();
-    if (options.rung !== undefined && steps >= options.rung) {
-      if (steps > (saved ?? 0)) await saveCheckpoint();
-      return { rung: options.rung };
-    }
-    const began = now();
-    latest = await trainer.step(steps).catch(async (error: unknown) => {
-      // It has changed nothing yet: the state is that after the step before.
-      if (options.signal?.aborted === true && error === options.signal.reason) await stopIfCancelled();
-      throw error;
-    });
-    steps += 1;
-    const divergence = divergenceIn(latest);
-    const cause = divergence === undefined ? undefined : watch?.diverged(steps, divergence);
-    if (divergence !== undefined && cause?.then !== "roll-back") {
-      await tell(cause === undefined ? [] : [cause]);
-      throw diverged(options.stage, steps, divergence, latest);
-    }
-    const line = { step: steps, ...finite(latest) };
-    await appendFile(metricsPath, `${JSON.stringify(line)}\n`);
-    durations.add(now() - began);
-    report("training");
-    const breach = await tell(cause === undefined ? watch?.see(line) ?? [] : [cause]);
-    if (breach !== undefined) {
-      // A stage that goes back has no use for the state that it leaves.
-      if (breach.then !== "roll-back") await saveCheckpoint();
-      return breach;
-    }
-    const due = watch?.isAnchor(steps) === true || checkpointIsDue(options.cadence, steps, now() - savedAt);
-    if (steps < trainer.steps && due) await saveCheckpoint();
   }
-  await stopIfCancelled();
-  report("finishing");
-  const metadata = await trainer.finish(options.output);
-  await copyFiles(options.workspace, options.output);
-  return { ...metadata, figures: finite(metadata.figures) };
+
+  /** Tells of breaches; gives the gravest that ends the stage. */
+  private async tell(breaches: readonly Breach[]): Promise<Breach | undefined> {
+    for (const breach of breaches) await this.options.guards?.onBreach(breach);
+    return gravest(breaches);
+  }
 }
 
 async function copyFiles(from: string, to: string): Promise<void> {
   for (const name of await readdir(from)) await copyFile(join(from, name), join(to, name));
-}
-
-function checkpointIsDue(cadence: RunTrainerOptions["cadence"], steps: number, elapsed: number): boolean {
-  return elapsed >= cadence.everySeconds * 1000 || (cadence.everySteps !== undefined && steps % cadence.everySteps === 0);
 }
 
 /** The loss or gradient norm that is not a number. It will not heal: the weights of the step before are the last good ones. */
