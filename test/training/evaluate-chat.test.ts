@@ -105,6 +105,8 @@ describe("a model behind an HTTP API as baseline", () => {
     for (const { prompt, baseline } of answers) {
       const { content } = prompt[0]!;
       expect(baseline.map(({ text, finished }) => [text, finished])).toEqual([[`to ${content}, 3`, content !== "kl"], [`to ${content}, 4`, content !== "kl"]]);
+      // A token a character, and the end.
+      expect(baseline.map(({ tokens }) => tokens)).toEqual([8 + 1, 8 + 1]);
     }
     expect(received).toHaveLength(12);
     expect(bodySchema.parse(received[0]!.body)).toMatchObject({ model: "chat-1", temperature: 0.8, top_p: 0.9, max_tokens: 6 });

@@ -77,6 +77,7 @@ describe("the report", () => {
   it("chooses by likelihood a character too where choices are scored by their text", () => {
     expect(all.map((each) => chosenOf(each, false))).toEqual([0, 2, 1, 3]);
     expect(all.map((each) => chosenOf(each, true))).toEqual([0, 0, 0, 3]);
+    expect(chosenOf(answered("a", "en", [-2, -1, -1, -3], 0), false), "the first of equals").toBe(1);
     expect(buildChoiceReport(all, 0, { scoring: "text", form: "plain", fewShot: 5 }).overall.normalizedAccuracy).toEqual(wilson(3, 4));
   });
 });
@@ -124,8 +125,10 @@ describe("the stage", () => {
   });
 
   it("asks as many as are wanted, subjects keeping their shares", async () => {
-    const { directory } = await runToEnd(await start({ maxQuestions: 2 }));
-    expect((await answers(directory)).map(({ subject }) => subject).sort()).toEqual(["one", "two"]);
+    const subjects = ["a", "b", "c", "d", "e", "f"];
+    const two = subjects.flatMap((subject) => ["g", "h"].map((text) => question(text, ["x", "yy"], 0, subject)));
+    const { directory } = await runToEnd(await start({ maxQuestions: 6 }, two));
+    expect((await answers(directory)).map(({ subject }) => subject).sort()).toEqual(subjects);
   });
 
   it("counts questions that are too long, and fails where all are", async () => {

@@ -12,6 +12,11 @@ it("a dialogue goes out in the form of the chat-completions API, and the reply's
   expect(received[0]!.body).toEqual({ model: "judge-1", messages, temperature: 0, max_tokens: 16, seed: 3 });
 });
 
+it.each([["stop", true], ["length", false], ["content_filter", true], [null, true], [undefined, true]])("a reply whose finish_reason is %s came to its end: %s", async (reason, finished) => {
+  const { url } = await serve(() => ({ json: { choices: [{ message: { content: "a" }, ...(reason !== undefined && { finish_reason: reason }) }] } }));
+  expect(await new ChatClient({ ...settings, url }).reply([], 0)).toEqual({ text: "a", finished });
+});
+
 it("an answer without a reply is an error that shows it", async () => {
   const { url } = await serve(() => ({ json: { object: "list", data: [] } }));
   await expect(new ChatClient({ ...settings, url }).complete([], 0)).rejects.toMatchObject({ code: "TL_ENDPOINT_ANSWER", message: expect.stringContaining('"object":"list"') });
