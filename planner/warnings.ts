@@ -156,7 +156,7 @@ function shotWarnings(facts: Facts, { questions, shots, fewShot }: Stage<"multip
     return fact === undefined ? [] : (fact.files ?? [fact]).map(({ digest }) => digest);
   };
   const asked = new Set(digests(questions));
-  const shared = shots === questions || digests(shots).some((digest) => asked.has(digest));
+  const shared = digests(shots).some((digest) => asked.has(digest));
   return shared ? [`\`shots\` and \`questions\` are ${shots === questions ? `both \`${shots}\`` : "of the same file"}: questions are shown with their answers before they are asked; name other questions in \`shots\``] : [];
 }
 

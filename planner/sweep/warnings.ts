@@ -17,9 +17,8 @@ export function sweepWarnings(draft: Draft, facts: Facts, sweep: PlannedSweep, p
 /** Names of variants that come to the same, each group once. What differs by its seeds alone has one name. */
 function sameVariants({ variants }: PlannedSweep, planned: ReadonlyMap<string, PlannedStage>): string[][] {
   const byContent = new Map<string, Set<string>>();
-  for (const { name, seed, stages } of variants) {
-    const keys = Object.entries(stages).map(([template, copy]) => `${template} ${planned.get(copy)!.key}`).sort();
-    const content = [seed, ...keys].join("\n");
+  for (const { name, stages } of variants) {
+    const content = Object.entries(stages).map(([template, copy]) => `${template} ${planned.get(copy)!.key}`).sort().join("\n");
     byContent.set(content, (byContent.get(content) ?? new Set()).add(name));
   }
   const groups = [...byContent.values()].filter(({ size }) => size > 1).map((names) => [...names]);

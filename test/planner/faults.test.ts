@@ -159,6 +159,10 @@ describe("a fault in a spec", () => {
     expect(faultsOf(pipeline(inStage("ppo", members)))).toEqual([]);
   });
 
+  it("is not a stage that asks for the usual examples and names none", () => {
+    expect(faultsOf(pipeline(quizzing({})))).toEqual([]);
+  });
+
   it.each(cases.map(([name, change, field, code, message, hint]) => ({ name, change, field, code, message, hint })))("$name", ({ change, field, code, message, hint }) => {
     const faults = faultsOf(pipeline(change));
     const fault = faults.find((each) => each.field === field && each.code === code);

@@ -19,6 +19,8 @@ const rewards: readonly (readonly [reward: unknown, ...faults: string[]])[] = [
   [{ normalize: { answers: 8 } }, " TL_SPEC_WRONG_VALUE"],
   [{ module: "./reward.mjs", ...server }, ".url TL_SPEC_CONFLICT"],
   [{ module: "./reward.mjs", normalize: { men: 0, std: 1 } }, ".normalize.mean TL_SPEC_MISSING_FIELD", ".normalize.men TL_SPEC_UNKNOWN_FIELD"],
+  [{ module: "./reward.mjs", ...server, batch: 2 }, ".url TL_SPEC_CONFLICT"],
+  [{ modul: "./reward.mjs", timeot: "3s" }, ".module TL_SPEC_MISSING_FIELD", ".modul TL_SPEC_UNKNOWN_FIELD", ".timeot TL_SPEC_UNKNOWN_FIELD"],
   [{ terms: ["rm"] }, ".combine TL_SPEC_MISSING_FIELD"],
   [[{ from: "rm", wieght: 2 }, { module: 5, weight: "3" }], ".0.wieght TL_SPEC_UNKNOWN_FIELD", ".1.module TL_SPEC_WRONG_TYPE", ".1.weight TL_SPEC_WRONG_TYPE"],
   [{ combine: "min", terms: [{ modul: "x" }, { ...server, wait: 3 }] }, ".terms.0.module TL_SPEC_MISSING_FIELD", ".terms.0.modul TL_SPEC_UNKNOWN_FIELD", ".terms.1.wait TL_SPEC_UNKNOWN_FIELD"],
@@ -58,6 +60,7 @@ describe("faults of a field that has several forms", () => {
 
   it("of a model and of data in a list, too", () => {
     expect(placesOf(faultsWith(({ models }) => { models["tiny"] = { paht: "x" }; }))).toEqual(["models.tiny.path TL_SPEC_MISSING_FIELD", "models.tiny.paht TL_SPEC_UNKNOWN_FIELD"]);
+    expect(placesOf(faultsWith(({ models }) => { models["tiny"] = { path: "x", layers: 2, hidden: 8 }; }))).toEqual(["models.tiny.layers TL_SPEC_UNKNOWN_FIELD", "models.tiny.hidden TL_SPEC_UNKNOWN_FIELD"]);
     const sized = placesOf(faultsWith(({ models }) => { Object.assign(models["tiny"]!, { architecture: "lama", heads: "2", layer: 2 }); }));
     expect(sized).toEqual(["models.tiny.architecture TL_SPEC_WRONG_VALUE", "models.tiny.heads TL_SPEC_WRONG_TYPE", "models.tiny.layer TL_SPEC_UNKNOWN_FIELD"]);
     expect(inStage("sft", { data: [{ from: "hh", wieght: 2 }, 5] }).map(({ message }) => message)).toEqual(["`wieght` is no field of `data[0]`", "`data[1]` is 5; it has to be text in quotes or an object"]);
