@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, readdir, readlink, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -202,6 +202,10 @@ describe("export", () => {
     await mkdir(target);
     expect(await trueline(["export", "first", "base", target])).toMatchObject({ code: 4, stderr: expect.stringContaining("TL_EXPORT_EXISTS") });
     expect(await readdir(target)).toEqual([]);
+    const link = join(folder, "link");
+    await symlink(join(folder, "nowhere"), link);
+    expect(await trueline(["export", "first", "base", link])).toMatchObject({ code: 4, stderr: expect.stringContaining("TL_EXPORT_EXISTS") });
+    expect(await readlink(link), "a link to nothing is something").toBe(join(folder, "nowhere"));
   });
 
   it("says what is in the way of its place: exit 1, and nothing is left there", async () => {
