@@ -31,7 +31,7 @@ export const workerCommand = defineCommand({
     }
     const { home } = openStore();
     const address = await enterAddress(home, output.note);
-    const worker = await startWorker(home, address, resources);
+    const worker = await startWorker(home, address, resources, output.note);
     for (const signal of ["SIGINT", "SIGTERM"] as const) {
       process.on(signal, () => {
         output.note("Stopping: stages under way save a checkpoint.");

@@ -6,7 +6,9 @@ import { cpuQueue, gpuQueue, type Gpus } from "../schemas/task-queue.js";
 import type { ProcessIdentity } from "../store/processes.js";
 import { Store } from "../store/store.js";
 import { unreachable, type TemporalAddress } from "./connection.js";
+import { workerLog } from "./child-worker.js";
 import { packing } from "./packing.js";
+import { quietLog } from "./worker-log.js";
 
 export interface WorkerResources extends Gpus {
   readonly cpus: number;
@@ -28,9 +30,12 @@ export interface RunningWorker {
   readonly done: Promise<void>;
 }
 
-/** Starts a worker for a home. Errors: TL_TEMPORAL_UNAVAILABLE. */
-export async function startWorker(home: string, address: TemporalAddress, resources: WorkerResources): Promise<RunningWorker> {
-  Runtime.install({ logger: new DefaultLogger("WARN"), shutdownSignals: [] });
+/**
+ * Starts a worker for a home. `say`: has it speak in plain lines, with Temporal's own words in a log of the home; default: all goes to stderr. Errors:
+ * TL_TEMPORAL_UNAVAILABLE.
+ */
+export async function startWorker(home: string, address: TemporalAddress, resources: WorkerResources, say?: (text: string) => void): Promise<RunningWorker> {
+  Runtime.install({ ...(say === undefined ? { logger: new DefaultLogger("WARN") } : quietLog(workerLog(home, process.pid), say)), shutdownSignals: [] });
   const store = new Store(home);
   await store.sweep();
   const connection = await NativeConnection.connect(address.options).catch((cause: unknown) => { throw unreachable(address, cause); });

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, it, onTestFinished, vi } from "vitest";
+import { thisProcess } from "../../store/processes.js";
 import { findBinary } from "../../temporal/binary.js";
 
 /** A log on a full disk: every write to it fails with ENOSPC. */
@@ -22,7 +23,7 @@ it.runIf(process.platform === "linux")("a worker goes on though the disk has no 
   const binary = await findBinary({ environment: process.env, say: () => undefined });
   const { TEMPORAL_ADDRESS: _, ...environment } = process.env;
   // It says which server it uses.
-  const worker = fork(moduleOf("temporal/worker-process.ts"), [home], {
+  const worker = fork(moduleOf("temporal/worker-process.ts"), [home, JSON.stringify(thisProcess)], {
     execArgv: ["--import", "tsx"], stdio: ["ignore", "ignore", await fullLog(), "ipc"],
     env: { ...environment, TEMPORAL_CONFIG_FILE: "/no/such/profile.toml", PATH: `${dirname(binary)}:${process.env.PATH ?? ""}` },
   });
