@@ -159,6 +159,10 @@ describe("a fault in a spec", () => {
     expect(faultsOf(pipeline(inStage("ppo", members)))).toEqual([]);
   });
 
+  it("names the nearest of the places where a field belongs", () => {
+    expect(faultsOf(pipeline(inStage("eval", { timeout: "3s" }))).map(({ hint }) => hint)).toEqual(["it is a field of `reward`"]);
+  });
+
   it("is not a stage that asks for the usual examples and names none", () => {
     expect(faultsOf(pipeline(quizzing({})))).toEqual([]);
   });
