@@ -1,4 +1,6 @@
 import { Context } from "@temporalio/activity";
+import { startOnnxBackend } from "../backends/onnx/index.js";
+import { startTorchBackend } from "../backends/torch/index.js";
 import { TruelineError } from "../foundation/errors.js";
 import { storageFault } from "../foundation/storage-faults.js";
 import { stageKinds, type StageKind } from "../schemas/stages/table.js";
@@ -67,15 +69,15 @@ function withCode<Input, Output>(work: (input: Input) => Promise<Output>): (inpu
   };
 }
 
-/** Backends are loaded when a stage needs them: a worker without Python never looks for it. The embedded one shows no signs of life. */
+/** A worker without Python never looks for it. The embedded backend shows no signs of life. */
 const startNamed: StartBackend = async ({ resources, generation, signal, stallSeconds }) => {
   const { backend = "onnx", cpus: threads, gpus, executionProviders, processes = Math.max(1, gpus) } = resources;
   switch (backend) {
     case "onnx":
-      return withDeadline(await (await import("../backends/onnx/index.js")).startOnnxBackend({ threads, executionProviders, signal }), stallSeconds);
+      return withDeadline(await startOnnxBackend({ threads, executionProviders, signal }), stallSeconds);
     case "torch": {
       const { pieceTokens, activationCheckpointing, offload, vllmMemory: memoryShare = 0.3 } = resources;
-      return (await import("../backends/torch/index.js")).startTorchBackend({
+      return startTorchBackend({
         threads, processes, device: gpus > 0 ? "cuda" : "auto", pieceTokens, activationCheckpointing, offload, signal, stallSeconds,
         ...(generation === "vllm" && { vllm: { memoryShare } }),
       });

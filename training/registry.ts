@@ -2,6 +2,17 @@ import type { Backend } from "../backends/backend.js";
 import { TruelineError } from "../foundation/errors.js";
 import { stageKinds, type StageKind, type StageParameters } from "../schemas/stages/table.js";
 import { checkIdentity, identityOf, writeIdentity } from "./checkpoint-identity.js";
+import { createCriticPretrain } from "./critic-pretrain.js";
+import { createDpo } from "./dpo.js";
+import { createEvaluate } from "./evaluate.js";
+import { createMultipleChoice } from "./multiple-choice.js";
+import { createPpo } from "./ppo.js";
+import { createPreferences } from "./preferences.js";
+import { createPretrain } from "./pretrain.js";
+import { createRewardAccuracy } from "./reward-accuracy.js";
+import { createRewardModel } from "./reward-model.js";
+import { createSft } from "./sft.js";
+import { createTokenizer } from "./tokenizer.js";
 import type { Trainer, TrainerSetup } from "./trainer.js";
 
 /** A setup as it comes from outside: parameters not yet checked, and a backend only where the kind computes with models. */
@@ -9,19 +20,19 @@ export type UncheckedSetup = Omit<TrainerSetup<unknown>, "backend"> & { readonly
 
 type Create = (setup: UncheckedSetup) => Promise<Trainer>;
 
-/** One trainer a stage kind. Modules are loaded when asked for, so that a command that trains nothing stays quick. */
+/** One trainer a stage kind. All are loaded at once: a worker goes on with the code that it began with, also where that is built anew under it. */
 const trainers: Readonly<Record<StageKind, Create>> = {
-  tokenizer: async (setup) => (await import("./tokenizer.js")).createTokenizer(withParameters("tokenizer", setup)),
-  pretrain: async (setup) => (await import("./pretrain.js")).createPretrain(complete("pretrain", setup)),
-  sft: async (setup) => (await import("./sft.js")).createSft(complete("sft", setup)),
-  "reward-model": async (setup) => (await import("./reward-model.js")).createRewardModel(complete("reward-model", setup)),
-  "critic-pretrain": async (setup) => (await import("./critic-pretrain.js")).createCriticPretrain(complete("critic-pretrain", setup)),
-  ppo: async (setup) => (await import("./ppo.js")).createPpo(complete("ppo", setup)),
-  dpo: async (setup) => (await import("./dpo.js")).createDpo(complete("dpo", setup)),
-  preferences: async (setup) => (await import("./preferences.js")).createPreferences(complete("preferences", setup)),
-  evaluate: async (setup) => (await import("./evaluate.js")).createEvaluate(complete("evaluate", setup)),
-  "reward-accuracy": async (setup) => (await import("./reward-accuracy.js")).createRewardAccuracy(complete("reward-accuracy", setup)),
-  "multiple-choice": async (setup) => (await import("./multiple-choice.js")).createMultipleChoice(complete("multiple-choice", setup)),
+  tokenizer: async (setup) => createTokenizer(withParameters("tokenizer", setup)),
+  pretrain: async (setup) => createPretrain(complete("pretrain", setup)),
+  sft: async (setup) => createSft(complete("sft", setup)),
+  "reward-model": async (setup) => createRewardModel(complete("reward-model", setup)),
+  "critic-pretrain": async (setup) => createCriticPretrain(complete("critic-pretrain", setup)),
+  ppo: async (setup) => createPpo(complete("ppo", setup)),
+  dpo: async (setup) => createDpo(complete("dpo", setup)),
+  preferences: async (setup) => createPreferences(complete("preferences", setup)),
+  evaluate: async (setup) => createEvaluate(complete("evaluate", setup)),
+  "reward-accuracy": async (setup) => createRewardAccuracy(complete("reward-accuracy", setup)),
+  "multiple-choice": async (setup) => createMultipleChoice(complete("multiple-choice", setup)),
 };
 
 /**

@@ -63,7 +63,7 @@ export class Project {
   }
 
   /** The same with another build of the program, or with more in its environment. */
-  protected startProgram(path: string, words: readonly string[], more: Readonly<NodeJS.ProcessEnv> = {}): Running {
+  startProgram(path: string, words: readonly string[], more: Readonly<NodeJS.ProcessEnv> = {}): Running {
     const { TEMPORAL_ADDRESS: _, TRUELINE_HOME: __, FORCE_COLOR: ___, ...environment } = process.env;
     const began = performance.now();
     const child = spawn(process.execPath, [path, ...words], {

@@ -1,8 +1,10 @@
+import { cp, mkdir, readdir, symlink, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { Store } from "../../store/store.js";
-import { Project, signalGroup, tiny, type Running } from "./program.js";
+import { program, Project, signalGroup, tiny, type Running } from "./program.js";
 
 const minutes = 60_000;
 const workersOutput = z.array(z.object({ pid: z.number(), queues: z.array(z.string()), doing: z.object({ run: z.string(), stage: z.string() }).optional() }));
@@ -109,3 +111,17 @@ describe("a run beside another one", () => {
     expect((await watching.ended).code).toBe(0);
   }, 5 * minutes);
 });
+
+it("a worker goes on with the code that it began with while the program is built anew under it", async () => {
+  const [dist, app] = [dirname(dirname(program)), join(project.directory, "app")];
+  await mkdir(app);
+  for (const name of ["dist", "data", "package.json"]) await cp(join(dist, "..", name), join(app, name), { recursive: true });
+  await symlink(join(dist, "..", "node_modules"), join(app, "node_modules"));
+  await project.write("tiny.json", { ...tiny, stages: { ...tiny.stages, base: { ...tiny.stages.base, steps: 20, resources: { cpus: 1 } } } });
+  const running = project.startProgram(join(app, "dist", "cli", "main.js"), ["run", "tiny.json"]);
+  for (let looks = 0; looks < 1200 && (await readdir(join(project.home, "workers")).catch(() => [])).length === 0; looks++) await sleep(50);
+  // What a compiler has begun to write is empty.
+  for (const name of ["training/tokenizer.js", "training/pretrain.js", "backends/onnx/index.js", "backends/torch/index.js"]) await writeFile(join(app, "dist", name), "");
+  const { code, stdout } = await running.ended;
+  expect([code, stdout]).toEqual([0, expect.stringContaining("finished")]);
+}, 5 * minutes);
