@@ -7,6 +7,7 @@ import { modelsDocument } from "./models-document.js";
 import { oraclesDocument } from "./oracles-document.js";
 import { inRepository } from "./read-json.js";
 import { reliabilityDocument } from "./reliability-document.js";
+import { rewardGeneralisationDocument } from "./reward-generalisation-document.js";
 import { secretsDocument, secretsPictures } from "./secrets/document.js";
 import { specDocument } from "./spec-document.js";
 
@@ -17,6 +18,7 @@ export const pages: Readonly<Record<string, () => string>> = {
   [pathOf("models.md")]: modelsDocument,
   [pathOf("oracles.md")]: oraclesDocument,
   [pathOf("reliability.md")]: reliabilityDocument,
+  [pathOf("reward-generalisation.md")]: rewardGeneralisationDocument,
   [pathOf("secrets-of-ppo.md")]: secretsDocument,
   ...Object.fromEntries(Object.entries(secretsPictures()).map(([name, draw]) => [pathOf(`secrets-of-ppo/${name}`), draw])),
   [pathOf("spec.md")]: specDocument,

@@ -29,7 +29,7 @@ name it in \`$schema\` for completion and descriptions. JSON has no comments; ev
 \`\`\`
 
 - **References make the order.** A stage names what it reads; nobody lists dependencies. Where a model is asked for, the name of an entry
-  of \`models\` or of a stage that leaves a model of the right type will do. Names are letters, digits and dashes, a letter first.
+  of \`models\` or of a stage that leaves a model of the right type will do; where data of format \`preference\` would do, the name of a \`preferences\` stage, too. Names are letters, digits and dashes, a letter first.
 - **Paths** are looked for beside the spec, then in the folder \`TRUELINE_DATA\`; files that ship with Trueline begin with \`sample/\`. Neither
   \`..\` nor links may leave these folders. Absolute paths need \`--allow-path DIR\`.
 - **Keys.** A stage that computes the same from the same inputs is reused. Its key covers kind, resolved parameters, seed, the kind's version,

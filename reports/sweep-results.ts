@@ -49,9 +49,9 @@ export function sweepResults({ variants, objective }: PlannedSweep, stages: read
   const outcomes = new Map(stages.map((stage) => [stage.name, stage]));
   const templates = templatesInOrder(variants, stages);
   const kindOf = (template: string) => outcomes.get(variants[0]!.stages[template]!)?.kind;
-  const judged = templates.filter((template) => kindOf(template) === "evaluate");
-  const read = columnsOf(judged.length > 0 ? judged : templates.slice(-1), judged.length > 0, (template) =>
-    variants.flatMap((variant) => Object.keys(outcomes.get(variant.stages[template]!)?.figures ?? {})));
+  const judged = templates.filter((template) => kindOf(template) === "evaluate" || kindOf(template) === "reward-accuracy");
+  const read = columnsOf(judged.length > 0 ? judged : templates.slice(-1), (template) =>
+    headlineOf(kindOf(template), [...new Set(variants.flatMap((variant) => Object.keys(outcomes.get(variant.stages[template]!)?.figures ?? {})))]));
   const rows = [...new Set(variants.map(({ name }) => name))].map((name): VariantResult => {
     const seeds = variants.filter((variant) => variant.name === name);
     // Seeds may share a stage that no seed touches: it counts once.
@@ -87,11 +87,14 @@ interface Column {
 }
 
 /** Metrics of several stages are told apart by the stage's name. */
-function columnsOf(templates: readonly string[], areJudged: boolean, figuresOf: (template: string) => readonly string[]): Column[] {
-  return templates.flatMap((template) => {
-    const metrics = areJudged ? headline : [...new Set(figuresOf(template))].slice(0, headline.length);
-    return metrics.map((metric) => ({ column: templates.length === 1 ? metric : `${template}: ${metric}`, template, metric }));
-  });
+function columnsOf(templates: readonly string[], metricsOf: (template: string) => readonly string[]): Column[] {
+  return templates.flatMap((template) => metricsOf(template).map((metric) => ({ column: templates.length === 1 ? metric : `${template}: ${metric}`, template, metric })));
+}
+
+/** The figures of a stage that are shown, of all that its copies have. */
+function headlineOf(kind: string | undefined, figures: readonly string[]): readonly string[] {
+  if (kind === "evaluate") return headline;
+  return kind === "reward-accuracy" ? figures.filter((name) => /^pairs\/.*\/accuracy$/.test(name)) : figures.slice(0, headline.length);
 }
 
 /** Mean and spread of values; undefined without any. */

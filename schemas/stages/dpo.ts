@@ -14,7 +14,7 @@ export const dpoParameters = z.strictObject({
   seed: z.number().int().min(0).optional(),
   policy: reference("a language model: where the policy starts"),
   reference: reference("a language model that the policy is measured against; default: `policy`").optional(),
-  data: dataReferences("a data entry with pairs").describe(`Name of a data entry with pairs. ${mixtureWords}`),
+  data: dataReferences("a data entry with pairs").describe(`Name of a data entry with pairs, or of a stage that makes them. ${mixtureWords}`),
   loss: z.enum(["sigmoid", "hinge", "ipo"]).default("sigmoid")
     .describe("Of Δ, by how much more the policy than the reference prefers the chosen answer: −log σ(βΔ), max(0, 1 − βΔ), or (Δ − 1/(2β))², Δ then of log-probabilities per token."),
   beta: z.number().positive().default(0.1).describe("β: how strongly the policy is held to the reference."),

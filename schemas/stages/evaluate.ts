@@ -48,7 +48,7 @@ export const evaluateParameters = z.strictObject({
   heldOutReward: reference("a reward model that never trained the candidate: a judge of its own where `judges` names it").optional(),
   judges: z.array(z.union([scoreJudgeNames, chatJudge])).min(1).optional()
     .describe("Who judges, each for itself; the first one's verdict is the headline. The report then has every judge's win, tie and lose rates by tag and by combinations of tags, with intervals, and the agreement between judges."),
-  pairs: reference("a data entry with pairs, whose held-out part gives the reward model's accuracy").optional(),
+  pairs: reference("a data entry with pairs, or of a stage that makes them, whose held-out part gives the reward model's accuracy").optional(),
   prompts: reference("a data entry with prompts, whose held-out part is answered"),
   maxPrompts: rowCount.default(240),
   baselineSamples: z.number().int().positive().max(1000).default(3).describe("Baseline answers each candidate answer is compared with."),

@@ -7,7 +7,7 @@ export const rewardAccuracyParameters = z.strictObject({
   description: z.string().optional(),
   seed: z.number().int().min(0).optional(),
   reward: reference("a reward model"),
-  pairs: z.union([reference("data with pairs"), z.array(reference("data with pairs")).min(1)])
+  pairs: z.union([reference("a data entry with pairs, or of a stage that makes them"), z.array(reference("a data entry with pairs, or of a stage that makes them")).min(1)])
     .describe("Name of a data entry with pairs or of a stage that makes them, or a list of such names. Of each the held-out part is ranked, for itself."),
   batch: rowCount.default(64).describe("Pairs a step."),
   ...rowLimits,

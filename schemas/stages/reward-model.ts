@@ -14,7 +14,7 @@ export const rewardModelParameters = z.strictObject({
   description: z.string().optional(),
   seed: z.number().int().min(0).optional(),
   model: reference("a language model"),
-  data: dataReferences("a data entry with pairs").describe(`Name of a data entry with pairs. ${mixtureWords}`),
+  data: dataReferences("a data entry with pairs").describe(`Name of a data entry with pairs, or of a stage that makes them. ${mixtureWords}`),
   epochs: z.number().positive().max(10_000).default(1),
   maxSteps: stepCount.optional(),
   maxPairs: z.number().int().positive().max(1_000_000_000).optional().describe("Uses this many training pairs."),

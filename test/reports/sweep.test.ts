@@ -44,6 +44,17 @@ describe("the results of a sweep", () => {
     expect(sweepResults(shared, [{ name: "eval.a", kind: "evaluate", state: "finished", figures: { "eval/gold": 1 } }]).variants[0]?.figures["eval/gold"]?.count).toBe(1);
   });
 
+  it("are a reward model's accuracies, of each kind of pairs, without their bounds", () => {
+    const ranked: PlannedSweep = { variants: ["1", "2"].map((seed) => ({ name: "rm", seed, settings: {}, stages: { rank: `rank.${seed}`, rm: `rm.${seed}` } })) };
+    const figures = (accuracy: number) => ({ "rm/accuracy": 0.1, "pairs/sft/accuracy": accuracy, "pairs/sft/accuracy_low": 0.1, "pairs/sft/accuracy_high": 0.9, "pairs/ppo/accuracy": accuracy / 2 });
+    const found = sweepResults(ranked, ["1", "2"].flatMap((seed, index) => [
+      { name: `rm.${seed}`, kind: "reward-model", state: "finished", figures: { "rm/accuracy": 0.7 } },
+      { name: `rank.${seed}`, kind: "reward-accuracy", state: "finished", figures: figures(0.6 + index / 5) },
+    ]));
+    expect(found.columns).toEqual(["pairs/sft/accuracy", "pairs/ppo/accuracy"]);
+    expect(found.variants[0]!.figures["pairs/sft/accuracy"]).toMatchObject({ min: 0.6, max: 0.8, count: 2 });
+  });
+
   it("are those of the last stages where nothing evaluates", () => {
     // Members of a stored plan are in the order of their names.
     const plain: PlannedSweep = { variants: ["a", "b"].map((name) => ({ name, seed: "", settings: {}, stages: { rm: `rm.${name}`, sft: `sft.${name}` } })) };

@@ -6,6 +6,7 @@ import { madeSource } from "../../data/made-data.js";
 import { labelledPairSchema, preferencesReportSchema, sampledPromptSchema } from "../../schemas/preferences-report.js";
 import { stageKinds } from "../../schemas/stages/table.js";
 import { createPreferences } from "../../training/preferences.js";
+import { serve } from "../foundation/http/server.js";
 import { promptRow, runInterrupted, runToEnd, stageData, temporaryDirectory, tinyModel, tinyRewardModel, type Start } from "./support.js";
 
 const trainPrompts = ["ab", "cd", "ef", "gh", "ij", "kl"].map((text, index) => promptRow(text, { language: index < 2 ? "en" : "zh" }));
@@ -80,6 +81,16 @@ describe("a preferences stage", () => {
     expect([report.train.pairs, report.train.close, report.train.alike]).toEqual([couples.filter((by) => by !== 0).length, couples.filter((by) => by === 0).length, 18 - ofTraining.flat().length]);
     expect(report.train.close).toBeGreaterThan(0);
     for (const { chosen, rejected } of train) expect(Math.min(chosen.length, 5)).toBeGreaterThan(Math.min(rejected.length, 5));
+  });
+
+  it("asks a server about each answer once, whatever becomes of its attempts", async () => {
+    const { url, received } = await serve(({ body }) => ({ json: { scores: (body as { answers: { answer: string }[] }).answers.map(({ answer }) => answer.length) } }));
+    const [start, replies] = [await preferences({ reward: { url } }), join(await temporaryDirectory(), "replies.jsonl")];
+    const whole = await runToEnd((attempt) => start({ ...attempt, replies }));
+    const asked = received.length;
+    const again = await runToEnd((attempt) => start({ ...attempt, replies }));
+    expect([asked > 0, received.length]).toEqual([true, asked]);
+    expect(again.files).toEqual(whole.files);
   });
 
   it("flips the labels of a share of the training pairs, and of no held-out pair", async () => {

@@ -95,6 +95,7 @@ export type Start = (attempt: {
   readonly backend: Backend; readonly resume?: { readonly directory: string; readonly steps: number };
   readonly phase: (text: string) => void;
   readonly files?: Readonly<Record<string, { readonly path: string }>>;
+  readonly replies?: string;
 }) => Promise<Trainer>;
 
 /** Gives a backend to a test. */
