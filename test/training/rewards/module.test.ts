@@ -105,6 +105,7 @@ it("of a flood of words the beginning is passed on, and it ends nothing", async 
   const score = await scorer(reward("for (let line = 0; line < 3e4; line++) console.log('x'.repeat(99)); return answers.map(() => 1);"));
   expect(await score(three)).toEqual([1, 1, 1]);
   await vi.waitFor(() => expect(errors.mock.calls.map(([text]) => String(text)).join("")).toContain("prints more than 1000000 bytes: the rest is left out"), 10_000);
+  await score(three);
   expect(errors.mock.calls.reduce((bytes, [text]) => bytes + String(text).length, 0)).toBeLessThan(1_000_200);
 });
 
