@@ -1,25 +1,14 @@
-import { z } from "zod";
-import { readJson } from "./read-json.js";
-
-const compared = z.array(z.object({ stage: z.string(), setting: z.string(), seed: z.number(), figures: z.record(z.string(), z.number()) })).min(1);
+import { ALGORITHMS_FILE, algorithmsPicture, algorithmsTable } from "./algorithms-figures.js";
+import { readStudy } from "./secrets/figures.js";
 
 /** docs/algorithms.md: its words, with the table of docs/algorithms.json. */
 export function algorithmsDocument(): string {
-  return words.replace("{table}", algorithmsTable(readJson("docs/algorithms.json", compared)));
+  return words.replace("{table}", algorithmsTable(readStudy(ALGORITHMS_FILE)));
 }
 
-/** A line a stage, of what the evaluation that judged it has found. */
-export function algorithmsTable(stages: z.output<typeof compared>): string {
-  const percent = (value: number): string => String(Math.round(100 * value));
-  return [
-    "| stage | seed | win / tie / lose | 95 % interval of wins | gold | proxy reward | KL, nats an answer | length | no end |", "|---|---|---|---|---|---|---|---|---|",
-    ...stages.map(({ stage, seed, figures }) => {
-      const of = (name: string): number => figures[`eval/${name}`] ?? NaN;
-      const rates = ["win_rate", "tie_rate", "lose_rate"].map((name) => percent(of(name))).join(" / ");
-      return `| \`${stage}\` | ${seed} | ${rates} % | ${percent(of("win_rate_low"))} to ${percent(of("win_rate_high"))} % | ${of("gold").toFixed(2)} | ${of("proxy").toFixed(2)} | ${of("kl").toFixed(1)} | ${Math.round(of("length"))} | ${percent(of("unfinished"))} % |`;
-    }),
-    `| the SFT model | | | | ${(stages[0]!.figures["eval/gold_baseline"] ?? NaN).toFixed(2)} | ${(stages[0]!.figures["eval/proxy_baseline"] ?? NaN).toFixed(2)} | 0 | ${Math.round(stages[0]!.figures["eval/length_baseline"] ?? NaN)} | ${percent(stages[0]!.figures["eval/unfinished_baseline"] ?? NaN)} % |`,
-  ].join("\n");
+/** docs/algorithms.svg, which the page shows. */
+export function algorithmsDrawing(): string {
+  return algorithmsPicture(readStudy(ALGORITHMS_FILE));
 }
 
 const words = `# RLOO, GRPO and DPO
@@ -65,13 +54,22 @@ Metrics have TRL's names: \`rewards/chosen\` and \`rewards/rejected\` (β log π
 
 ## Side by side
 
-\`npx trueline run pipelines/algorithms.json\` takes the sample task through all four from the same SFT and reward model. PPO-max, RLOO and GRPO sample 5,120 answers each (80 iterations of 64; RLOO
-and GRPO four to each of 16 prompts); DPO goes once over the pairs on which the reward model was trained. On 240 held-out prompts against three SFT answers each, by gold score, which no stage trains on:
+\`npx trueline run pipelines/algorithms.json\` takes the sample task through all four from the same SFT and reward model, each held to the SFT model at three strengths, with three seeds. PPO-max, RLOO and GRPO sample 5,120
+answers each (80 iterations of 64; RLOO and GRPO four to each of 16 prompts); DPO goes once over the pairs on which the reward model was trained. Figures are means over seeds on 240 held-out prompts, against three SFT
+answers each, with the least and the greatest in parentheses; the gold score, which no stage trains on, knows the right answers.
+
+![Gold score and reward model's score against KL, by algorithm](algorithms.svg)
 
 {table}
 
-One seed each, so small differences say little. Presets are as they come: no learning rate and no KL coefficient was tuned for any of them. At these numbers GRPO's \`klLoss\` has held its policy less than
-\`klPenalty\` holds the other two: it went further from the SFT model for the same proxy reward, and ends with a lower gold score.
+At some 3 nats from the SFT model PPO-max's answers are worth 0.85, RLOO's 0.82, GRPO's 0.78 and DPO's 0.68. RLOO comes closest, without a critic, and is as good at half that distance; let looser, it gains proxy reward and
+loses gold score, where PPO-max loses nothing yet. GRPO's \`klLoss\` finds no
+strength that does as well as a penalty in the reward: held loosely it goes 7 nats for no more proxy reward than the others have at 3, held tightly it learns little. DPO sees no answers of its own; with one of three seeds it
+ends a tenth better and half as far away, so more seeds would be needed to rank its strengths.
 
-The table is \`npx trueline report RUN --json | jq 'map(del(.metrics))' > docs/algorithms.json\`; \`npm run schema\` writes this page from it. The formulas agree with TRL's, gradients too: [oracles.md](oracles.md).
+What the comparison leaves open: PPO-max has pretraining text in its loss and a critic that was pretrained on 1,280 answers more; RLOO and GRPO see 16 prompts in an iteration where PPO-max sees 64; no learning rate was
+tuned for any of them.
+
+\`npm run study -- --folder pipelines --only algorithms --file algorithms.json\` runs it and writes [algorithms.json](algorithms.json); \`npm run schema\` writes this page from it. The formulas agree with TRL's, gradients
+too: [oracles.md](oracles.md).
 `;

@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
-import { algorithmsDocument } from "./algorithms-document.js";
+import { algorithmsDocument, algorithmsDrawing } from "./algorithms-document.js";
 import { errorsDocument } from "./errors-document.js";
 import { modelsDocument } from "./models-document.js";
 import { oraclesDocument } from "./oracles-document.js";
@@ -14,6 +14,7 @@ import { specDocument } from "./spec-document.js";
 /** Pages that are written from sources, by their path. */
 export const pages: Readonly<Record<string, () => string>> = {
   [pathOf("algorithms.md")]: algorithmsDocument,
+  [pathOf("algorithms.svg")]: algorithmsDrawing,
   [pathOf("errors.md")]: errorsDocument,
   [pathOf("models.md")]: modelsDocument,
   [pathOf("oracles.md")]: oraclesDocument,

@@ -4,7 +4,7 @@ import { mean } from "./secrets/measures.js";
 /** File of the figures, beside the page. */
 export const GROUP_FILE = "group-invariance.json";
 
-const settings = [["kl", "PPO with a KL penalty"], ["max", "PPO-max"], ["group", "PPO-max, groupInvariance"]] as const;
+const settings = [["kl", "PPO with a KL penalty"], ["max", "PPO-max"], ["group", "PPO-max, groupInvariance"], ["balanced", "the same, klWeight balanced"]] as const;
 
 /** The lines of docs/group-invariance.md that say what was measured: the table, then comparisons in words. */
 export function groupLines({ runs }: Study): string[] {
@@ -17,6 +17,7 @@ export function groupLines({ runs }: Study): string[] {
       spread(of(variant).map((run) => end(run, "objective/kl"))),
     ].join(" | ")} |`),
     ...settings.slice(0, 2).map(([variant, name]) => compared(of("group"), of(variant), name)),
+    ...settings.slice(0, 2).map(([variant, name]) => compared(of("balanced"), of(variant), name, "groupInvariance, balanced,")),
     `- Over the last 8 steps the groups explain ${spread(of("group").map((run) => end(run, "group/explained")))} of the variance of returns.`,
   ];
 }
@@ -36,8 +37,8 @@ function spread(values: readonly number[]): string {
 }
 
 /** Seed by seed, out of distribution. */
-function compared(ours: readonly StudyRun[], others: readonly StudyRun[], name: string): string {
+function compared(ours: readonly StudyRun[], others: readonly StudyRun[], name: string, whose = "groupInvariance"): string {
   const apart = ours.map((run) => prompts(run, "zh").gold - prompts(others.find(({ seed }) => seed === run.seed)!, "zh").gold);
   const better = apart.filter((difference) => difference > 0).length;
-  return `- Out of distribution groupInvariance scores above ${name} for ${better} of ${apart.length} seeds, in the mean by ${mean(apart).toFixed(3).replace("-", "−")} of gold.`;
+  return `- Out of distribution ${whose} scores above ${name} for ${better} of ${apart.length} seeds, in the mean by ${mean(apart).toFixed(3).replace("-", "−")} of gold.`;
 }
