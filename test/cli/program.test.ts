@@ -33,7 +33,7 @@ describe("the command line", () => {
     [["generate", "a", "b", "--top-k", "0x10"], "--top-k is \"0x10\"; it has to be a whole number, 0 or more"], [["generate", "a", "b", "--temperature", "1e999"], "--temperature is \"1e999\"; it has to be a number, 0 or more"],
     [["run", "a", "--slots", "0"], "--slots is \"0\"; it has to be a whole number from 1 to 10000"], [["run", "a", "--slots"], "Option '--slots <number>' argument missing."], [["worker", "--gpus", "x"], "--gpus is \"x\"; it has to be a whole number from 0 to 10000"],
     [["worker", "--gpu-memory", "lots"], "--gpu-memory is \"lots\"; it has to be a number with MB or GB"], [["worker", "--only", "x"], "--only is \"x\"; it has to be cpu or gpu."],
-    [["export-pairs", "a", "b", "c", "--most", "0"], "--most is \"0\"; it has to be a whole number, 1 or more"], [["compare", "a", "b", "--stage", "x=y", "z"], "--stage is \"z\"; it has to be a pair such as ppo=ppo-long"],
+    [["export-pairs", "a", "b", "c", "--most", "0"], "--most is \"0\"; it has to be a whole number, 1 or more"], [["compare", "a", "b", "--stage", "x=y", "z="], "--stage is \"z=\"; it has to be a stage, or a pair such as ppo=ppo-long"],
     [["votes", "a", "b", "--html", ""], "--html is \"\"; it has to be a text that is not empty"],
   ])("%j is a usage error on stderr, exit 2", async (words, said) => {
     const { code, stdout, stderr } = await trueline(words);
