@@ -115,12 +115,19 @@ function tailFault(path: string, { whole, tail }: Lines, last: string | undefine
 function headFaults(path: string, hashes: readonly (string | undefined)[], bytes: Uint8Array | undefined): StoreFault[] {
   const expected = `{"sequence":${hashes.length - 1},"hash":"${hashes.at(-1) ?? "of the last line"}"}`;
   if (bytes === undefined) return hashes.length === 0 ? [] : [{ file: path, found: "the record of the newest hash is missing", expected }];
-  const head = /^\{"sequence":(\d+),"hash":"([0-9a-f]{64})"\}$/.exec(Buffer.from(bytes).toString());
-  if (head === null) return [{ file: path, found: "the record of the newest hash can't be read", expected }];
-  const [, sequence = "", hash] = head;
+  const fault = headFault(Buffer.from(bytes).toString(), hashes.length, (index) => hashes[index]);
+  return fault === undefined ? [] : [{ file: path, found: fault.found, expected: fault.expected ?? expected }];
+}
+
+/**
+ * What is wrong with a ledger of so many lines by the record of its newest hash; undefined where nothing is.
+ * `hashAt`: the hash of the line at an index.
+ */
+export function headFault(text: string, lines: number, hashAt: (index: number) => string | undefined): { readonly found: string; readonly expected?: string } | undefined {
+  const head = /^\{"sequence":(0|[1-9]\d*),"hash":"([0-9a-f]{64})"\}$/.exec(text);
+  if (head === null) return { found: "the record of the newest hash can't be read" };
+  const [sequence, hash] = [Number(head[1]), head[2]];
   // A crash between line and head leaves the head one append behind, never ahead.
-  if (hashes[Number(sequence)] === hash && String(Number(sequence)) === sequence) return [];
-  return Number(sequence) < hashes.length
-    ? [{ file: path, found: `the newest hash is not that of line ${Number(sequence) + 1}`, expected }]
-    : [{ file: path, found: `lines are missing from the end: the newest was number ${Number(sequence) + 1}, there are ${hashes.length}`, expected: `a line with hash ${hash}` }];
+  if (sequence >= lines) return { found: `lines are missing from the end: the newest was number ${sequence + 1}, there are ${lines}`, expected: `a line with hash ${hash}` };
+  return hashAt(sequence) === hash ? undefined : { found: `the newest hash is not that of line ${sequence + 1}` };
 }

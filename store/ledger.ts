@@ -4,7 +4,7 @@ import { canonicalJson, digestOf } from "../foundation/canonical.js";
 import { TruelineError } from "../foundation/errors.js";
 import { makeFolder } from "../foundation/files.js";
 import { entrySchema, type LedgerEntry, type LedgerEvent } from "../schemas/events.js";
-import { checkLedger, noHash } from "./chain.js";
+import { checkLedger, headFault, noHash } from "./chain.js";
 import { guarded, namesIn, readIfThere, verifyHint, writeWhole } from "./files.js";
 import { withLock } from "./lock.js";
 
@@ -22,10 +22,14 @@ export class Ledger {
     return this.write(run, (text) => decide(entriesOf(text, run, this.path(run))));
   }
 
-  /** The events of a run in order; none for an unknown run. Throws TL_STORE_CORRUPT for a line that can't be read. */
+  /** The events of a run in order; none for an unknown run. Throws TL_STORE_CORRUPT for a line that can't be read, and where the newest are missing. */
   async read(run: string): Promise<LedgerEntry[]> {
+    // The head first: what is appended meanwhile makes it no more than old.
+    const head = await guarded(() => readIfThere(this.headPath(run)));
     const text = splitTorn(await guarded(() => readIfThere(this.path(run))) ?? "").text;
-    return entriesOf(text, run, this.path(run));
+    const entries = entriesOf(text, run, this.path(run));
+    this.refuseLoss(run, head, entries.length, (index) => entries[index]?.hash);
+    return entries;
   }
 
   /** Walks a run's chain and says everything that is wrong with it; nothing when it is whole. */
@@ -50,22 +54,32 @@ export class Ledger {
       const file = await open(this.path(run), "a+");
       try {
         const { text, torn } = splitTorn(await file.readFile("utf8"));
+        const known = lines(text);
+        const place = (index: number) => `${this.path(run)}:${index + 1}`;
+        // What is appended takes the head along, and with it the only trace of lines that are gone.
+        this.refuseLoss(run, await readIfThere(this.headPath(run)), known.length, (index) => parseEntry(known[index]!, run, place(index)).hash);
         // A line that a crash cut short was never acknowledged to anybody: the chain goes on before it.
         if (torn) await file.truncate(Buffer.byteLength(text));
         const events = decide(text);
         if (events.length === 0) return events;
         let last = lastEntry(text, run, this.path(run));
-        const lines = events.map((event) => {
+        const added = events.map((event) => {
           last = link(run, event, last);
           return `${canonicalJson(last)}\n`;
         });
-        await writeAll(file, lines.join(""));
+        await writeAll(file, added.join(""));
         if (last !== undefined) await writeWhole(this.headPath(run), JSON.stringify({ sequence: last.sequence, hash: last.hash }));
         return events;
       } finally {
         await file.close();
       }
     }));
+  }
+
+  /** Errors: TL_STORE_CORRUPT where the newest hash, kept apart, is not among those of the lines that are there. */
+  private refuseLoss(run: string, head: string | undefined, count: number, hashAt: (index: number) => string | undefined): void {
+    const fault = head === undefined ? undefined : headFault(head, count, hashAt);
+    if (fault !== undefined) throw new TruelineError("TL_STORE_CORRUPT", `${this.path(run)}: ${fault.found}.`, verifyHint(run));
   }
 
   /** Where the chain's newest hash is kept apart, so that lines missing from the end are noticed. */

@@ -54,6 +54,22 @@ describe("the ledger", () => {
     expect(await store.ledger.verify(run)).toEqual([]);
   });
 
+  it.each([
+    ["its newest lines are missing", 1, "lines are missing from the end: the newest was number 3, there are 1"],
+    ["all of it is missing", 0, "lines are missing from the end: the newest was number 3, there are 0"],
+  ])("is neither read nor gone on with where %s, so that verify goes on finding it", async (_, kept, found) => {
+    const store = emptyStore();
+    await store.ledger.append(run, note("a"), note("b"), note("c"));
+    const left = (await readFile(path(store), "utf8")).split("\n").slice(0, kept).map((line) => `${line}\n`).join("");
+    await writeFile(path(store), left);
+    const refused = { code: "TL_STORE_CORRUPT", message: expect.stringContaining(found), hint: expect.stringContaining("trueline verify run-1") };
+    await expect(store.ledger.read(run)).rejects.toMatchObject(refused);
+    await expect(store.ledger.append(run, note("d"))).rejects.toMatchObject(refused);
+    await expect(store.ledger.extend(run, () => [note("d")])).rejects.toMatchObject(refused);
+    expect(await readFile(path(store), "utf8")).toBe(left);
+    expect(await store.ledger.verify(run)).toEqual([found]);
+  });
+
   it("betrays a changed line, a removed line and a shortened end", async () => {
     const store = emptyStore();
     await store.ledger.append(run, note("a"), note("b"), note("c"));
