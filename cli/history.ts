@@ -3,6 +3,7 @@ import { TruelineError } from "../foundation/errors.js";
 import { nearest, suggestion } from "../foundation/suggest.js";
 import type { LedgerEntry } from "../schemas/events.js";
 import { readChronicles } from "../store/chronicle.js";
+import { verifyHint } from "../store/files.js";
 import type { Store } from "../store/store.js";
 import { chapters } from "./chapters.js";
 import { defineCommand, jsonOption } from "./command.js";
@@ -69,9 +70,10 @@ async function namesIn(store: Store): Promise<Known> {
 
 async function ledgerOf(store: Store, run: string): Promise<LedgerEntry[]> {
   const entries = await store.ledger.read(run);
+  if (entries.length > 0) return entries;
   // Throws with a suggestion where there is no such run at all.
-  if (entries.length === 0) await store.runs.read(run);
-  return entries;
+  await store.runs.read(run);
+  throw new TruelineError("TL_STORE_CORRUPT", `${store.ledger.path(run)} is missing or empty: nothing tells what happened in run ${run}.`, verifyHint(run));
 }
 
 async function refuseUnknown(store: Store, name: string, { stages }: Known): Promise<never> {

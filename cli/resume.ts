@@ -1,6 +1,5 @@
 import { z } from "zod";
 import { TruelineError } from "../foundation/errors.js";
-import { suggestion } from "../foundation/suggest.js";
 import { upToStage } from "../planner/order.js";
 import { createPlan } from "../planner/plan.js";
 import { planResumption, type Resumption, type ResumeRequest } from "../planner/resume.js";
@@ -12,7 +11,7 @@ import type { Store } from "../store/store.js";
 import { goOn } from "./attempt.js";
 import { allowPathOption, defineCommand, jsonOption } from "./command.js";
 import { resumptionJson, resumptionText } from "./resume-view.js";
-import { conclude, endingHelp, slotsOption, untilOption } from "./run.js";
+import { conclude, endingHelp, refuseUnknownStage, slotsOption, untilOption } from "./run.js";
 import { reasonOption } from "./order.js";
 import { openStore } from "./store.js";
 import { allResults } from "./submission.js";
@@ -80,10 +79,8 @@ async function editedPlan(run: ObservedRun, path: string, allowPaths: readonly s
 
 /** @throws TL_RUN_STAGE_UNKNOWN; TL_USAGE where --from begins after --until has ended. */
 function refuseUnknownStages(id: string, { stages }: Plan, { from, until }: Pick<ResumeRequest, "from" | "until">): void {
-  const names = stages.map(({ name }) => name);
   for (const [option, stage] of [["--from", from], ["--until", until]] as const) {
-    if (stage === undefined || names.includes(stage)) continue;
-    throw new TruelineError("TL_RUN_STAGE_UNKNOWN", `${option}: run ${id} has no stage ${stage}.`, { hint: suggestion(stage, names) });
+    if (stage !== undefined) refuseUnknownStage(option, `run ${id}`, stage, stages);
   }
   if (from !== undefined && until !== undefined && !upToStage(stages, until).has(from)) {
     throw new TruelineError("TL_USAGE", `--until ${until} does not need ${from}, which --from names: nothing of it would be computed.`);

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { TruelineError } from "../foundation/errors.js";
 import { suggestion } from "../foundation/suggest.js";
+import { counted } from "../foundation/text.js";
 import { limitedTo } from "../planner/order.js";
 import { createPlan } from "../planner/plan.js";
 import type { Plan } from "../schemas/plan.js";
@@ -63,9 +64,19 @@ export const runCommand = defineCommand({
 
 /** @throws TL_RUN_STAGE_UNKNOWN where the spec has no such stage. */
 function stageToEndWith({ stages }: Plan, until: string | undefined): string | undefined {
+  if (until !== undefined) refuseUnknownStage("--until", "the spec", until, stages);
+  return until;
+}
+
+/** Errors: TL_RUN_STAGE_UNKNOWN where an option names no stage, which of a sweep is a copy. `whose`: what should have the stage. */
+export function refuseUnknownStage(option: string, whose: string, stage: string, stages: Plan["stages"]): void {
   const names = stages.map(({ name }) => name);
-  if (until === undefined || names.includes(until)) return until;
-  throw new TruelineError("TL_RUN_STAGE_UNKNOWN", `--until: the spec has no stage ${until}.`, { hint: suggestion(until, names) });
+  if (names.includes(stage)) return;
+  const copies = names.filter((name) => name.startsWith(`${stage}.`));
+  if (copies.length === 0) throw new TruelineError("TL_RUN_STAGE_UNKNOWN", `${option}: ${whose} has no stage ${stage}.`, { hint: suggestion(stage, names) });
+  throw new TruelineError("TL_RUN_STAGE_UNKNOWN", `${option}: the sweep makes ${counted(copies.length, "copy", "copies")} of ${stage}; it takes one of them.`, {
+    hint: `Such as ${option} ${copies[0]!}; \`trueline plan SPEC --all\` lists them.`,
+  });
 }
 
 /** Prints how a run ended; gives the exit code: 6 where it waits for a person. */

@@ -11,7 +11,7 @@ export function errorsDocument(): string {
     "# Errors", "",
     "Every failure that a user can meet has a stable code. The message beside it says what was wrong where; this page says what a code",
     "means in general. `npm run schema` writes it from `foundation/errors.ts`.", "",
-    "`TRUELINE_DEBUG=1` adds stack traces. Exit codes: 0 done, 1 the run failed or an internal error, 2 usage, 3 not found, 4 conflict, 5 invalid spec.", "",
+    "`TRUELINE_DEBUG=1` adds stack traces. Exit codes: 0 done, 1 the run failed or an internal error, 2 usage, 3 not found, 4 conflict, 5 invalid spec, 6 the run waits for a person: paused, asking, or ended where `--until` says.", "",
     ...sections,
   ].join("\n");
 }

@@ -40,6 +40,17 @@ describe("a run that is damaged", () => {
     expect((await trueline(["status", "two"])).stderr).toContain("hint: `trueline verify two`");
   });
 
+  it("is not told of as if it were whole: newest lines missing, or all of them", async () => {
+    await writeFile(store.ledger.path("one"), (await readFile(store.ledger.path("one"), "utf8")).split("\n").slice(0, 1).join("") + "\n");
+    for (const words of [["history", "one"], ["status", "one"], ["resume", "one"]]) {
+      expect(await trueline(words), words[0]).toMatchObject({ code: 1, stderr: expect.stringMatching(/TL_STORE_CORRUPT .*lines are missing from the end/) as string });
+    }
+    expect((await trueline(["runs"])).stdout).toMatch(/^one +damaged/m);
+    expect(await trueline(["verify", "one"])).toMatchObject({ code: 1 });
+    for (const path of [store.ledger.path("one"), store.ledger.headPath("one")]) await rm(path);
+    expect(await trueline(["history", "one"])).toMatchObject({ code: 1, stderr: expect.stringContaining("nothing tells what happened in run one") as string });
+  });
+
   it("is named by gc, every one, and nothing goes", async () => {
     for (const run of ["two", "three"]) {
       await submitted(store, run, soundPlan("p", base));

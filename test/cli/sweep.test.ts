@@ -47,6 +47,13 @@ describe("a sweep of 120 variants", () => {
     expect([json.stages.length, json.sweep.variants.length]).toEqual([245, 120]);
   });
 
+  it("can be run until one of a stage's copies, which has to be named", async () => {
+    const { code, stderr } = await trueline(["run", spec, "--until", "ppo"]);
+    expect(code).toBe(3);
+    expect(stderr).toContain("TL_RUN_STAGE_UNKNOWN --until: the sweep makes 120 copies of ppo; it takes one of them.");
+    expect(stderr).toContain("Such as --until ppo.kl-0.05.s7; `trueline plan SPEC --all` lists them.");
+  });
+
   it("is followed with a bar for all copies of a stage", async () => {
     const plan = await createPlan(spec);
     const stages = plan.stages.map(({ name, kind, key }, index) => ({
