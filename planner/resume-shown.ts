@@ -28,7 +28,7 @@ export function refuseChangedSources(sources: readonly PresentSource[]): void {
 /** Everything that a preview shows, or that decides what it shows, for its token. `asked`: options of the command. */
 export function shownParts({ plan, stages, standings, head, setAside }: Resumption, sources: readonly PresentSource[], asked: Readonly<Record<string, string | undefined>>): ShownParts {
   return new Map<string, string>([
-    ["the options --spec, --from and --until", digestOf(asked)],
+    ...Object.entries(asked).map(([name, value]): [string, string] => [`the option --${name}`, value ?? ""]),
     ["the run's ledger", head],
     ["the spec's text", plan.specDigest],
     ...sources.map(({ path, name, now }): [string, string] => [`${path}, ${name}`, now ?? "not there"]),
