@@ -109,21 +109,34 @@ async function* rowsOf({ path, files = [{ path }], format }: Pick<DataSource, "p
   for (const file of files) for await (const row of readRows(file.path, format)) yield { ...file, row };
 }
 
+/** Rows that a look reads at most, and faults after which a file without a good row is given up. */
+const looked = { rows: 1000, faults: 20 } as const;
+
 /**
- * Looks at a data entry's first rows only. Errors: TL_DATA_UNREADABLE, TL_DATA_EMPTY, or TL_DATA_BAD_ROWS when none of the
- * first 20 rows is of the entry's format.
+ * Looks at a file's first rows only; `maxBadShare` is that of an entry which has no other file. Errors: TL_DATA_UNREADABLE, TL_DATA_EMPTY, or
+ * TL_DATA_BAD_ROWS when none of the first 20 rows is of the entry's format, or when a file of no more than 1,000 has too many that are not.
  */
-export async function checkDataset(source: Pick<DataSource, "name" | "format" | "path">): Promise<void> {
+export async function checkDataset(source: Pick<DataSource, "name" | "format" | "path"> & Partial<Pick<DataSource, "maxBadShare">>): Promise<void> {
+  const { maxBadShare } = source;
   const faults: PlacedFault[] = [];
+  const count = { rows: 0, bad: 0 };
   for await (const { path, row } of rowsOf(source)) {
-    if (!("fault" in row)) return;
-    faults.push({ ...row, path });
-    if (faults.length === 20) break;
+    count.rows++;
+    if ("fault" in row) {
+      count.bad++;
+      if (faults.length < looked.faults) faults.push({ ...row, path });
+    }
+    const isAllBad = count.bad === count.rows;
+    if (isAllBad ? count.bad === looked.faults : maxBadShare === undefined || count.rows > looked.rows) break;
   }
-  if (faults.length === 0) throw await empty(source);
-  throw new TruelineError("TL_DATA_BAD_ROWS", `No row of the first ${faults.length} of ${source.path} can be read as ${source.format}:\n${listed(faults)}`, {
-    hint: await formatHint(source.format, faults),
-  });
+  if (count.rows === 0) throw await empty(source);
+  if (count.bad === count.rows) {
+    throw new TruelineError("TL_DATA_BAD_ROWS", `No row of the first ${faults.length} of ${source.path} can be read as ${source.format}:\n${listed(faults)}`, {
+      hint: await formatHint(source.format, faults),
+    });
+  }
+  const isWhole = maxBadShare !== undefined && count.rows <= looked.rows;
+  if (isWhole && count.bad > maxBadShare * count.rows) throw await badRows({ ...source, maxBadShare }, count, faults.slice(0, shownFaults));
 }
 
 /** Several entries as one, in order, or as a mixture by weights; a prompt that an earlier entry has is left out. */
@@ -167,7 +180,7 @@ function checkUse(name: string, format: DataFormat, use: DataUse): void {
   });
 }
 
-async function badRows(source: DataSource, { bad, rows }: { bad: number; rows: number }, faults: readonly PlacedFault[]): Promise<TruelineError> {
+async function badRows(source: Pick<DataSource, "name" | "format" | "maxBadShare">, { bad, rows }: { bad: number; rows: number }, faults: readonly PlacedFault[]): Promise<TruelineError> {
   const more = bad > faults.length ? `\n… and ${bad - faults.length} more` : "";
   return new TruelineError(
     "TL_DATA_BAD_ROWS",

@@ -73,7 +73,8 @@ export async function collectFacts(draft: Draft, { specPath, allowPaths }: Place
       const fact = await dataFact(path, options);
       const entry = draft.data.get(name);
       // A wrong format or an empty file is told here, before a stage has waited for its turn to fail.
-      if (entry) for (const { path: one } of filesOf(fact)) await checkDataset({ name, format: entry.format, path: one });
+      const files = filesOf(fact);
+      if (entry) for (const { path: one } of files) await checkDataset({ name, format: entry.format, path: one, ...(files.length === 1 && { maxBadShare: entry.maxBadShare }) });
       return fact;
     });
     if (found) data.set(name, found);

@@ -213,7 +213,8 @@ describe("several entries", () => {
 
 describe("a look at the first rows", () => {
   it("passes a file of the format, however it goes on, and fails one of another", async () => {
-    await checkDataset(await entry("prompt", [{ prompt: "Hi" }, "garbage"]));
+    const { name, format, path } = await entry("prompt", [{ prompt: "Hi" }, "garbage"]);
+    await checkDataset({ name, format, path });
     await expect(entry("prompt", count(0, 30).map((index) => ({ text: `${index}` }))).then(checkDataset)).rejects.toEqual(failsWith("TL_DATA_BAD_ROWS", /No row of the first 20/));
     await expect(entry("prompt", []).then(checkDataset)).rejects.toEqual(failsWith("TL_DATA_EMPTY", /no row/));
   });
