@@ -218,4 +218,15 @@ describe("a look at the first rows", () => {
     await expect(entry("prompt", count(0, 30).map((index) => ({ text: `${index}` }))).then(checkDataset)).rejects.toEqual(failsWith("TL_DATA_BAD_ROWS", /No row of the first 20/));
     await expect(entry("prompt", []).then(checkDataset)).rejects.toEqual(failsWith("TL_DATA_EMPTY", /no row/));
   });
+
+  it("counts the bad rows of an entry's only file, where that is short enough to be read whole", async () => {
+    const look = async (good: number, bad: number, maxBadShare: number) => {
+      const rows = [...count(0, good).map((index) => ({ prompt: `${index}` })), ...count(0, bad).map(() => "garbage")];
+      await checkDataset({ ...await entry("prompt", rows), maxBadShare });
+    };
+    await look(9, 1, 0.1);
+    await expect(look(8, 2, 0.1)).rejects.toEqual(failsWith("TL_DATA_BAD_ROWS", /2 of 10 rows can't be read as prompt; at most 10 % may be/));
+    await expect(look(900, 100, 0.05)).rejects.toEqual(failsWith("TL_DATA_BAD_ROWS", /100 of 1000 rows/));
+    await look(1001, 500, 0.05);
+  });
 });
