@@ -42,7 +42,7 @@ export const gcCommand = defineCommand({
       return 0;
     }
     show(found, output);
-    if (options.delete) output.data(`Removed ${total(gone)}.`);
+    if (options.delete) output.data(gone.length === 0 ? "There was nothing to remove." : `Removed ${total(gone)}.`);
     else output.data(found.removals.length === 0 ? "Nothing to remove." : `${total(found.removals)} would go. Remove it with: trueline ${reason} --delete`);
     return 0;
   },

@@ -114,7 +114,7 @@ function dataFaults(draft: Draft, stage: DraftStage, reference: Reference, use: 
   const entries = [...draft.data].flatMap(([each, entry]) => entry !== undefined && dataUses(entry.format).includes(use) ? [each] : []);
   return [{
     code: "TL_SPEC_DATA_USE", path,
-    message: `\`${name}\` ${maker === undefined ? "has" : "makes data of"} the format ${format}, which holds no ${use}; \`${field}\` of a ${stage.kind} stage needs them`,
+    message: `\`${name}\` ${maker === undefined ? "has" : "makes data of"} the format ${format}, which holds no ${use}; \`${field}\` of \`${stage.kind}\` stages needs them`,
     hint: `${entries.length === 0 ? "" : `${entries.map((each) => `\`${each}\``).join(", ")} would do; `}formats that serve: ${serving(use).join(", ")}`,
   }];
 }
