@@ -1,5 +1,6 @@
 import type { Study, StudyRun } from "./secrets/figures.js";
 import { mean } from "./secrets/measures.js";
+import { spread } from "./secrets/spread.js";
 
 /** File of the figures, beside the page. */
 export const GROUP_FILE = "group-invariance.json";
@@ -12,13 +13,13 @@ export function groupLines({ runs }: Study): string[] {
   return [
     "| policy | seeds | gold, English | gold, Chinese | wins − losses against SFT, English | Chinese | KL, nats an answer |", "|---|---|---|---|---|---|---|",
     ...settings.map(([variant, name]) => `| ${[
-      name, of(variant).map(({ seed }) => seed).join(", "), ...["en", "zh"].map((language) => spread(of(variant).map((run) => prompts(run, language).gold))),
-      ...["en", "zh"].map((language) => spread(of(variant).map((run) => prompts(run, language).win - prompts(run, language).lose))),
-      spread(of(variant).map((run) => end(run, "objective/kl"))),
+      name, of(variant).map(({ seed }) => seed).join(", "), ...["en", "zh"].map((language) => ranged(of(variant).map((run) => prompts(run, language).gold))),
+      ...["en", "zh"].map((language) => ranged(of(variant).map((run) => prompts(run, language).win - prompts(run, language).lose))),
+      ranged(of(variant).map((run) => end(run, "objective/kl"))),
     ].join(" | ")} |`),
     ...settings.slice(0, 2).map(([variant, name]) => compared(of("group"), of(variant), name)),
     ...settings.slice(0, 2).map(([variant, name]) => compared(of("balanced"), of(variant), name, "groupInvariance, balanced,")),
-    `- Over the last 8 steps the groups explain ${spread(of("group").map((run) => end(run, "group/explained")))} of the variance of returns.`,
+    `- Over the last 8 steps the groups explain ${ranged(of("group").map((run) => end(run, "group/explained")))} of the variance of returns.`,
   ];
 }
 
@@ -31,10 +32,7 @@ function end({ curves }: StudyRun, metric: keyof StudyRun["curves"]): number {
 }
 
 /** "0.712 (0.700 to 0.720)". */
-function spread(values: readonly number[]): string {
-  const shown = (value: number) => value.toFixed(3).replace("-", "−");
-  return `${shown(mean(values))} (${shown(Math.min(...values))} to ${shown(Math.max(...values))})`;
-}
+const ranged = (values: readonly number[]): string => spread(values, 3, " to ");
 
 /** Seed by seed, out of distribution. */
 function compared(ours: readonly StudyRun[], others: readonly StudyRun[], name: string, whose = "groupInvariance"): string {

@@ -1,5 +1,5 @@
-import { combinedOf, termsOf, type RewardTerm } from "../schemas/reward.js";
-import { stageFigures, stageMetrics } from "../schemas/metrics.js";
+import { combinedOf, termName, termsOf, type RewardTerm } from "../schemas/reward.js";
+import { stageFigures, stageMetrics, trainingMetrics } from "../schemas/metrics.js";
 import type { StageSpec } from "../schemas/spec.js";
 import type { ResolvedTricks } from "../schemas/tricks.js";
 import { ancestryOf } from "./ancestry.js";
@@ -15,8 +15,7 @@ type Needs = Readonly<Record<string, readonly [has: boolean, hint: string]>>;
 
 /** The metrics that a stage writes at its steps, with some setting or other; none of a kind that does not train. */
 export function metricsOf(complete: StageSpec): string[] {
-  const [, metrics] = Object.entries(stageMetrics).find(([kind]) => kind === complete.kind) ?? [];
-  return [...Object.keys(metrics ?? {}), ...termMetrics(complete)];
+  return [...trainingMetrics(complete.kind), ...termMetrics(complete)];
 }
 
 /** The figures that a stage may leave: what its results can be sorted by. */
@@ -31,7 +30,7 @@ function termMetrics(complete: StageSpec): string[] {
   if (complete.kind !== "ppo" && complete.kind !== "critic-pretrain") return [];
   const { terms = [] } = combinedOf(complete.reward) ?? {};
   return terms.flatMap((term, index) => {
-    const name = (typeof term === "object" ? term.name : undefined) ?? index + 1;
+    const name = termName(term, index);
     return [`objective/scores/${name}`, ...isJudge(term) ? [`objective/unreadable/${name}`] : []];
   });
 }

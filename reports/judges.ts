@@ -1,7 +1,7 @@
 import type { Interval, Judges, VerdictGroup } from "../schemas/report.js";
 import { html, type Html } from "./html.js";
 import { judgeName } from "./headline.js";
-import { figure, percent, percentRange } from "./numbers.js";
+import { figure, percent, percentRange, percentWithRange } from "./numbers.js";
 
 /** What each judge says, by parts of the prompts, and how far the judges agree. */
 export function judgesSection(judges: Judges | undefined): Html | undefined {
@@ -16,7 +16,7 @@ ${agreement.length === 0 ? undefined : html`<h3>Agreement</h3>${agreementTable(a
 
 /** A row for all prompts, one for each value of a tag, and one for each combination of values. */
 function verdictTable(groups: readonly VerdictGroup[]): Html {
-  const rate = (interval: Interval) => html`<td>${percent(interval.value)} <small>${percentRange(interval)}</small></td>`;
+  const rate = (interval: Interval) => html`<td>${percentWithRange(interval)}</td>`;
   return html`<div class="wide"><table><thead><tr><th>Part</th><th class="number">prompts</th><th>win</th><th>tie</th><th>lose</th><th>win − lose</th></tr></thead>
 <tbody>${groups.map(({ tags, prompts, win, tie, lose, net }) => html`<tr><th scope="row">${partName(tags)}</th><td class="number">${prompts}</td>${
   [win, tie, lose, net].map(rate)}</tr>`)}</tbody></table></div>`;
@@ -26,7 +26,7 @@ function verdictTable(groups: readonly VerdictGroup[]): Html {
 function agreementTable(agreement: Judges["agreement"]): Html {
   return html`<div class="wide"><table><thead><tr><th>Judges</th><th class="number">comparisons</th><th>agree</th><th>kappa</th></tr></thead>
 <tbody>${agreement.map(({ judges: [first, second], comparisons, raw, kappa }) => html`<tr><th scope="row">${judgeName(first)} and ${judgeName(second)}</th><td class="number">${comparisons}</td>
-<td>${percent(raw.value)} <small>${percentRange(raw)}</small></td><td>${
+<td>${percentWithRange(raw)}</td><td>${
   kappa === undefined ? "–" : html`${figure(kappa.value)} <small>${figure(kappa.low)} to ${figure(kappa.high)}</small>`}</td></tr>`)}</tbody></table></div>`;
 }
 

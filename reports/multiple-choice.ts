@@ -1,7 +1,7 @@
 import type { ChoiceReport, ChoiceScore } from "../schemas/choice-report.js";
 import { html, type Html } from "./html.js";
 import { partName } from "./judges.js";
-import { percent, percentRange } from "./numbers.js";
+import { percent, percentRange, percentWithRange } from "./numbers.js";
 import { page } from "./page.js";
 
 /** A multiple-choice stage as one HTML page that needs nothing else. Pure. */
@@ -18,7 +18,7 @@ ${scoreTable("Subject", subjects.map((score) => [score.subject, score] as const)
 
 function scoreTable(what: string, rows: readonly (readonly [name: string, score: ChoiceScore])[]): Html {
   const normalized = rows.some(([, score]) => score.normalizedAccuracy !== undefined);
-  const cell = (interval: ChoiceScore["accuracy"] | undefined) => html`<td>${interval && html`${percent(interval.value)} <small>${percentRange(interval)}</small>`}</td>`;
+  const cell = (interval: ChoiceScore["accuracy"] | undefined) => html`<td>${interval && percentWithRange(interval)}</td>`;
   return html`<div class="wide"><table><thead><tr><th>${what}</th><th class="number">questions</th><th>accuracy</th>${normalized ? html`<th>by likelihood a character</th>` : undefined}<th>chance</th></tr></thead>
 <tbody>${rows.map(([name, score]) => html`<tr><th scope="row">${name}</th><td class="number">${score.questions}</td>${cell(score.accuracy)}${
   normalized ? cell(score.normalizedAccuracy) : undefined}<td>${percent(score.chance)}</td></tr>`)}</tbody></table></div>`;

@@ -1,4 +1,5 @@
-import type { Interval } from "../schemas/report.js";
+import type { Interval, Replies } from "../schemas/report.js";
+import { html, type Html } from "./html.js";
 
 /** A figure to about three digits, without an exponent where that reads well. */
 export function figure(value: number): string {
@@ -17,4 +18,14 @@ export function percent(share: number): string {
 /** An interval of a share, such as "54 to 66 %". */
 export function percentRange({ low, high }: Interval): string {
   return `${Math.round(100 * low)} to ${Math.round(100 * high)} %`.replaceAll("-", "−");
+}
+
+/** A share with its interval, as a table's cell has it. */
+export function percentWithRange(interval: Interval): Html {
+  return html`${percent(interval.value)} <small>${percentRange(interval)}</small>`;
+}
+
+/** How many replies of a reward's judge could not be read, as a sentence. */
+export function unreadReplies({ heard, unreadable }: Replies): string {
+  return `Of ${heard} replies of the reward's judge ${unreadable} held no number of its scale.`;
 }

@@ -1,6 +1,6 @@
 import type { Answer, Report, ReportGroup } from "../schemas/report.js";
 import { html, type Html } from "./html.js";
-import { figure, percent, percentRange } from "./numbers.js";
+import { figure, percent, percentRange, percentWithRange } from "./numbers.js";
 
 /** The key figures as tiles: the candidate's large, the baseline's under it. */
 export function tiles({ overall }: Report): Html {
@@ -23,7 +23,7 @@ export function groupTable({ overall, groups }: Report): Html {
   const rows = [{ tag: "", value: "all prompts", ...overall }, ...groups];
   const columns: readonly (readonly [string, (group: ReportGroup) => string | Html | undefined])[] = [
     ["win · tie · lose", outcomeBar],
-    ["win rate", ({ win }) => html`${percent(win.value)} <small>${percentRange(win)}</small>`],
+    ["win rate", ({ win }) => percentWithRange(win)],
     ["gold", ({ candidate, baseline }) => change(candidate.gold, baseline.gold)],
     ["reward", ({ candidate, baseline }) => change(candidate.proxy, baseline.proxy)],
     ["KL", ({ kl }) => optional(kl)],

@@ -1,7 +1,7 @@
 import type { LabelledPair, PreferencesPart, PreferencesReport } from "../schemas/preferences-report.js";
 import { judgeName } from "./headline.js";
 import { html, type Html } from "./html.js";
-import { figure, percent, percentRange } from "./numbers.js";
+import { figure, percent, percentWithRange, unreadReplies } from "./numbers.js";
 import { page } from "./page.js";
 
 /** A preferences stage as one HTML page that needs nothing else. Pure. */
@@ -20,7 +20,7 @@ ${examples.map(example)}
 function partTable(parts: readonly (readonly [name: string, part: PreferencesPart])[]): Html {
   const sides = (of: (means: NonNullable<PreferencesPart["chosen"]>) => string) => ({ chosen, rejected }: PreferencesPart): string | undefined =>
     (chosen && rejected ? `${of(chosen)} against ${of(rejected)}` : undefined);
-  const share = (interval: PreferencesPart["longer"]): Html | undefined => interval && html`${percent(interval.value)} <small>${percentRange(interval)}</small>`;
+  const share = (interval: PreferencesPart["longer"]): Html | undefined => interval && percentWithRange(interval);
   const columns: readonly (readonly [string, (part: PreferencesPart) => string | Html | undefined])[] = [
     ["prompts", ({ prompts }) => String(prompts)],
     ["pairs", ({ pairs, flipped }) => html`${pairs}${flipped === 0 ? undefined : html` <small>${flipped} flipped</small>`}`],
@@ -63,6 +63,6 @@ function method({ margin, most, noise, rewardReplies, sampling: { samples, tempe
     `${samples} answers to each prompt: temperature ${temperature}, top-p ${topP}, top-k ${topK}, repetition penalty ${repetitionPenalty}, at most ${maxNewTokens} tokens, seed ${seed}.`,
     `Of two different ones whose scores differ by more than ${margin} the higher is preferred; at most ${most} pairs a prompt, those that differ most.`,
     ...(noise === 0 ? [] : [`${percent(noise)} of the training labels were to be flipped.`]),
-    ...(rewardReplies === undefined ? [] : [`Of ${rewardReplies.heard} replies of the reward's judge ${rewardReplies.unreadable} held no number of its scale.`]), intervals,
+    ...(rewardReplies === undefined ? [] : [unreadReplies(rewardReplies)]), intervals,
   ].join(" ");
 }

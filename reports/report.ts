@@ -4,7 +4,7 @@ import { headline, judgeName, scoresSentence, warnings, type Names } from "./hea
 import { differenceHistogram } from "./histogram.js";
 import { Html, html } from "./html.js";
 import { judgesSection } from "./judges.js";
-import { percent, percentRange } from "./numbers.js";
+import { percent, percentRange, unreadReplies } from "./numbers.js";
 import { page } from "./page.js";
 import { groupTable, samples, tiles } from "./parts.js";
 
@@ -53,7 +53,7 @@ ${baselines[baselineIs](baselineSamples)}; scores of ${judgeName(judge)} within
 ${tieMargin} are a tie. Temperature ${temperature}${filters.join("")}, at most ${maxNewTokens} new tokens, seed ${seed}. ${intervals}
 KL is the mean over the candidate's answers of the sum of log π − log π_baseline; perplexity is exp(mean negative log-likelihood a response token) under the
 model that answered; both at the sampling temperature.${rewardReplies
-    && html` Of ${rewardReplies.heard} replies of the reward's judge ${rewardReplies.unreadable} held no number of its scale.`}</p>`;
+    && new Html(` ${unreadReplies(rewardReplies)}`)}</p>`;
 }
 
 const baselines: Readonly<Record<Report["baselineIs"], (samples: number) => string>> = {

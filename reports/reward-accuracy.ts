@@ -1,7 +1,7 @@
 import type { AccuracyReport, Ranked } from "../schemas/reward-accuracy-report.js";
 import { differenceHistogram } from "./histogram.js";
 import { html, Html } from "./html.js";
-import { percent, percentRange } from "./numbers.js";
+import { percent, percentRange, percentWithRange } from "./numbers.js";
 import { page } from "./page.js";
 
 /** A reward-accuracy stage as one HTML page that needs nothing else. Pure. */
@@ -18,7 +18,7 @@ ${tooLong === 0 ? undefined : `${tooLong} pairs were longer than the context and
 }
 
 function accuracyTable(rows: readonly (readonly [name: Html, ranked: Ranked])[]): Html {
-  const cell = (interval: Ranked["longer"]) => html`<td>${interval === undefined ? "–" : html`${percent(interval.value)} <small>${percentRange(interval)}</small>`}</td>`;
+  const cell = (interval: Ranked["longer"]) => html`<td>${interval === undefined ? "–" : percentWithRange(interval)}</td>`;
   return html`<div class="wide"><table><thead><tr><th>Pairs</th><th class="number">pairs</th><th class="number">prompts</th><th>accuracy</th><th>the longer preferred</th></tr></thead>
 <tbody>${rows.map(([name, { pairs, prompts, accuracy, longer }]) => html`<tr><th scope="row">${name}</th><td class="number">${pairs}</td><td class="number">${prompts}</td>${cell(accuracy)}${cell(longer)}</tr>`)}</tbody></table></div>`;
 }

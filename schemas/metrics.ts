@@ -112,6 +112,11 @@ const preferenceFigureNames: readonly string[] = [
   "pairs", "held_out_pairs", "score", "score_std", "length", "longer_preferred", "gold_agreement", "unreadable",
 ].map((name) => `preferences/${name}`);
 
+/** The metrics that a stage kind writes at its steps, with some setting or other; none of a kind that does not train. */
+export function trainingMetrics(kind: string): readonly string[] {
+  return Object.keys(Object.entries(stageMetrics).find(([name]) => name === kind)?.[1] ?? {});
+}
+
 /** The figures that results of a stage kind can be sorted by, with some setting or other; of an evaluation's judges there are more. */
 export function stageFigures(kind: string): readonly string[] {
   switch (kind) {
@@ -119,6 +124,6 @@ export function stageFigures(kind: string): readonly string[] {
     case "multiple-choice": return choiceFigureNames;
     case "preferences": return preferenceFigureNames;
     case "reward-accuracy": return ["rm/accuracy", "rm/accuracy_low", "rm/accuracy_high"];
-    default: return Object.keys(Object.entries(stageMetrics).find(([name]) => name === kind)?.[1] ?? {});
+    default: return trainingMetrics(kind);
   }
 }

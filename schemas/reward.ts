@@ -103,5 +103,10 @@ export function termsOf(reward: RewardSpec): readonly RewardTerm[] {
   return typeof reward === "object" && "terms" in reward ? reward.terms : [reward];
 }
 
+/** What metrics call a term of a reward. */
+export function termName(term: RewardTerm, index: number): string {
+  return (typeof term === "object" ? term.name : undefined) ?? String(index + 1);
+}
+
 /** What a plan calls the input that a term reads. */
 export const termInput = (index: number): string => `reward.${index + 1}`;

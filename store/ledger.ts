@@ -19,15 +19,15 @@ export class Ledger {
 
   /** Appends what `decide` makes of the events so far, with nothing appended in between; gives what it made. */
   async extend(run: string, decide: (entries: readonly LedgerEntry[]) => readonly LedgerEvent[]): Promise<readonly LedgerEvent[]> {
-    return this.write(run, (text) => decide(entriesOf(text, run, this.path(run))));
+    return this.write(run, (known, entryAt) => decide(known.map((_, index) => entryAt(index))));
   }
 
   /** The events of a run in order; none for an unknown run. Throws TL_STORE_CORRUPT for a line that can't be read, and where the newest are missing. */
   async read(run: string): Promise<LedgerEntry[]> {
     // The head first: what is appended meanwhile makes it no more than old.
     const head = await guarded(() => readIfThere(this.headPath(run)));
-    const text = splitTorn(await guarded(() => readIfThere(this.path(run))) ?? "").text;
-    const entries = entriesOf(text, run, this.path(run));
+    const { text } = splitTorn(await guarded(() => readIfThere(this.path(run))) ?? "");
+    const entries = lines(text).map((line, index) => this.entryIn(run, line, index));
     this.refuseLoss(run, head, entries.length, (index) => entries[index]?.hash);
     return entries;
   }
@@ -48,21 +48,21 @@ export class Ledger {
     return join(this.home, "ledger", `${run}.jsonl`);
   }
 
-  private write(run: string, decide: (text: string) => readonly LedgerEvent[]): Promise<readonly LedgerEvent[]> {
+  private write(run: string, decide: (known: readonly string[], entryAt: (index: number) => LedgerEntry) => readonly LedgerEvent[]): Promise<readonly LedgerEvent[]> {
     return withLock(`${this.path(run)}.lock`, () => guarded(async () => {
       await makeFolder(dirname(this.path(run)));
       const file = await open(this.path(run), "a+");
       try {
         const { text, torn } = splitTorn(await file.readFile("utf8"));
         const known = lines(text);
-        const place = (index: number) => `${this.path(run)}:${index + 1}`;
+        const entryAt = (index: number) => this.entryIn(run, known[index]!, index);
         // What is appended takes the head along, and with it the only trace of lines that are gone.
-        this.refuseLoss(run, await readIfThere(this.headPath(run)), known.length, (index) => parseEntry(known[index]!, run, place(index)).hash);
+        this.refuseLoss(run, await readIfThere(this.headPath(run)), known.length, (index) => entryAt(index).hash);
         // A line that a crash cut short was never acknowledged to anybody: the chain goes on before it.
         if (torn) await file.truncate(Buffer.byteLength(text));
-        const events = decide(text);
+        const events = decide(known, entryAt);
         if (events.length === 0) return events;
-        let last = lastEntry(text, run, this.path(run));
+        let last = known.length === 0 ? undefined : entryAt(known.length - 1);
         const added = events.map((event) => {
           last = link(run, event, last);
           return `${canonicalJson(last)}\n`;
@@ -74,6 +74,14 @@ export class Ledger {
         await file.close();
       }
     }));
+  }
+
+  private entryIn(run: string, line: string, index: number): LedgerEntry {
+    try {
+      return entrySchema.parse(JSON.parse(line));
+    } catch (error) {
+      throw new TruelineError("TL_STORE_CORRUPT", `${this.path(run)}:${index + 1} is no ledger entry.`, { ...verifyHint(run), cause: error });
+    }
   }
 
   /** Errors: TL_STORE_CORRUPT where the newest hash, kept apart, is not among those of the lines that are there. */
@@ -101,24 +109,6 @@ function splitTorn(all: string): { text: string; torn: boolean } {
 
 function lines(text: string): string[] {
   return text.split("\n").filter((line) => line !== "");
-}
-
-function entriesOf(text: string, run: string, path: string): LedgerEntry[] {
-  return lines(text).map((line, index) => parseEntry(line, run, `${path}:${index + 1}`));
-}
-
-function lastEntry(text: string, run: string, path: string): LedgerEntry | undefined {
-  const all = lines(text);
-  const line = all.at(-1);
-  return line === undefined ? undefined : parseEntry(line, run, `${path}:${all.length}`);
-}
-
-function parseEntry(line: string, run: string, place: string): LedgerEntry {
-  try {
-    return entrySchema.parse(JSON.parse(line));
-  } catch (error) {
-    throw new TruelineError("TL_STORE_CORRUPT", `${place} is no ledger entry.`, { ...verifyHint(run), cause: error });
-  }
 }
 
 async function writeAll(file: FileHandle, text: string): Promise<void> {

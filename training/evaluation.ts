@@ -45,13 +45,21 @@ export function summarize(answered: readonly AnsweredPrompt[], judging: Judging)
 
 /** A summary for each value of each tag that divides the prompts into a few groups. */
 export function summarizeByTag(answered: readonly AnsweredPrompt[], judging: Judging): Report["groups"] {
-  return groupingTags(answered).flatMap(([tag, values]) => values.map((value) => ({
-    tag, value, ...summarize(answered.filter((prompt) => prompt.tags[tag] === value), judging),
-  })));
+  return byTag(answered, (some) => summarize(some, judging));
+}
+
+/** What a function makes of the rows with each value of each tag that divides them into a few groups. */
+export function byTag<Row extends Tagged, Summary extends object>(rows: readonly Row[], summaryOf: (some: readonly Row[]) => Summary): (Summary & { readonly tag: string; readonly value: string })[] {
+  return groupingTags(rows).flatMap(([tag, values]) => values.map((value) => ({ tag, value, ...summaryOf(rows.filter(({ tags }) => tags[tag] === value)) })));
+}
+
+/** What bears tags, such as a prompt. */
+interface Tagged {
+  readonly tags: Readonly<Record<string, string>>;
 }
 
 /** Tags that divide prompts into a few groups, in order, each with its values in order. */
-export function groupingTags(prompts: readonly { readonly tags: Readonly<Record<string, string>> }[]): [tag: string, values: string[]][] {
+export function groupingTags(prompts: readonly Tagged[]): [tag: string, values: string[]][] {
   const tags = [...new Set(prompts.flatMap((prompt) => Object.keys(prompt.tags)))].sort();
   return tags.flatMap((tag): [string, string[]][] => {
     const values = [...new Set(prompts.flatMap((prompt) => prompt.tags[tag] ?? []))].sort();

@@ -7,6 +7,9 @@ const Z = 1.959963984540054;
 
 export const RESAMPLES = 4000;
 
+/** What `clusteredShare` makes of pairs, in words for the reader of a report. */
+export const clusteredWords = "95 % intervals by Wilson's score, with as many observations as the spread between prompts allows: pairs of one prompt do not count as several prompts.";
+
 /** 95 % interval of a share by Wilson's score: `count` successes of `total`. */
 export function wilson(count: number, total: number): Interval {
   return score(count / total, total);

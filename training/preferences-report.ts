@@ -2,10 +2,10 @@ import { randomAt } from "../foundation/random.js";
 import type { LabelledPair, PreferencesPart, PreferencesReport, SampledPrompt } from "../schemas/preferences-report.js";
 import type { Answer } from "../schemas/report.js";
 import type { StageParameters } from "../schemas/stages/table.js";
-import { groupingTags } from "./evaluation.js";
+import { byTag } from "./evaluation.js";
 import { spreadSample } from "./evaluation-report.js";
 import { mean, variance } from "./experience.js";
-import { clusteredShare } from "./intervals.js";
+import { clusteredShare, clusteredWords } from "./intervals.js";
 import { pairAnswers } from "./preference-pairs.js";
 
 type Parameters = Omit<StageParameters<"preferences">, "judge"> & { readonly judge: PreferencesReport["judge"] };
@@ -58,10 +58,10 @@ export function buildPreferencesReport(prompts: readonly PairedPrompt[], paramet
   return {
     version: 1, judge, margin, most, noise,
     sampling: { samples, temperature, topP, topK, repetitionPenalty, maxNewTokens, seed },
-    intervals: "95 % intervals by Wilson's score, with as many observations as the spread between prompts allows: pairs of one prompt do not count as several prompts.",
+    intervals: clusteredWords,
     train: partOf(train!, judge),
     ...(heldOut!.length > 0 && { heldOut: partOf(heldOut!, judge) }),
-    groups: groupingTags(train!).flatMap(([tag, values]) => values.map((value) => ({ tag, value, ...partOf(train!.filter(({ tags }) => tags[tag] === value), judge) }))),
+    groups: byTag(train!, (some) => partOf(some, judge)),
     examples: labelledPairs(spreadSample(train!.filter(({ pairs }) => pairs.length > 0), shownPairs, seed).map((prompt) => ({ ...prompt, pairs: prompt.pairs.slice(0, 1) }))),
   };
 }

@@ -1,8 +1,8 @@
 import { promptKey } from "../data/split.js";
 import type { Message } from "../data/types.js";
 import type { AccuracyReport, Ranked } from "../schemas/reward-accuracy-report.js";
-import { groupingTags } from "./evaluation.js";
-import { clusteredShare } from "./intervals.js";
+import { byTag } from "./evaluation.js";
+import { clusteredShare, clusteredWords } from "./intervals.js";
 
 /** A pair that a reward model has scored. */
 export interface RankedPair {
@@ -20,13 +20,13 @@ export interface RankedPair {
 export function buildAccuracyReport(ranked: readonly RankedPair[], tooLong: number): AccuracyReport {
   return {
     version: 1, tooLong,
-    intervals: "95 % intervals by Wilson's score, with as many observations as the spread between prompts allows: pairs of one prompt do not count as several prompts.",
+    intervals: clusteredWords,
     overall: summaryOf(ranked),
     sets: [...new Set(ranked.map(({ set }) => set))].map((name) => {
       const own = ranked.filter(({ set }) => set === name);
       return {
         name, ...summaryOf(own), differences: own.map(({ difference }) => difference),
-        groups: groupingTags(own).flatMap(([tag, values]) => values.map((value) => ({ tag, value, ...summaryOf(own.filter(({ tags }) => tags[tag] === value)) }))),
+        groups: byTag(own, summaryOf),
       };
     }),
   };

@@ -1,7 +1,7 @@
 import type { RememberedReplies } from "../../foundation/http/remembered-replies.js";
 import { lazily } from "../../foundation/lazily.js";
 import type { Tokenizer } from "../../models/tokenizer.js";
-import { combinedOf, termInput, termsOf, type RewardSpec, type RewardTerm, type TextReward } from "../../schemas/reward.js";
+import { combinedOf, termInput, termName, termsOf, type RewardSpec, type RewardTerm, type TextReward } from "../../schemas/reward.js";
 import { mean } from "../experience.js";
 import { loadFrozen, requireInput } from "../models.js";
 import type { StagePrompts } from "../prompts.js";
@@ -55,7 +55,7 @@ export async function createReward(setup: Setup, place: RewardPlace): Promise<Re
   const terms: Term[] = [];
   for (const [index, spec] of specs.entries()) terms.push(await createTerm(setup, place, spec, combination === undefined ? "reward" : termInput(index)));
   const [only] = terms;
-  const names = specs.map(nameOf);
+  const names = specs.map(termName);
   return {
     async score(batch) {
       const readable = readableBatch(batch, place);
@@ -70,11 +70,6 @@ export async function createReward(setup: Setup, place: RewardPlace): Promise<Re
     },
     state: () => stateOf(terms),
   };
-}
-
-/** How a term's metric is named. */
-function nameOf(spec: RewardTerm, index: number): string {
-  return (typeof spec === "object" ? spec.name : undefined) ?? String(index + 1);
 }
 
 /** The share of judges' replies to an iteration that could not be read; with `names` of each judge, too. */
